@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/io.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+int read_fd(int fd, size_t max, char **ret, size_t *ret_size)
+{
+	size_t size = 0, capacity = 4096;
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
+		if ((uint64_t)st.st_size > max)
+			return -EFBIG;
+		capacity = (size_t)st.st_size + 1;
+	}
+	_cleanup_free_ char *buffer = malloc(capacity + 1);
+	if (!buffer)
+		return -ENOMEM;
+	for (;;) {
+		ssize_t n = read(fd, buffer + size, capacity - size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		size += (size_t)n;
+		if (size > max)
+			return -EFBIG;
+		if (size == capacity) {
+			char *larger = realloc(buffer, capacity * 2 + 1);
+			if (!larger)
+				return -ENOMEM;
+			buffer = larger;
+			capacity *= 2;
+		}
+	}
+	buffer[size] = '\0';
+	*ret = TAKE_PTR(buffer);
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}
+
+int read_file_at(int dir, const char *path, size_t max, char **ret, size_t *ret_size)
+{
+	_cleanup_close_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	return read_fd(fd, max, ret, ret_size);
+}
+
+int pread_exact(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	char *at = buffer;
+
+	while (size > 0) {
+		ssize_t n = pread(fd, at, size, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		at += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int write_exact(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, at, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int pwrite_exact(int fd, const void *data, size_t size, uint64_t offset)
+{
+	const char *at = data;
+
+	while (size > 0) {
+		ssize_t n = pwrite(fd, at, size, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int temporary_name(const char *path, char **ret)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = (uint64_t)getpid();
+	const char *slash = strrchr(path, '/');
+	int directory = slash ? (int)(slash - path + 1) : 0;
+	if (asprintf(ret, "%.*s.%s.%016llx.tmp", directory, path, path + directory,
+		     (unsigned long long)random) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int fill_new_file(int dir, const char *path, const void *data, size_t size, mode_t mode,
+			 int durable)
+{
+	_cleanup_close_ int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, mode) < 0)
+		return -errno;
+	int r = write_exact(fd, data, size);
+	if (r < 0)
+		return r;
+	if (durable && fsync(fd) < 0)
+		return -errno;
+	return 0;
+}
+
+static int replace_file(int dir, const char *path, const void *data, size_t size, mode_t mode,
+			int durable)
+{
+	_cleanup_free_ char *temporary = NULL;
+	int r = temporary_name(path, &temporary);
+
+	if (r < 0)
+		return r;
+	r = fill_new_file(dir, temporary, data, size, mode, durable);
+	if (r == 0 && renameat(dir, temporary, dir, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir, temporary, 0);
+		return r;
+	}
+	return durable ? fsync_parent_at(dir, path) : 0;
+}
+
+int write_file_durable_at(int dir, const char *path, const void *data, size_t size, mode_t mode)
+{
+	return replace_file(dir, path, data, size, mode, 1);
+}
+
+int write_file_atomic_at(int dir, const char *path, const void *data, size_t size, mode_t mode)
+{
+	return replace_file(dir, path, data, size, mode, 0);
+}
+
+int symlink_atomic_at(const char *target, int dir, const char *path)
+{
+	_cleanup_free_ char *temporary = NULL;
+	int r = temporary_name(path, &temporary);
+
+	if (r < 0)
+		return r;
+	if (symlinkat(target, dir, temporary) < 0)
+		return -errno;
+	if (renameat(dir, temporary, dir, path) < 0) {
+		r = -errno;
+		(void)unlinkat(dir, temporary, 0);
+		return r;
+	}
+	return 0;
+}
+
+static int make_one_directory(int dir, const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdirat(dir, path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (fstatat(dir, path, &st, 0) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+int mkdir_parents_at(int dir, const char *path, mode_t mode)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *slash = strchr(copy + 1, '/'); slash && *copy; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		int r = make_one_directory(dir, copy, mode);
+		if (r < 0)
+			return r;
+		*slash = '/';
+	}
+	return 0;
+}
+
+int mkdir_all_at(int dir, const char *path, mode_t mode)
+{
+	int r = mkdir_parents_at(dir, path, mode);
+
+	return r < 0 ? r : make_one_directory(dir, path, mode);
+}
+
+int fsync_parent_at(int dir, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *parent = NULL;
+
+	if (slash == path)
+		parent = strdup("/");
+	else if (slash)
+		parent = strndup(path, (size_t)(slash - path));
+	else
+		parent = strdup(".");
+	if (!parent)
+		return -ENOMEM;
+	_cleanup_close_ int fd = openat(dir, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int open_beneath(int dir, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	for (;;) {
+		long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int remove_entries(int dir, dev_t device);
+
+static int remove_one(int dir, const char *name, dev_t device)
+{
+	struct stat st;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || (device && st.st_dev != device)) {
+		close_fd(fd);
+		return -EXDEV;
+	}
+	int r = remove_entries(fd, st.st_dev); /* takes fd */
+	if (r < 0)
+		return r;
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_entries(int dir, dev_t device)
+{
+	_cleanup_closedir_ DIR *d = fdopendir(dir);
+
+	if (!d) {
+		int saved = errno;
+		close_fd(dir);
+		return -saved;
+	}
+	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		int r = remove_one(dirfd(d), e->d_name, device);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int remove_tree_at(int dir, const char *path)
+{
+	return remove_one(dir, path, 0);
+}
+
+char *path_join(const char *root, const char *path)
+{
+	char *joined = NULL;
+
+	if (!root || strcmp(root, "/") == 0 || *root == '\0')
+		return strdup(path);
+	size_t length = strlen(root);
+	while (length > 0 && root[length - 1] == '/')
+		length--;
+	while (*path == '/')
+		path++;
+	if (asprintf(&joined, "%.*s/%s", (int)length, root, path) < 0)
+		return NULL;
+	return joined;
+}

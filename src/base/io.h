@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_BASE_IO_H
+#define LARDER_BASE_IO_H
+/*
+ * Files: reading with a limit, durable writing, directories. All descriptors are close-on-exec. Paths are
+ * relative to a directory descriptor (AT_FDCWD is one). Every function returns 0 or a negative errno.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+
+/*
+ * Reads a whole regular file, or a pseudo file that claims no size. *ret is NUL-terminated (the NUL does not
+ * count in *ret_size) and owned by the caller; ret_size may be NULL. -EFBIG: more than max bytes.
+ */
+int read_file_at(int dir, const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* As read_file_at(), for what an open descriptor holds from its current offset. */
+int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
+
+/* pread() until size bytes are there. -ENODATA: the file ends before. */
+int pread_exact(int fd, void *buffer, size_t size, uint64_t offset);
+
+/* write()/pwrite() until everything is written. */
+int write_exact(int fd, const void *data, size_t size);
+int pwrite_exact(int fd, const void *data, size_t size, uint64_t offset);
+
+/*
+ * The one durable write: temporary file beside the target, write, fsync, rename over the target, fsync of
+ * the directory. After a power cut the file has its old content or the new one.
+ */
+int write_file_durable_at(int dir, const char *path, const void *data, size_t size, mode_t mode);
+
+/* The same without fsync, for /run: readers see the old content or the new one. */
+int write_file_atomic_at(int dir, const char *path, const void *data, size_t size, mode_t mode);
+
+/* A symlink that is created or replaced in one step. */
+int symlink_atomic_at(const char *target, int dir, const char *path);
+
+/* mkdir -p; existing directories keep their mode. mkdir_parents_at() leaves the last component out. */
+int mkdir_all_at(int dir, const char *path, mode_t mode);
+int mkdir_parents_at(int dir, const char *path, mode_t mode);
+
+/* fsync of the directory that holds path: what makes a rename durable. */
+int fsync_parent_at(int dir, const char *path);
+
+/*
+ * Opens below dir, and never leaves it: no symlink is followed, ".." and absolute paths are refused
+ * (openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS). -EXDEV or -ELOOP: the path would have left it.
+ * Adds O_CLOEXEC. Returns the descriptor or a negative errno.
+ */
+int open_beneath(int dir, const char *path, int flags);
+
+/* Deletes a file or a directory with all it holds; stays on one file system; 0 if there is nothing. */
+int remove_tree_at(int dir, const char *path);
+
+/* root + path with exactly one slash between; root NULL or "/" means path itself. NULL: out of memory. */
+char *path_join(const char *root, const char *path);
+
+#endif

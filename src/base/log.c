@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-journal.h>
+
+#include "base/cleanup.h"
+
+static struct {
+	const char *program;
+	int level;
+	bool journal;
+} log_state = { .program = "larder", .level = LOG_INFO };
+
+/* JOURNAL_STREAM is "device:inode" of the socket that systemd made standard error. */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+		return false;
+	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void log_open(const char *program)
+{
+	log_state.program = program;
+	log_state.journal = stderr_is_journal();
+}
+
+void log_set_level(int level)
+{
+	log_state.level = level;
+}
+
+bool log_enabled(int level)
+{
+	return level <= log_state.level;
+}
+
+static void send_to_journal(int level, const char *message_id, const char *message)
+{
+	if (message_id)
+		(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", level, "MESSAGE_ID=%s",
+				      message_id, "SYSLOG_IDENTIFIER=%s", log_state.program, NULL);
+	else
+		(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", level,
+				      "SYSLOG_IDENTIFIER=%s", log_state.program, NULL);
+}
+
+void log_at(int level, const char *message_id, const char *format, ...)
+{
+	int saved = errno;
+	va_list ap;
+	_cleanup_free_ char *message = NULL;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, format);
+	if (vasprintf(&message, format, ap) < 0)
+		message = NULL;
+	va_end(ap);
+	if (!message)
+		return;
+	if (log_state.journal)
+		send_to_journal(level, message_id, message);
+	else
+		fprintf(stderr, "%s: %s\n", log_state.program, message);
+	errno = saved;
+}

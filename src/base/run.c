@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/run.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/text.h"
+
+#define CHILD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What came through a pipe. keep_end: once full, the oldest bytes go. */
+struct stream {
+	int fd;
+	char *data;
+	size_t size;
+	size_t max;
+	bool keep_end;
+	bool overflow;
+};
+
+static void stream_done(struct stream *s)
+{
+	s->fd = close_fd(s->fd);
+	free(s->data);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static int stream_append(struct stream *s, const char *data, size_t n)
+{
+	if (s->size + n > s->max && s->keep_end) {
+		size_t drop = s->size + n - s->max;
+		if (drop > s->size)
+			drop = s->size;
+		memmove(s->data, s->data + drop, s->size - drop);
+		s->size -= drop;
+	}
+	if (s->size + n > s->max) {
+		s->overflow = true;
+		return 0;
+	}
+	char *larger = realloc(s->data, s->size + n + 1);
+	if (!larger)
+		return -ENOMEM;
+	s->data = larger;
+	memcpy(s->data + s->size, data, n);
+	s->size += n;
+	s->data[s->size] = '\0';
+	return 0;
+}
+
+/* Takes what is there; at the end of the stream the descriptor is closed. */
+static int stream_read(struct stream *s)
+{
+	char chunk[RUN_DIAGNOSTIC_MAX];
+	ssize_t n = read(s->fd, chunk, sizeof(chunk));
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+	if (n == 0) {
+		s->fd = close_fd(s->fd);
+		return 0;
+	}
+	return stream_append(s, chunk, (size_t)n);
+}
+
+/* Reads both streams until they end, or until the deadline: -ETIMEDOUT. */
+static int collect(struct stream *out, struct stream *err, int64_t deadline)
+{
+	while (out->fd >= 0 || err->fd >= 0) {
+		struct pollfd polls[] = {
+			{ .fd = out->fd, .events = POLLIN },
+			{ .fd = err->fd, .events = POLLIN },
+		};
+		int64_t left = deadline - now_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		int n = poll(polls, ARRAY_SIZE(polls), (int)left);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n <= 0)
+			continue;
+		int r = polls[0].revents ? stream_read(out) : 0;
+		if (r == 0 && polls[1].revents)
+			r = stream_read(err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The child closed its streams and may still run: waits for its end through a pidfd. */
+static int wait_for_exit(pid_t pid, int64_t deadline, int *ret_status)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	while (pidfd >= 0) {
+		int64_t left = deadline - now_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		int n = poll(&p, 1, (int)left);
+		if (n > 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int build_environment(const struct run_options *options, char ***ret)
+{
+	_cleanup_strv_ char **list = NULL;
+	int r = strv_add(&list, CHILD_PATH);
+
+	if (r == 0)
+		r = strv_add(&list, "LC_ALL=C");
+	for (const char *const *e = options->environ; r == 0 && e && *e; e++)
+		r = strv_add(&list, *e);
+	if (r == 0)
+		*ret = TAKE_PTR(list);
+	return r;
+}
+
+static int spawn_child(const char *const argv[], const struct run_options *options,
+		       char **environment, int out, int err, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	int r;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	if (options->stdin_fd > 0)
+		r = posix_spawn_file_actions_adddup2(&actions, options->stdin_fd, STDIN_FILENO);
+	else
+		r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY,
+						     0);
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(
+			&actions, options->stdout_fd > 0 ? options->stdout_fd : out, STDOUT_FILENO);
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+	if (r == 0 && options->directory)
+		r = posix_spawn_file_actions_addchdir_np(&actions, options->directory);
+	if (r == 0)
+		r = posix_spawnp(ret_pid, argv[0], &actions, &attributes, (char *const *)argv,
+				 environment);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return -r;
+}
+
+/* The last words of a program on one line, without the newline at their end. */
+static const char *last_words(struct stream *err)
+{
+	if (!err->data)
+		return "it said nothing";
+	for (size_t n = err->size; n > 0 && strchr("\n\r \t", err->data[n - 1]); n--)
+		err->data[n - 1] = '\0';
+	for (char *c = err->data; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	return *err->data ? err->data : "it said nothing";
+}
+
+static int judge(const char *program, const struct run_options *options, int status,
+		 struct stream *err, struct diag *diag)
+{
+	if (WIFSIGNALED(status))
+		return diag_set(diag, -ECHILD, "%s was killed by signal %d (%s): %s", program,
+				WTERMSIG(status), strsignal(WTERMSIG(status)), last_words(err));
+	int code = WEXITSTATUS(status);
+	uint64_t success = options->success ? options->success : 1;
+	if (code < 64 && (success >> code & 1))
+		return code;
+	return diag_set(diag, -ECHILD, "%s failed with exit status %d: %s", program, code,
+			last_words(err));
+}
+
+int run_program(const char *const argv[], const struct run_options *options, char **ret_output,
+		struct diag *diag)
+{
+	static const struct run_options defaults = { 0 };
+	_cleanup_(stream_done) struct stream out = { .fd = -1, .max = RUN_OUTPUT_MAX };
+	_cleanup_(stream_done) struct stream err = { .fd = -1,
+						     .max = RUN_DIAGNOSTIC_MAX,
+						     .keep_end = true };
+	_cleanup_strv_ char **environment = NULL;
+	int out_pipe[2], err_pipe[2], status = 0;
+	pid_t pid;
+
+	if (!options)
+		options = &defaults;
+	unsigned timeout = options->timeout_ms ? options->timeout_ms : RUN_TIMEOUT_MS;
+	int64_t deadline = now_ms() + timeout;
+	int r = build_environment(options, &environment);
+	if (r < 0)
+		return r;
+	if (pipe2(out_pipe, O_CLOEXEC) < 0)
+		return -errno;
+	out.fd = out_pipe[0];
+	_cleanup_close_ int out_write = out_pipe[1];
+	if (pipe2(err_pipe, O_CLOEXEC) < 0)
+		return -errno;
+	err.fd = err_pipe[0];
+	_cleanup_close_ int err_write = err_pipe[1];
+
+	r = spawn_child(argv, options, environment, out_write, err_write, &pid);
+	if (r < 0)
+		return diag_set(diag, r, "cannot run %s: %s", argv[0], strerror(-r));
+	out_write = close_fd(out_write);
+	err_write = close_fd(err_write);
+
+	r = collect(&out, &err, deadline);
+	if (r == 0)
+		r = wait_for_exit(pid, deadline, &status);
+	if (r < 0) {
+		kill(pid, SIGKILL);
+		(void)waitpid(pid, &status, 0);
+		if (r == -ETIMEDOUT)
+			return diag_set(diag, r, "%s did not end within %u s and was killed: %s",
+					argv[0], timeout / 1000, last_words(&err));
+		return diag_set(diag, r, "%s: %s", argv[0], strerror(-r));
+	}
+	r = judge(argv[0], options, status, &err, diag);
+	if (r < 0)
+		return r;
+	if (out.overflow && ret_output)
+		return diag_set(diag, -EFBIG, "%s printed more than %d MiB", argv[0],
+				RUN_OUTPUT_MAX >> 20);
+	if (ret_output) {
+		if (!out.data && !(out.data = strdup("")))
+			return -ENOMEM;
+		*ret_output = TAKE_PTR(out.data);
+	}
+	return r;
+}
