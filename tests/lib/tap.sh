@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What shell tests source: TAP output, a work directory, a stack of cleanups that runs on every exit.
+#
+#	. "$LARDER_SOURCE/tests/lib/tap.sh"
+#	requires mkfs.ext4
+#	check "two and two" test $((2 + 2)) = 4
+#	check_status 2 "unknown key is refused" larder config check "$T/bad.yaml"
+#	check_output "and named" "unknown key"          # looks into what the last command said
+#	done_testing
+#
+# $T is a fresh directory. The last command's output (both streams) is in $T/out, its standard output alone in $T/stdout.
+
+set -u -o pipefail
+: "${LARDER_SOURCE:?run me through tests/run}" "${LARDER_BUILD:?run me through tests/run}"
+PATH=$LARDER_BUILD/src/larder:$LARDER_BUILD/src/larderd:$LARDER_BUILD/src/larder-boot:$LARDER_BUILD/tests:$PATH
+PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C
+
+tap_count=0 tap_failed=0
+T=$(mktemp -d "${TMPDIR:-/tmp}/larder-test.XXXXXX")
+cleanups=()
+
+cleanup() { cleanups+=("$*"); }            # one command, run last in, first out
+run_cleanups() {
+	local i
+	for ((i = ${#cleanups[@]} - 1; i >= 0; i--)); do eval "${cleanups[i]}" >/dev/null 2>&1; done
+	cleanups=()
+	rm -rf --one-file-system "$T"
+}
+trap run_cleanups EXIT
+trap 'exit 130' INT TERM
+
+pass() { echo "ok $((++tap_count)) - $*"; }
+fail() {
+	echo "not ok $((++tap_count)) - $*"
+	tap_failed=1
+}
+note() { sed 's/^/# /' <<<"$*"; }
+
+# The whole file cannot run here. tests/run makes a failure of it where TESTS_MUST_RUN is set.
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+requires() {
+	local program
+	for program; do command -v "$program" >/dev/null || skip_all "$program is not installed"; done
+}
+requires_root() { [ "$(id -u)" = 0 ] || skip_all "needs root"; }
+
+# run CMD…: keeps status in $status, output in $T/out and $T/stdout; a sanitizer's report is shown and fails the file.
+run() {
+	"$@" >"$T/stdout" 2>"$T/stderr" </dev/null
+	status=$?
+	cat "$T/stdout" "$T/stderr" >"$T/out"
+	if grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:' "$T/out"; then
+		fail "sanitizer report from: $*"
+		note "$(head -40 "$T/out")"
+	fi
+	return 0
+}
+verdict() { # TRUTH DESCRIPTION
+	if [ "$1" = 0 ]; then pass "$2"; else
+		fail "$2"
+		note "status ${status-}; output:" "$(head -c 4000 "$T/out" 2>/dev/null)"
+	fi
+}
+check() { # DESCRIPTION CMD…
+	local description=$1
+	shift
+	run "$@"
+	verdict "$status" "$description"
+}
+check_status() { # STATUS DESCRIPTION CMD…
+	local expected=$1 description=$2
+	shift 2
+	run "$@"
+	[ "$status" = "$expected" ]
+	verdict $? "$description"
+}
+check_output() { # DESCRIPTION REGEX: the last output matches
+	grep -qE -- "$2" "$T/out"
+	verdict $? "$1"
+}
+check_no_output() { # DESCRIPTION REGEX
+	! grep -qE -- "$2" "$T/out"
+	verdict $? "$1"
+}
+check_equal() { # DESCRIPTION ACTUAL EXPECTED
+	if [ "$2" = "$3" ]; then pass "$1"; else
+		fail "$1"
+		note "got:      $2"
+		note "expected: $3"
+	fi
+}
+
+done_testing() {
+	echo "1..$tap_count"
+	exit $tap_failed
+}
+
+# attach_loop FILE [losetup options]: prints the device; no partition scanning, detached at the end by the caller's cleanup.
+attach_loop() {
+	local file=$1
+	shift
+	losetup --find --show "$@" "$file"
+}
+
+# The rest of the file runs in mount and network namespaces of its own, with loopback up.
+in_namespaces() { # "$@" of the test
+	requires_root
+	requires unshare ip
+	[ -n "${LARDER_IN_NAMESPACES-}" ] && { ip link set lo up; return; }
+	rm -rf "$T"
+	LARDER_IN_NAMESPACES=1 exec unshare --mount --net --propagation private bash "$0" "$@"
+}
+
+# until_true SECONDS CMD…: polls.
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
