@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# A machine made of namespaces: private mounts and network, an /etc that survives its reboots, an empty /run and an empty
+# container runtime at each start. For the demo and for tests; the caller has $M, the machine's directory:
+#
+#	$M/etc            what this machine changed in /etc
+#	$M/dead-mirror    connections that the dead mirror on port 2005 got, since the machine was made
+#	$M/log/           what its daemons said
+#
+# machine_run SCRIPT [ARG…] runs a script inside; the rest is called there.
+
+machine_run() {
+	unshare --mount --net --propagation private -- bash "$@"
+}
+
+machine_pids=()
+machine_start() { # inside, first
+	mkdir -p "$M"/{etc,etc.work,log}
+	ip link set lo up
+	mount -t tmpfs -o mode=755 tmpfs /run
+	mount -t overlay overlay -o "lowerdir=/etc,upperdir=$M/etc,workdir=$M/etc.work" /etc
+	mkdir -p /etc/containerd /etc/larder /var/lib/containerd
+	mount -t tmpfs tmpfs /var/lib/containerd
+	[ -e /etc/containerd/config.toml ] || cat >/etc/containerd/config.toml <<-'TOML'
+		version = 2
+		[plugins."io.containerd.grpc.v1.cri".registry]
+		  config_path = "/etc/containerd/certs.d"
+	TOML
+	trap machine_end EXIT
+}
+
+# machine_daemon NAME CMD…: in the background, its words in $M/log/NAME, ended with the machine.
+machine_daemon() {
+	local name=$1
+	shift
+	"$@" >>"$M/log/$name" 2>&1 </dev/null &
+	machine_pids+=($!)
+}
+machine_end() {
+	local pid i
+	for ((i = ${#machine_pids[@]} - 1; i >= 0; i--)); do
+		pid=${machine_pids[i]}
+		kill "$pid" 2>/dev/null || continue
+		wait "$pid" 2>/dev/null
+	done
+	machine_pids=()
+}
+
+machine_wait() { # SECONDS CMD…
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.02
+	done
+}
+
+# The mirror that everything points to and that nothing must ask. Its count goes on over reboots.
+machine_dead_mirror() {
+	cat "$M/dead-mirror" >>"$M/dead-mirror.before" 2>/dev/null
+	rm -f "$M/dead-mirror"
+	machine_daemon dead-mirror dead-mirror 2005 "$M/dead-mirror"
+	machine_wait 10 test -e "$M/dead-mirror"
+}
+machine_dead_connections() { cat "$M"/dead-mirror "$M"/dead-mirror.before 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+
+# larderd as systemd starts it: the socket is bound before, the daemon gets it at the first connection.
+machine_larderd() {
+	machine_daemon larderd systemd-socket-activate --listen=127.0.0.1:3172 "$(command -v larderd)"
+	machine_wait 10 sh -c "ss -Hltn 'sport = :3172' | grep -q ."
+}
+
+machine_containerd() {
+	machine_daemon containerd containerd
+	machine_wait 30 ctr version
+}
+
+# machine_pull REFERENCE: through certs.d, as the runtime's own pull does it; what is not needed by this platform is not fetched.
+machine_pull() { ctr images pull --hosts-dir /etc/containerd/certs.d "$@"; }
+
+# machine_container REFERENCE: runs its command, prints what it says.
+machine_container() { ctr run --rm "$1" "larder-$RANDOM$RANDOM"; }
+
+# machine_skopeo_digest REFERENCE DIRECTORY: copies the image out of the registry, every platform; prints the digest of what was copied.
+machine_skopeo_digest() {
+	rm -rf "$2"
+	skopeo copy --quiet --all --preserve-digests --src-tls-verify=false "docker://127.0.0.1:3172/$1" "dir:$2" >&2 &&
+		echo "sha256:$(sha256sum <"$2/manifest.json" | cut -d' ' -f1)"
+}
+
+# table_hash DEVICE: what the partition table is made of (both ends of the disk), as one hash.
+table_hash() {
+	local sectors
+	sectors=$(blockdev --getsz "$1")
+	{ dd if="$1" bs=512 count=2048 && dd if="$1" bs=512 skip=$((sectors - 2048)); } 2>/dev/null | sha256sum | cut -d' ' -f1
+}
