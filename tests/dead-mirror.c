@@ -33,8 +33,8 @@ int main(int argc, char *argv[])
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (write_count(argv[2], 0) < 0 || bind(s, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(s, 128) < 0) {
+	if (write_count(argv[2], 0) < 0 ||
+	    bind(s, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(s, 128) < 0) {
 		perror("dead-mirror");
 		return 1;
 	}
