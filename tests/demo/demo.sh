@@ -53,31 +53,7 @@ title "2. A blank disk of 2 GiB, and a machine config whose mirrors are all dead
 truncate -s 2G "$work/disk.img"
 disk=$(losetup --find --show "$work/disk.img")
 loops+=("$disk")
-cat >"$M/etc/larder/machine.yaml" <<YAML
-version: v1alpha1
-machine:
-  features:
-    imageCache:
-      localEnabled: true
-  registries:
-    mirrors:
-      "*": {endpoints: ["http://127.0.0.1:2005"]}
-      docker.io: {endpoints: ["http://127.0.0.1:2005"]}
-      registry.k8s.io: {endpoints: ["http://127.0.0.1:2005"]}
----
-apiVersion: v1alpha1
-kind: VolumeConfig
-name: IMAGECACHE
-provisioning:
-  diskSelector:
-    match: disk.dev_path == "$disk" && disk.size >= 2u * GiB && !disk.readonly && !system_disk
-  minSize: 500MiB
-  maxSize: 1GiB
----
-apiVersion: larder/v1alpha1
-kind: CacheMediaConfig
-match: volume.label.startsWith("LARDER_") && volume.dev_path == "$medium"
-YAML
+machine_config "$disk" "$medium" >"$M/etc/larder/machine.yaml"
 quote <"$M/etc/larder/machine.yaml"
 say "The disk is $disk, all zero. On port 2005 a listener accepts, counts and closes."
 

@@ -94,3 +94,32 @@ table_hash() {
 	sectors=$(blockdev --getsz "$1")
 	{ dd if="$1" bs=512 count=2048 && dd if="$1" bs=512 skip=$((sectors - 2048)); } 2>/dev/null | sha256sum | cut -d' ' -f1
 }
+
+# machine_config DISK MEDIUM: a machine config that trusts the medium, uses the disk, and knows only dead mirrors.
+machine_config() {
+	cat <<-YAML
+		version: v1alpha1
+		machine:
+		  features:
+		    imageCache:
+		      localEnabled: true
+		  registries:
+		    mirrors:
+		      "*": {endpoints: ["http://127.0.0.1:2005"]}
+		      docker.io: {endpoints: ["http://127.0.0.1:2005"]}
+		      registry.k8s.io: {endpoints: ["http://127.0.0.1:2005"]}
+		---
+		apiVersion: v1alpha1
+		kind: VolumeConfig
+		name: IMAGECACHE
+		provisioning:
+		  diskSelector:
+		    match: disk.dev_path == "$1" && disk.size >= 2u * GiB && !disk.readonly && !system_disk
+		  minSize: 500MiB
+		  maxSize: 1GiB
+		---
+		apiVersion: larder/v1alpha1
+		kind: CacheMediaConfig
+		match: volume.label.startsWith("LARDER_") && volume.dev_path == "$2"
+	YAML
+}
