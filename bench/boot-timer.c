@@ -93,7 +93,8 @@ static double bare_round(const struct bench *b)
 
 	make_directories();
 	double start = now_ms();
-	must(mount(b->partition, "/run/bare/volume", "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0,
+	must(mount(b->partition, "/run/bare/volume", "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		   NULL) == 0,
 	     "mount ext4");
 	snprintf(path, sizeof(path), "/run/bare/volume/%s", b->layer);
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
@@ -104,7 +105,8 @@ static double bare_round(const struct bench *b)
 	must(ioctl(loop, LOOP_CONFIGURE, &config) == 0, "LOOP_CONFIGURE");
 	must(mount(device, "/run/bare/layer", "squashfs", MS_RDONLY, NULL) == 0, "mount squashfs");
 	must(mount("overlay", "/run/bare/merged", "overlay", MS_RDONLY,
-		   "lowerdir=/run/bare/layer:/run/bare/empty") == 0, "mount overlay");
+		   "lowerdir=/run/bare/layer:/run/bare/empty") == 0,
+	     "mount overlay");
 	int s = listen_socket();
 	int c = connect_socket();
 	int a = accept(s, NULL, NULL);
@@ -113,7 +115,8 @@ static double bare_round(const struct bench *b)
 
 	close(a), close(c), close(s), close(loop), close((int)config.fd), close(control);
 	must(umount("/run/bare/merged") == 0 && umount("/run/bare/layer") == 0 &&
-		     umount("/run/bare/volume") == 0, "umount");
+		     umount("/run/bare/volume") == 0,
+	     "umount");
 	return end - start;
 }
 
