@@ -123,3 +123,18 @@ machine_config() {
 		match: volume.label.startsWith("LARDER_") && volume.dev_path == "$2"
 	YAML
 }
+
+# only_disks DEVICE…: in this mount namespace no other block device is listed. For tests with selectors that match everything: they
+# must never see a disk that is not theirs.
+only_disks() {
+	local directory device name links
+	for directory in /sys/block /sys/class/block; do
+		links=()
+		for device; do
+			name=${device#/dev/}
+			links+=("$name=$(readlink "$directory/$name")")
+		done
+		mount -t tmpfs tmpfs "$directory"
+		for name in "${links[@]}"; do ln -s "${name#*=}" "$directory/${name%%=*}"; done
+	done
+}
