@@ -12,6 +12,7 @@
  * through store/ingest.h.
  */
 #include <limits.h>
+#include <stdbool.h>
 
 #include "store/digest.h"
 
@@ -28,12 +29,14 @@ int tree_registry_from_dir(const char *dir, char buffer[static NAME_MAX + 1]);
 
 /*
  * Walks manifests/ and calls visit for every tag (tag set, digest NULL) and every manifest (tag NULL, digest set), sorted
- * by registry, repository, then name. Names that are not valid are counted in *ret_skipped (may be NULL), never
- * visited. Symlinks are not followed. Ends early with what visit returns unless 0.
+ * by registry, repository, tags before manifests, then name. Names that are not valid are counted in *ret_skipped (may be NULL), never
+ * visited. Symlinks are not followed. Ends early with what visit returns unless 0. A tree without manifests/ has none.
+ * -E2BIG: more than TREE_ENTRIES_MAX names.
  */
 typedef int (*tree_visit_fn)(const char *registry, const char *repository, const char *tag,
 			     const struct digest *digest, void *user);
-#define TREE_DEPTH_MAX 32 /* components of a repository */
+#define TREE_DEPTH_MAX	 32 /* components of a repository */
+#define TREE_ENTRIES_MAX (1024 * 1024)
 int tree_walk_manifests(int tree, tree_visit_fn visit, void *user, unsigned *ret_skipped);
 
 /* Is there a cache tree in this directory (blob/ or manifests/)? */
