@@ -15,7 +15,6 @@
 #define ANNOTATION_IMAGE_NAME "io.containerd.image.name"
 #define TEXT_MAX	      4096 /* bytes of any one string that is kept */
 
-
 static void descriptor_done(struct descriptor *d)
 {
 	free(d->media_type);
@@ -203,14 +202,15 @@ static int decide_kind(const json_t *root, struct manifest *m, struct diag *diag
 	const json_t *version = json_object_get(root, "schemaVersion");
 
 	if (json_is_integer(version) && json_integer_value(version) == 1)
-		return diag_set(diag, -EINVAL,
-				"it is a manifest of Docker's old schema 1, which is not supported");
+		return diag_set(
+			diag, -EINVAL,
+			"it is a manifest of Docker's old schema 1, which is not supported");
 	if (!json_is_integer(version) || json_integer_value(version) != 2)
 		return diag_set(diag, -EINVAL, "its \"schemaVersion\" is not 2");
 	if (index == image)
 		return diag_set(diag, -EINVAL,
-				index ? "it has both \"manifests\" and \"config\" or \"layers\"" :
-					"it is no manifest: neither \"manifests\" nor \"layers\"");
+				index ? "it has both \"manifests\" and \"config\" or \"layers\""
+				      : "it is no manifest: neither \"manifests\" nor \"layers\"");
 	if (m->media_type && is_index_type(m->media_type) != index &&
 	    (is_index_type(m->media_type) || is_image_type(m->media_type)))
 		return diag_set(diag, -EINVAL, "its mediaType is %s, but its content is %s",

@@ -128,10 +128,10 @@ static const char *normal_architecture(const char *architecture)
 static int variant_number(const char *architecture, const char *variant)
 {
 	if (!variant || !*variant)
-		return strcmp(architecture, "arm64") == 0  ? 8
+		return strcmp(architecture, "arm64") == 0   ? 8
 		       : strcmp(architecture, "arm") == 0   ? 7
 		       : strcmp(architecture, "amd64") == 0 ? 1
-							     : 0;
+							    : 0;
 	if (*variant == 'v')
 		variant++;
 	if (*variant < '0' || *variant > '9' || variant[1] != '\0')

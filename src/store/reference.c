@@ -135,9 +135,10 @@ static int take_digest(char *text, const char *whole, struct digest *ret, struct
 	*at = '\0';
 	int r = digest_parse(at + 1, ret);
 	if (r == -EOPNOTSUPP)
-		return diag_set(diag, -EINVAL,
-				"\"%s\": the digest's algorithm is not known (sha256 and sha512 are)",
-				whole);
+		return diag_set(
+			diag, -EINVAL,
+			"\"%s\": the digest's algorithm is not known (sha256 and sha512 are)",
+			whole);
 	if (r < 0)
 		return diag_set(diag, -EINVAL,
 				"\"%s\": \"%s\" is no digest (write sha256: and 64 lower-case hex "

@@ -22,8 +22,8 @@ int tree_blob_path(const struct digest *d, char buffer[static PATH_MAX])
 
 	if (d->algorithm == DIGEST_NONE)
 		return -EINVAL;
-	return checked_length(snprintf(buffer, PATH_MAX, NAME_BLOB_DIR "/%s",
-				       digest_format_file_name(d, name)));
+	return checked_length(
+		snprintf(buffer, PATH_MAX, NAME_BLOB_DIR "/%s", digest_format_file_name(d, name)));
 }
 
 static int manifests_path(const char *registry, const char *repository, const char *kind,

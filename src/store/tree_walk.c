@@ -159,8 +159,7 @@ static int collect_repositories(struct walk *w, int registry_dir, const char *re
 
 static int walk_registry(struct walk *w, const char *dir, const char *registry)
 {
-	_cleanup_close_ int registry_dir =
-		open_beneath(w->manifests, dir, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int registry_dir = open_beneath(w->manifests, dir, O_RDONLY | O_DIRECTORY);
 	_cleanup_strv_ char **repositories = NULL;
 
 	if (registry_dir < 0)

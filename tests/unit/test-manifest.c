@@ -91,8 +91,10 @@ static void test_refused(void **state)
 		{ "{\"schemaVersion\":2,\"layers\":[1]}", "layers[0]" },
 		{ "{\"schemaVersion\":2,\"layers\":[{\"size\":1}]}", "no \"digest\"" },
 		{ "{\"schemaVersion\":2,\"layers\":[{\"digest\":\"x\",\"size\":1}]}", "no digest" },
-		{ "{\"schemaVersion\":2,\"layers\":[{\"digest\":\"" D1 "\",\"size\":-1}]}", "size" },
-		{ "{\"schemaVersion\":2,\"layers\":[{\"digest\":\"" D1 "\",\"size\":1.5}]}", "size" },
+		{ "{\"schemaVersion\":2,\"layers\":[{\"digest\":\"" D1 "\",\"size\":-1}]}",
+		  "size" },
+		{ "{\"schemaVersion\":2,\"layers\":[{\"digest\":\"" D1 "\",\"size\":1.5}]}",
+		  "size" },
 		{ "{\"schemaVersion\":2,\"layers\":[{\"digest\":\"" D1 "\"}]}", "size" },
 		{ "{\"schemaVersion\":2,\"layers\":[],\"mediaType\":7}", "mediaType" },
 	};
@@ -175,7 +177,8 @@ static void test_platform(void **state)
 		{ "linux/arm64", "linux/amd64", false },
 		{ "unknown/unknown", "linux/amd64", false },
 	};
-	static const char *const bad[] = { "", "linux", "linux/", "/amd64", "a/b/c/d", "a/b/", "a b/c" };
+	static const char *const bad[] = { "",	      "linux", "linux/", "/amd64",
+					   "a/b/c/d", "a/b/",  "a b/c" };
 	struct platform p;
 
 	(void)state;

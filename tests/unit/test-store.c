@@ -40,7 +40,8 @@ static void test_digest_text(void **state)
 		{ "sha256:" HEX_ABC, 0 },
 		{ "sha512:" HEX_ABC HEX_ABC, 0 },
 		{ "sha256:" HEX_ABC "0", -EINVAL },
-		{ "sha256:BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD", -EINVAL },
+		{ "sha256:BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+		  -EINVAL },
 		{ "sha256-" HEX_ABC, -EINVAL },
 		{ "sha256:", -EINVAL },
 		{ "sha256", -EINVAL },
@@ -181,8 +182,8 @@ static void test_registry_dirs(void **state)
 		{ "[::1]:5000", "[::1]_5000_" },
 		{ "[::1]", "[::1]" },
 	};
-	static const char *const bad[] = { "", ".", "..", "a_b", "a:5000", "x/y", "_5000_", "a_5000",
-					   "a_b_", "-x" };
+	static const char *const bad[] = { "",	  ".",	    "..",     "a_b",  "a:5000",
+					   "x/y", "_5000_", "a_5000", "a_b_", "-x" };
 	char buffer[NAME_MAX + 1];
 
 	(void)state;
@@ -226,9 +227,9 @@ static int record(const char *registry, const char *repository, const char *tag,
 		  const struct digest *digest, void *user)
 {
 	fprintf(user, "%s/%s%s%s\n", registry, repository, tag ? ":" : "@",
-		tag	 ? tag :
-		digest	 ? "digest" :
-			   "");
+		tag	 ? tag
+		: digest ? "digest"
+			 : "");
 	return 0;
 }
 
@@ -252,7 +253,7 @@ static void test_walk(void **state)
 	put(dir, NAME_MANIFESTS_DIR "/h.io/a/z/reference/x");
 	put(dir, NAME_MANIFESTS_DIR "/h.io/A/reference/x"); /* skipped */
 	put(dir, NAME_MANIFESTS_DIR "/b_5000_/r/reference/x");
-	put(dir, NAME_MANIFESTS_DIR "/_bad_/r/reference/x"); /* skipped */
+	put(dir, NAME_MANIFESTS_DIR "/_bad_/r/reference/x");			      /* skipped */
 	assert_int_equal(symlinkat("/etc", dir, NAME_MANIFESTS_DIR "/h.io/link"), 0); /* skipped */
 	assert_int_equal(symlinkat("a", dir, NAME_MANIFESTS_DIR "/h.io/a/reference/link"), 0);
 	assert_true(tree_is_there(dir));
@@ -332,7 +333,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_digest_text),
 		cmocka_unit_test(test_hashing),
-		cmocka_unit_test_setup_teardown(test_hash_of_file, make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(test_hash_of_file, make_directory,
+						remove_directory),
 		cmocka_unit_test(test_reference),
 		cmocka_unit_test(test_reference_limits),
 		cmocka_unit_test(test_registry_dirs),
