@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "base/text.h"
-#include "larder/output.h"
+#include "larder/commands.h"
 
 #define OPTIONS_MAX 32
 
@@ -39,6 +39,7 @@ static const struct command_option common_options[] = {
 };
 
 const struct command *const all_commands[] = {
+	&command_status,
 	NULL,
 };
 

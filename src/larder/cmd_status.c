@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* larder status: what the last boot came to, and what the registry answers now, on one screen. */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "boot/status.h"
+#include "larder/commands.h"
+#include "larder/output.h"
+#include "larder/registry_client.h"
+
+static const char *string_at(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+/* {"address": …, "state": "ready" | "not ready" | "down", "detail": …}: asked now, since it is a program of its own. */
+static json_t *ask_registry(void)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_free_ char *body = NULL;
+	int code = 0;
+
+	if (registry_get("/readyz", &code, &body, &diag) < 0)
+		return json_pack("{s:s, s:s, s:s}", "address", REGISTRY_ADDRESS, "state", "down",
+				 "detail", diag.message ? diag.message : "out of memory");
+	body[strcspn(body, "\r\n")] = '\0';
+	return json_pack("{s:s, s:s, s:s}", "address", REGISTRY_ADDRESS, "state",
+			 code == 200 ? "ready" : "not ready", "detail", body);
+}
+
+static void print_line(const char *what, const char *state, const char *detail)
+{
+	printf("  %-9s %-11s %s\n", what, *state ? state : "-", detail);
+}
+
+static void print_config(const json_t *config)
+{
+	_cleanup_free_ char *files = NULL;
+	size_t size;
+	FILE *f = open_memstream(&files, &size);
+	const json_t *list = json_object_get(config, "files");
+
+	if (!f)
+		return;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		fprintf(f, "%s%s", i ? ", " : "", json_string_value(json_array_get(list, i)));
+	if (fclose(f) == 0)
+		print_line("config", string_at(config, "state"), files);
+}
+
+static void print_volume(const json_t *volume)
+{
+	char detail[512], size[TEXT_SIZE_MAX], available[TEXT_SIZE_MAX];
+
+	snprintf(detail, sizeof(detail), "%s on %s, %s, %s free", string_at(volume, "device"),
+		 string_at(volume, "mounted"),
+		 text_size_iec((uint64_t)json_integer_value(json_object_get(volume, "size")), size),
+		 text_size_iec((uint64_t)json_integer_value(json_object_get(volume, "free")),
+			       available));
+	print_line("volume", string_at(volume, "phase"),
+		   *string_at(volume, "device") ? detail : "");
+}
+
+/* One line for each member of a part that is a list: its name and state, and what else there is to say. */
+static void print_list(const char *what, const json_t *list, const char *name, const char *detail)
+{
+	if (json_array_size(list) == 0)
+		print_line(what, "none", "");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+		const char *more = string_at(item, detail);
+		_cleanup_free_ char *text = NULL;
+		if (asprintf(&text, "%s%s%s", string_at(item, name), *more ? ": " : "", more) < 0)
+			return;
+		print_line(i == 0 ? what : "", string_at(item, "state"), text);
+	}
+}
+
+static void print_status(const json_t *status)
+{
+	const json_t *registry = json_object_get(status, "registry");
+	const json_t *problems = json_object_get(status, "problems");
+
+	printf("larder: %s\n", string_at(status, "state"));
+	print_config(json_object_get(status, "config"));
+	if (strcmp(string_at(status, "state"), "disabled") != 0) {
+		print_volume(json_object_get(status, "volume"));
+		print_list("media", json_object_get(status, "media"), "device", "detail");
+		print_list("layers", json_object_get(status, "layers"), "title", "detail");
+		print_list("runtimes", json_object_get(status, "runtimes"), "name", "detail");
+	}
+	print_line("registry", string_at(registry, "state"), string_at(registry, "detail"));
+	if (json_array_size(problems) > 0)
+		printf("Problems:\n");
+	for (size_t i = 0; i < json_array_size(problems); i++) {
+		const json_t *problem = json_array_get(problems, i);
+		printf("  %s: %s\n", string_at(problem, "part"), string_at(problem, "message"));
+	}
+}
+
+static bool all_is_well(const json_t *status)
+{
+	const char *state = string_at(status, "state");
+
+	if (strcmp(state, "disabled") == 0)
+		return true;
+	return strcmp(state, "ready") == 0 &&
+	       strcmp(string_at(json_object_get(status, "registry"), "state"), "ready") == 0;
+}
+
+static int run_status(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	json_auto_t *status = NULL;
+
+	int o = command_next_option(context, self, argc, argv);
+	if (o != COMMAND_OPTIONS_END)
+		return o == COMMAND_DONE ? EXIT_DONE : EXIT_USAGE;
+	if (optind < argc)
+		return command_usage(self, "unexpected argument \"%s\"", argv[optind]);
+	int r = status_read(context->run_dir, &status, &diag);
+	if (r == 0)
+		r = status_set(status, "registry", ask_registry());
+	if (r < 0) {
+		(void)command_failed(r, &diag);
+		return EXIT_FAILED;
+	}
+	if (context->output == OUTPUT_TABLE)
+		print_status(status);
+	else if (output_value(context, status) != EXIT_DONE)
+		return EXIT_FAILED;
+	return all_is_well(status) ? EXIT_DONE : EXIT_FAILED;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.synopsis = "",
+	.summary = "What is up, what is not, and why",
+	.run = run_status,
+};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_LARDER_COMMANDS_H
+#define LARDER_LARDER_COMMANDS_H
+/* Every command, each defined in its cmd_*.c; main.c lists them in the order of the help text. */
+#include "larder/command.h"
+
+extern const struct command command_status;
+
+#endif
