@@ -151,7 +151,7 @@ int command_next_option(struct context *context, const struct command *self, int
 		if (option == -1)
 			return settle_paths(context);
 		if (option == '?') {
-			fprintf(stderr, "Try \"larder %s%s--help\".\n", self ? self->name : "",
+			fprintf(stderr, "See larder %s%s--help.\n", self ? self->name : "",
 				self ? " " : "");
 			return COMMAND_USAGE;
 		}
@@ -176,7 +176,7 @@ int command_usage(const struct command *self, const char *format, ...)
 	if (vasprintf(&message, format, ap) < 0)
 		message = NULL;
 	va_end(ap);
-	log_error("%s. Try \"larder %s%s--help\".", message ? message : "out of memory",
+	log_error("%s (see larder %s%s--help)", message ? message : "out of memory",
 		  self ? self->name : "", self ? " " : "");
 	return EXIT_USAGE;
 }

@@ -2,7 +2,7 @@
 #ifndef LARDER_LARDER_REGISTRY_CLIENT_H
 #define LARDER_LARDER_REGISTRY_CLIENT_H
 /*
- * Asks the registry on this machine one question: a GET of a path on 127.0.0.1:3172, one connection, a short time limit.
+ * Asks the registry on this machine one question: a GET of a path of REGISTRY_ADDRESS, one connection, a short time limit.
  * Only for the answers of larderd itself, whose form is known: HTTP/1.1 with a Content-Length.
  */
 #include "base/diag.h"
