@@ -8,8 +8,8 @@
 #include "base/diag.h"
 #include "cel/selector.h"
 
-#define DISKS_MAX	   4096
-#define DISK_ATTRIBUTE_MAX 4096 /* bytes read of one sysfs attribute */
+#define DISKS_MAX	   16384 /* more is -E2BIG: multipath multiplies */
+#define DISK_ATTRIBUTE_MAX 4096	 /* bytes read of one sysfs attribute */
 
 struct disk {
 	struct disk_fields fields; /* point into this disk */
@@ -33,7 +33,10 @@ int disk_list_read(const char *root, struct disk_list *ret, struct diag *diag);
 void disk_list_done(struct disk_list *list);
 #define _cleanup_disk_list_ _cleanup_(disk_list_done)
 
-/* The disk of that kernel name or device path; NULL: none. */
+/* Where the disk is in /sys: "/sys/devices/…/block/sda". Belongs to the disk. */
+const char *disk_sys_path(const struct disk *disk);
+
+/* The disk of that kernel name, device path, or one of its names in /dev/disk; NULL: none. */
 const struct disk *disk_list_find(const struct disk_list *list, const char *name);
 
 #endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "block/disk_fields.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "block/sysfs.h"
+#include "block/transport.h"
+
+#define SECTOR		  512 /* what /sys counts in, whatever the disk's own sectors are */
+#define SCSI_TYPE_CDROM	  5
+#define UDEV_DATABASE_MAX (64 * 1024)
+#define UDEV_SERIAL	  "E:ID_SERIAL_SHORT"
+#define BUS_PATH_PREFIX	  "/sys/devices"
+#define BUS_PATH_LEVELS	  2 /* "block/sda" is no part of it */
+#define RAM_DISK_MAJOR	  1
+#define DM_LVM_PREFIX	  "LVM-"
+#define DM_PARTITION	  "part"
+
+static void disk_private_free(struct disk_private *p)
+{
+	free(p->sys_path);
+	strv_free(p->texts);
+	strv_free(p->symlinks);
+	strv_free(p->secondary_disks);
+	free(p);
+}
+
+void disk_done(struct disk *disk)
+{
+	if (disk->private_)
+		disk_private_free(disk->private_);
+	free(disk->name);
+	free(disk->error);
+	*disk = (struct disk){ 0 };
+}
+
+static struct disk_private *owned(struct disk *disk)
+{
+	return disk->private_;
+}
+
+/* Keeps a copy of text with the disk and points the field at it. */
+static int keep_text(struct disk *disk, const char **field, const char *text)
+{
+	*field = "";
+	if (*text == '\0')
+		return 0;
+	char *copy = strdup(text);
+	int r = strv_take(&owned(disk)->texts, copy);
+	if (r == 0)
+		*field = copy;
+	return r;
+}
+
+/* The first of the attributes that is there. List ends with NULL. */
+static int keep_attribute(struct disk *disk, int dir, const char **field, const char *const paths[])
+{
+	char text[DISK_ATTRIBUTE_MAX];
+
+	for (; *paths; paths++)
+		if (sysfs_text(dir, *paths, text) > 0)
+			return keep_text(disk, field, text);
+	return keep_text(disk, field, "");
+}
+
+static bool is_power_of_two(uint64_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}
+
+/* The first power of two among the attributes, else 512. */
+static uint64_t first_power_of_two(int dir, const char *const paths[])
+{
+	uint64_t value;
+
+	for (; *paths; paths++)
+		if (sysfs_number(dir, *paths, &value) == 0 && is_power_of_two(value))
+			return value;
+	return SECTOR;
+}
+
+static void read_sizes(struct disk *disk, int dir)
+{
+	static const char *const sector[] = { "queue/logical_block_size", NULL };
+	static const char *const io[] = { "queue/optimal_io_size", "queue/minimum_io_size",
+					  "queue/logical_block_size", NULL };
+	uint64_t sectors = 0;
+
+	if (sysfs_number(dir, "size", &sectors) == 0 &&
+	    __builtin_mul_overflow(sectors, SECTOR, &disk->fields.size))
+		disk->fields.size = 0;
+	disk->fields.sector_size = first_power_of_two(dir, sector);
+	disk->fields.io_size = first_power_of_two(dir, io);
+}
+
+static bool is_cdrom(const struct disk *disk, int dir)
+{
+	uint64_t type;
+
+	if (text_starts_with(disk->name, "sr"))
+		return true;
+	return text_starts_with(disk->name, "sd") && sysfs_number(dir, "device/type", &type) == 0 &&
+	       type == SCSI_TYPE_CDROM;
+}
+
+static int read_names(struct disk *disk, int dir)
+{
+	static const char *const model[] = { "device/model", NULL };
+	static const char *const firmware[] = { "device/firmware_rev", NULL };
+	static const char *const modalias[] = { "device/modalias", "device/device/modalias", NULL };
+	static const char *const wwid[] = { "wwid", "device/wwid", NULL };
+	static const char *const uuid[] = { "uuid", "device/uuid", NULL };
+	struct disk_fields *f = &disk->fields;
+	int r = keep_attribute(disk, dir, &f->model, model);
+
+	r = r < 0 ? r : keep_attribute(disk, dir, &f->firmware_version, firmware);
+	r = r < 0 ? r : keep_attribute(disk, dir, &f->modalias, modalias);
+	r = r < 0 ? r : keep_attribute(disk, dir, &f->wwid, wwid);
+	return r < 0 ? r : keep_attribute(disk, dir, &f->uuid, uuid);
+}
+
+/* udev's database knows the serial number of disks that have no such attribute (SATA, virtio-scsi). */
+static int read_udev_serial(const struct disk_reader *reader, struct disk *disk)
+{
+	char path[64], text[DISK_ATTRIBUTE_MAX];
+	_cleanup_free_ char *database = NULL;
+	size_t size = 0;
+
+	snprintf(path, sizeof(path), "run/udev/data/b%u:%u", disk->major, disk->minor);
+	if (read_file_at(reader->root, path, UDEV_DATABASE_MAX, &database, NULL) < 0)
+		return 0;
+	const char *value = sysfs_line_value(database, UDEV_SERIAL, &size);
+	if (!value || size >= sizeof(text))
+		return 0;
+	memcpy(text, value, size);
+	text[size] = '\0';
+	sysfs_clean(text, size);
+	return keep_text(disk, &disk->fields.serial, text);
+}
+
+static int read_serial(const struct disk_reader *reader, struct disk *disk, int dir)
+{
+	static const char *const serial[] = { "serial", "device/serial", NULL };
+	int r = keep_attribute(disk, dir, &disk->fields.serial, serial);
+
+	if (r < 0 || *disk->fields.serial)
+		return r;
+	return read_udev_serial(reader, disk);
+}
+
+/* "/sys/devices/pci0000:00/…/virtio0/block/vda" → "/pci0000:00/…/virtio0" */
+static int read_bus_path(struct disk *disk, const char *sys_path)
+{
+	char path[DISK_ATTRIBUTE_MAX];
+
+	if (!text_starts_with(sys_path, BUS_PATH_PREFIX "/"))
+		return keep_text(disk, &disk->fields.bus_path, "");
+	strcpy(path, sys_path + strlen(BUS_PATH_PREFIX));
+	for (unsigned i = 0; i < BUS_PATH_LEVELS; i++) {
+		char *slash = strrchr(path, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	return keep_text(disk, &disk->fields.bus_path, path);
+}
+
+static int read_sub_system(struct disk *disk, int dir, const char *sys_path)
+{
+	char target[DISK_ATTRIBUTE_MAX], path[DISK_ATTRIBUTE_MAX];
+	ssize_t n = readlinkat(dir, "subsystem", target, sizeof(target) - 1);
+
+	if (n < 0)
+		n = 0;
+	target[n] = '\0';
+	if (n == 0 || sysfs_resolve(sys_path, target, path, sizeof(path)) < 0)
+		*path = '\0';
+	return keep_text(disk, &disk->fields.sub_system, path);
+}
+
+/* A partition's directory lies in that of its disk. */
+static int disk_name_of(int root, const char *name, char path[static DISK_ATTRIBUTE_MAX])
+{
+	char link[sizeof("sys/class/block/") + NAME_MAX];
+
+	snprintf(link, sizeof(link), "sys/class/block/%.*s", NAME_MAX, name);
+	_cleanup_close_ int dir = sysfs_open_device(root, link, path);
+	if (dir < 0)
+		return dir;
+	if (faccessat(dir, "partition", F_OK, 0) == 0)
+		*strrchr(path, '/') = '\0';
+	return 0;
+}
+
+static int read_secondary_disks(const struct disk_reader *reader, struct disk *disk, int dir)
+{
+	char path[DISK_ATTRIBUTE_MAX];
+	char ***list = &owned(disk)->secondary_disks;
+	int fd = openat(dir, "slaves", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return 0;
+	_cleanup_closedir_ DIR *slaves = fdopendir(fd);
+	if (!slaves) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	for (struct dirent *e = readdir(slaves); e && r == 0; e = readdir(slaves)) {
+		if (e->d_name[0] == '.')
+			continue;
+		bool known = disk_name_of(reader->root, e->d_name, path) == 0;
+		const char *name = known ? sysfs_base_name(path) : e->d_name;
+		if (text_is_utf8(name, strlen(name)) && !strv_contains(*list, name))
+			r = strv_add(list, name);
+	}
+	strv_sort_natural(*list);
+	disk->fields.secondary_disks = (const char *const *)*list;
+	return r;
+}
+
+static int read_symlinks(const struct disk_reader *reader, struct disk *disk)
+{
+	size_t n;
+	const struct dev_link *link = dev_links_of(&reader->links, disk->fields.dev_path, &n);
+
+	for (; n > 0; n--, link++) {
+		int r = strv_add(&owned(disk)->symlinks, link->name);
+		if (r < 0)
+			return r;
+	}
+	disk->fields.symlinks = (const char *const *)owned(disk)->symlinks;
+	return 0;
+}
+
+static int read_transport(const struct disk_reader *reader, struct disk *disk, int dir)
+{
+	char text[DISK_ATTRIBUTE_MAX];
+
+	transport_read(reader->root, dir, disk_sys_path(disk), disk->name, text);
+	return keep_text(disk, &disk->fields.transport, text);
+}
+
+static int keep_pretty_size(struct disk *disk)
+{
+	char text[TEXT_SIZE_MAX];
+
+	return keep_text(disk, &disk->fields.pretty_size, text_size_si(disk->fields.size, text));
+}
+
+static int set_error(struct disk *disk, const char *what, int err)
+{
+	free(disk->error);
+	if (asprintf(&disk->error, "%s: %s", what, strerror(err)) < 0)
+		disk->error = NULL;
+	return disk->error ? 0 : -ENOMEM;
+}
+
+/* Opening for reading disturbs nothing; O_NONBLOCK lets a drive without a medium open. */
+static int try_to_open(struct disk *disk)
+{
+	_cleanup_close_ int fd =
+		open(disk->fields.dev_path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? set_error(disk, "cannot be opened", errno) : 0;
+}
+
+static int read_fields(const struct disk_reader *reader, struct disk *disk, int dir)
+{
+	const char *path = disk_sys_path(disk);
+	int r = keep_pretty_size(disk);
+
+	disk->fields.readonly = sysfs_flag(dir, "ro");
+	disk->fields.rotational = sysfs_flag(dir, "queue/rotational");
+	r = r < 0 ? r : read_names(disk, dir);
+	r = r < 0 ? r : read_serial(reader, disk, dir);
+	r = r < 0 ? r : read_bus_path(disk, path);
+	r = r < 0 ? r : read_sub_system(disk, dir, path);
+	r = r < 0 ? r : read_transport(reader, disk, dir);
+	r = r < 0 ? r : read_secondary_disks(reader, disk, dir);
+	r = r < 0 ? r : read_symlinks(reader, disk);
+	return r < 0 || !reader->real ? r : try_to_open(disk);
+}
+
+/* "254:16"; 0:0 where that is not known. */
+static void read_device_number(struct disk *disk, int dir)
+{
+	char text[DISK_ATTRIBUTE_MAX];
+
+	sysfs_text(dir, "dev", text);
+	if (sscanf(text, "%u:%u", &disk->major, &disk->minor) != 2)
+		disk->major = disk->minor = 0;
+}
+
+/* The device node: DEVNAME of the uevent, which has slashes where the kernel name has exclamation marks. */
+static int read_dev_path(struct disk *disk, const char *uevent)
+{
+	char path[NAME_MAX + sizeof("/dev/")];
+	size_t size;
+	const char *name = sysfs_line_value(uevent, "DEVNAME", &size);
+
+	if (!name || size == 0 || size > NAME_MAX) {
+		name = disk->name;
+		size = strlen(name);
+	}
+	snprintf(path, sizeof(path), "/dev/%.*s", (int)size, name);
+	for (char *c = path; *c; c++)
+		*c = *c == '!' ? '/' : *c;
+	return keep_text(disk, &disk->fields.dev_path, path);
+}
+
+/* Device-mapper nodes that are parts of something else: LVM's inner volumes (LVM-<id>-<layer>), partitions of a mapped disk. */
+static bool is_inner_dm_node(int dir)
+{
+	char uuid[DISK_ATTRIBUTE_MAX];
+
+	if (sysfs_text(dir, "dm/uuid", uuid) == 0)
+		return false;
+	if (text_starts_with(uuid, DM_LVM_PREFIX))
+		return strchr(uuid + strlen(DM_LVM_PREFIX), '-') != NULL;
+	if (!text_starts_with(uuid, DM_PARTITION))
+		return false;
+	const char *after = uuid + strlen(DM_PARTITION);
+	return after[strspn(after, "0123456789")] == '-';
+}
+
+/* Is this a disk that anybody would select? Its name, numbers and sizes are known here. */
+static bool is_listed(const struct disk *disk, int dir, const char *uevent)
+{
+	size_t size;
+	const char *type = sysfs_line_value(uevent, "DEVTYPE", &size);
+
+	if (type && (size != 4 || memcmp(type, "disk", 4) != 0))
+		return false;
+	if (disk->major == RAM_DISK_MAJOR || sysfs_flag(dir, "hidden"))
+		return false;
+	if (disk->fields.size == 0 && !disk->fields.cdrom)
+		return false;
+	return !text_starts_with(disk->name, "dm-") || !is_inner_dm_node(dir);
+}
+
+static int start_disk(struct disk *disk, const char *name, const char *sys_path)
+{
+	disk->name = strdup(name);
+	disk->private_ = calloc(1, sizeof(struct disk_private));
+	if (!disk->name || !disk->private_)
+		return -ENOMEM;
+	owned(disk)->sys_path = strdup(sys_path);
+	return owned(disk)->sys_path ? 0 : -ENOMEM;
+}
+
+int disk_read(const struct disk_reader *reader, const char *name, int dir, const char *path,
+	      struct disk *disk)
+{
+	char uevent[DISK_ATTRIBUTE_MAX];
+	int r = start_disk(disk, name, path);
+
+	if (r < 0)
+		return r;
+	sysfs_text(dir, "uevent", uevent);
+	read_device_number(disk, dir);
+	read_sizes(disk, dir);
+	disk->fields.cdrom = is_cdrom(disk, dir);
+	if (!is_listed(disk, dir, uevent))
+		return 0;
+	r = read_dev_path(disk, uevent);
+	r = r < 0 ? r : read_fields(reader, disk, dir);
+	return r < 0 ? r : 1;
+}
