@@ -23,6 +23,7 @@ struct kernel_partition {
 	char *name;	/* "sda1" */
 	char *dev_path; /* "/dev/sda1" */
 	char *label;	/* PARTNAME of its uevent; may be NULL */
+	char *uuid;	/* PARTUUID, from Linux 6.10; may be NULL */
 	uint64_t offset, size, number;
 	bool listed;
 };
@@ -154,6 +155,7 @@ static void kernel_partitions_done(struct kernel_partitions *k)
 		free(k->items[i].name);
 		free(k->items[i].dev_path);
 		free(k->items[i].label);
+		free(k->items[i].uuid);
 	}
 	free(k->items);
 	*k = (struct kernel_partitions){ 0 };
@@ -192,6 +194,7 @@ static int add_kernel_partition(struct kernel_partitions *k, int dir, const char
 	struct kernel_partition p = {
 		.name = strdup(name),
 		.label = uevent_text(uevent, "PARTNAME"),
+		.uuid = uevent_text(uevent, "PARTUUID"),
 		.offset = sectors_of(dir, "start"),
 		.size = sectors_of(dir, "size"),
 		.number = number,
@@ -312,10 +315,9 @@ static int add_partition(struct scan *s, const struct probed_partition *table,
 	r = set_size(v, kernel ? kernel->size : table->size);
 	r = r < 0 ? r : set_place(v, kernel);
 	r = r < 0 ? r : keep(v, &v->fields.partition_label, table ? table->label : kernel->label);
-	if (table) {
-		r = r < 0 ? r : keep(v, &v->fields.partition_uuid, table->uuid);
+	r = r < 0 ? r : keep(v, &v->fields.partition_uuid, table ? table->uuid : kernel->uuid);
+	if (table)
 		r = r < 0 ? r : keep(v, &v->fields.partition_type, table->type);
-	}
 	if (kernel)
 		kernel->listed = true;
 	return r < 0 ? r : probe_partition(s, v);

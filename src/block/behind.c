@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "block/behind.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "block/links.h"
+#include "block/sysfs.h"
+
+#define SYS_BTRFS "sys/fs/btrfs"
+
+/* Filesystems that only media have: whoever runs from one runs from a medium. */
+static bool is_medium(const struct mount_entry *mount)
+{
+	return strcmp(mount->fstype, "iso9660") == 0 || strcmp(mount->fstype, "udf") == 0;
+}
+
+/* Guards against loops of mounts and devices that a broken (or hostile) tree may have. */
+static bool go_deeper(struct behind *b)
+{
+	if (b->depth >= BEHIND_DEPTH_MAX || b->steps >= BEHIND_STEPS_MAX)
+		return false;
+	b->depth++;
+	b->steps++;
+	return true;
+}
+
+static bool behind_link(struct behind *b, const char *link);
+
+static bool behind_name(struct behind *b, const char *name)
+{
+	char link[sizeof("sys/class/block/") + NAME_MAX];
+
+	snprintf(link, sizeof(link), "sys/class/block/%.*s", NAME_MAX, name);
+	return behind_link(b, link);
+}
+
+/* Everything that a directory of device names lists. */
+static bool behind_directory(struct behind *b, int parent, const char *path)
+{
+	int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool any = false;
+
+	if (fd < 0)
+		return false;
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	if (!dir) {
+		close_fd(fd);
+		return false;
+	}
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+		if (e->d_name[0] != '.')
+			any |= behind_name(b, e->d_name);
+	return any;
+}
+
+static bool has_entries(int parent, const char *path)
+{
+	int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool any = false;
+
+	if (fd < 0)
+		return false;
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	if (!dir) {
+		close_fd(fd);
+		return false;
+	}
+	for (struct dirent *e = readdir(dir); e && !any; e = readdir(dir))
+		any = e->d_name[0] != '.';
+	return any;
+}
+
+static struct disk *find_disk(const struct behind *b, const char *sys_path)
+{
+	for (size_t i = 0; i < b->list->n_disks; i++)
+		if (strcmp(disk_sys_path(&b->list->disks[i]), sys_path) == 0)
+			return &b->list->disks[i];
+	return NULL;
+}
+
+static bool mark(const struct behind *b, const char *sys_path)
+{
+	struct disk *disk = find_disk(b, sys_path);
+
+	if (disk)
+		disk->system_disk = true;
+	return disk != NULL;
+}
+
+static bool mark_leaf(const struct behind *b, const char *sys_path)
+{
+	const struct disk *disk = find_disk(b, sys_path);
+
+	return disk && !disk->fields.cdrom && !disk->fields.readonly && mark(b, sys_path);
+}
+
+/* A loop device's file lies on a mount. The device itself counts if that does and it can be written. */
+static bool behind_loop(struct behind *b, int dir, const char *sys_path)
+{
+	char file[DISK_ATTRIBUTE_MAX];
+	const struct mount_entry *mount = NULL;
+
+	if (sysfs_text(dir, "loop/backing_file", file) > 0 && *file == '/')
+		mount = mounts_holding(b->mounts, file);
+	if (!mount)
+		return mark_leaf(b, sys_path);
+	bool any = behind_mount(b, mount);
+	if (any)
+		mark_leaf(b, sys_path);
+	return any;
+}
+
+static bool behind_whole(struct behind *b, int dir, const char *sys_path)
+{
+	if (faccessat(dir, "loop/backing_file", F_OK, 0) == 0)
+		return behind_loop(b, dir, sys_path);
+	if (!has_entries(dir, "slaves"))
+		return mark_leaf(b, sys_path);
+	bool any = behind_directory(b, dir, "slaves");
+	if (any)
+		mark(b, sys_path);
+	return any;
+}
+
+/* A device's link: sys/class/block/NAME or sys/dev/block/MAJ:MIN. */
+static bool behind_link(struct behind *b, const char *link)
+{
+	char path[DISK_ATTRIBUTE_MAX];
+
+	_cleanup_close_ int dir = sysfs_open_device(b->root, link, path);
+	if (dir < 0 || !go_deeper(b))
+		return false;
+	if (faccessat(dir, "partition", F_OK, 0) == 0) {
+		_cleanup_close_ int disk = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		*strrchr(path, '/') = '\0';
+		bool any = disk >= 0 && behind_whole(b, disk, path);
+		b->depth--;
+		return any;
+	}
+	bool any = behind_whole(b, dir, path);
+	b->depth--;
+	return any;
+}
+
+bool behind_device_number(struct behind *b, unsigned major, unsigned minor)
+{
+	char link[64];
+
+	snprintf(link, sizeof(link), "sys/dev/block/%u:%u", major, minor);
+	return behind_link(b, link);
+}
+
+/* A node that no symlink leads to (no udev): device-mapper's names are in /sys. */
+static bool behind_mapper_name(struct behind *b, const char *name)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < b->list->n_disks; i++) {
+		char path[DISK_ATTRIBUTE_MAX + 16], text[DISK_ATTRIBUTE_MAX];
+		const struct disk *disk = &b->list->disks[i];
+		snprintf(path, sizeof(path), "%s/dm/name", disk_sys_path(disk) + 1);
+		if (sysfs_text(b->root, path, text) > 0 && strcmp(text, name) == 0)
+			any |= behind_name(b, disk->name);
+	}
+	return any;
+}
+
+bool behind_device_path(struct behind *b, const char *dev_path)
+{
+	struct stat st;
+
+	if (b->real && stat(dev_path, &st) == 0 && S_ISBLK(st.st_mode))
+		return behind_device_number(b, major(st.st_rdev), minor(st.st_rdev));
+	_cleanup_free_ char *node = dev_node_of(b->root, dev_path);
+	if (!node || !text_starts_with(node, "/dev/"))
+		return false;
+	if (text_starts_with(node, "/dev/mapper/"))
+		return behind_mapper_name(b, node + strlen("/dev/mapper/"));
+	char *name = node + strlen("/dev/");
+	for (char *c = name; *c; c++)
+		*c = *c == '/' ? '!' : *c;
+	return behind_name(b, name);
+}
+
+/* Sources such as "/dev/sda:/dev/sdb" (bcachefs) name every device. */
+static bool behind_source(struct behind *b, const char *source)
+{
+	bool any = false;
+
+	if (!text_starts_with(source, "/dev/"))
+		return false;
+	_cleanup_free_ char *copy = strdup(source);
+	if (!copy)
+		return false;
+	for (char *at = copy, *end; at; at = end) {
+		end = strstr(at, ":/dev/");
+		if (end)
+			*end++ = '\0';
+		any |= behind_device_path(b, at);
+	}
+	return any;
+}
+
+static char *node_name(const struct behind *b, const char *source)
+{
+	_cleanup_free_ char *node = dev_node_of(b->root, source);
+
+	return node ? strdup(sysfs_base_name(node)) : NULL;
+}
+
+/*
+ * /sys/fs/btrfs/<uuid>/devices lists all devices of one filesystem; the one that was mounted from tells which uuid. With
+ * /dev/root as the source, the only filesystem there is it.
+ */
+static bool behind_btrfs(struct behind *b, const struct mount_entry *mount)
+{
+	int fd = openat(b->root, SYS_BTRFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *name = node_name(b, mount->source);
+	char path[2 * NAME_MAX + 16], only[NAME_MAX + 16] = "";
+	unsigned filesystems = 0;
+
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		close_fd(fd);
+		return behind_source(b, mount->source);
+	}
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		snprintf(path, sizeof(path), "%s/devices/%s", e->d_name, name ? name : "");
+		bool found = e->d_name[0] != '.' && name && faccessat(fd, path, F_OK, 0) == 0;
+		snprintf(path, sizeof(path), "%s/devices", e->d_name);
+		if (found)
+			return behind_directory(b, fd, path);
+		if (e->d_name[0] != '.' && faccessat(fd, path, F_OK, 0) == 0 && ++filesystems == 1)
+			snprintf(only, sizeof(only), "%s/devices", e->d_name);
+	}
+	if (filesystems == 1 && strcmp(mount->source, "/dev/root") == 0)
+		return behind_directory(b, fd, only);
+	return behind_source(b, mount->source);
+}
+
+static bool behind_overlay(struct behind *b, const struct mount_entry *mount)
+{
+	_cleanup_strv_ char **dirs = NULL;
+	bool any = false;
+
+	if (mount_overlay_dirs(mount, &dirs) < 0)
+		return false;
+	STRV_FOREACH (dir, dirs) {
+		const struct mount_entry *holder = mounts_holding(b->mounts, *dir);
+		/* Its directories were named before it covered them. */
+		if (**dir == '/' && holder && holder != mount)
+			any |= behind_mount(b, holder);
+	}
+	return any;
+}
+
+bool behind_mount(struct behind *b, const struct mount_entry *mount)
+{
+	bool any;
+
+	if (is_medium(mount) || !go_deeper(b))
+		return false;
+	if (mount->major != 0)
+		any = behind_device_number(b, mount->major, mount->minor);
+	else if (strcmp(mount->fstype, "overlay") == 0)
+		any = behind_overlay(b, mount);
+	else if (strcmp(mount->fstype, "btrfs") == 0)
+		any = behind_btrfs(b, mount);
+	else
+		any = behind_source(b, mount->source);
+	b->depth--;
+	return any;
+}
