@@ -22,8 +22,8 @@ struct size_spec {
 	uint64_t value;
 };
 
-/* Units: none or B, kB KB MB GB TB PB EB (powers of 1000), KiB … EiB, and k M G T P E alone (as KiB …, as Talos
- * reads them). A space before the unit is allowed. -EINVAL, -ERANGE with diag's message (no position). */
+/* Units, in any letter case as Talos reads them: none or B; k, kB, M, MB … EB (powers of 1000); Ki, KiB … EiB (powers of
+ * 1024). A space before the unit is allowed. -EINVAL, -ERANGE with diag's message (no position). */
 int size_parse(const char *text, bool relative_allowed, struct size_spec *ret, struct diag *diag);
 
 /* Bytes that the spec means in a free range of available bytes; a SIZE_NEGATIVE larger than that is 0. */

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* machine_config_load(): files → documents → the structs of machine_config.h. */
+#include "config/machine_config.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "config/fill.h"
+#include "config/sources.h"
+
+static int cannot_read(const struct config_source *source, int err, struct diag *diag)
+{
+	if (err == -EFBIG)
+		return diag_set_at(diag, -EINVAL, source->path, 0, 0,
+				   "the file is larger than %d KiB", CONFIG_FILE_BYTES_MAX / 1024);
+	if (err == -ENOENT)
+		return diag_set_at(diag, err, source->path, 0, 0, "there is no such file");
+	return diag_set_at(diag, err, source->path, 0, 0, "cannot read the file: %s",
+			   strerror(-err));
+}
+
+/* O_NONBLOCK: a FIFO in the place of a file must not stop a boot. */
+static int add_source(struct document_set *set, const struct config_source *source,
+		      struct diag *diag)
+{
+	_cleanup_close_ int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t size;
+
+	if (fd < 0 && errno == ENOENT && !source->required)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return cannot_read(source, -errno, diag);
+	if (!S_ISREG(st.st_mode))
+		return diag_set_at(diag, -EINVAL, source->path, 0, 0, "this is no regular file");
+	int r = read_fd(fd, CONFIG_FILE_BYTES_MAX, &text, &size);
+	if (r < 0)
+		return cannot_read(source, r, diag);
+	r = documents_add_file(set, source->path, text, size, st.st_mode, diag);
+	explicit_bzero(text, size);
+	return r;
+}
+
+static int read_documents(const struct config_sources *sources, struct document_set *set,
+			  struct diag *diag)
+{
+	struct config_source_list list = { 0 };
+	int r = config_sources_list(sources, &list, diag);
+
+	for (size_t i = 0; r == 0 && i < list.n_sources; i++)
+		r = add_source(set, &list.sources[i], diag);
+	config_source_list_done(&list);
+	if (r == 0)
+		r = documents_check_complete(set, diag);
+	return r;
+}
+
+int machine_config_load(const struct config_sources *sources, struct machine_config **ret,
+			struct diag *diag)
+{
+	_cleanup_(machine_config_freep) struct machine_config *c = calloc(1, sizeof(*c));
+	struct document_set *set = calloc(1, sizeof(*set));
+
+	if (!c || !set) {
+		free(set);
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	c->private_ = set;
+	int r = read_documents(sources, set, diag);
+	if (r == 0)
+		r = fill_machine_config(c, set, diag);
+	if (r < 0)
+		return r;
+	c->found = set->found;
+	c->notes = set->notes;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+void machine_config_free(struct machine_config *c)
+{
+	if (!c)
+		return;
+	selector_free(c->volume.disk_selector);
+	selector_free(c->media);
+	selector_free(c->install.disk_selector);
+	documents_done(c->private_);
+	free(c->private_);
+	free(c);
+}
