@@ -4,6 +4,7 @@
 /* Every command, each defined in its cmd_*.c; main.c lists them in the order of the help text. */
 #include "larder/command.h"
 
+extern const struct command command_build;
 extern const struct command command_status;
 
 #endif

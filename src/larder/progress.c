@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "larder/progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+#define QUIET_MS    1000
+#define INTERVAL_MS 200
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+void progress_start(struct progress *p, const char *verb)
+{
+	*p = (struct progress){
+		.verb = verb,
+		.terminal = isatty(STDERR_FILENO),
+		.notify = getenv("NOTIFY_SOCKET") != NULL,
+		.started_ms = now_ms(),
+	};
+}
+
+/* "12 %, 3.4 MiB/s, 20 s left", or what of it is known. */
+static void format_rate(char *buffer, size_t size, uint64_t done, uint64_t total, int64_t ms)
+{
+	char rate[TEXT_SIZE_MAX];
+	uint64_t per_second = ms > 0 ? done * 1000 / (uint64_t)ms : 0;
+
+	text_size_iec(per_second, rate);
+	if (total > 0 && per_second > 0 && done <= total)
+		snprintf(buffer, size, "%" PRIu64 " %%, %s/s, %" PRIu64 " s left",
+			 done * 100 / total, rate, (total - done) / per_second);
+	else
+		snprintf(buffer, size, "%s/s", rate);
+}
+
+void progress_update(uint64_t done, uint64_t total, const char *what, void *user)
+{
+	struct progress *p = user;
+	char rate[96], have[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX];
+	int64_t now = now_ms();
+
+	if ((!p->terminal && !p->notify) || now - p->started_ms < QUIET_MS ||
+	    now - p->last_ms < INTERVAL_MS)
+		return;
+	p->last_ms = now;
+	format_rate(rate, sizeof(rate), done, total, now - p->started_ms);
+	text_size_iec(done, have);
+	text_size_iec(total, all);
+	if (p->terminal) {
+		fprintf(stderr, "\r\033[K%s %.40s: %s of %s, %s", p->verb, what, have, all, rate);
+		fflush(stderr);
+		p->shown = true;
+	}
+	if (p->notify)
+		(void)sd_notifyf(0, "STATUS=%s %s: %s of %s, %s", p->verb, what, have, all, rate);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\033[K", stderr);
+	p->shown = false;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/build.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/run.h"
+#include "base/text.h"
+#include "layers/version.h"
+
+#define MKSQUASHFS_TIMEOUT_MS (24U * 60 * 60 * 1000)
+#define MKSQUASHFS_MEMORY     "24M"
+#define PIPE_SIZE	      (1024 * 1024)
+
+void build_result_done(struct build_result *r)
+{
+	layer_manifest_done(&r->manifest);
+}
+
+struct build {
+	const struct build_options *options;
+	const struct images_list *list;
+	struct contents contents;
+	struct layer_manifest manifest;
+	char *manifest_text;
+	char *work;  /* "OUTPUT's directory/.larder-build.XXXXXX" */
+	char *image; /* in work */
+	struct diag *diag;
+};
+
+static void build_done(struct build *b)
+{
+	if (b->work)
+		(void)remove_tree_at(AT_FDCWD, b->work);
+	contents_done(&b->contents);
+	layer_manifest_done(&b->manifest);
+	free(b->manifest_text);
+	free(b->work);
+	free(b->image);
+}
+
+static int copy_text(const char *from, char **ret)
+{
+	*ret = from ? strdup(from) : NULL;
+	return from && !*ret ? -ENOMEM : 0;
+}
+
+/* The options win over what the file name says. */
+static int settle_name(struct build *b)
+{
+	const char *slash = strrchr(b->options->output, '/');
+	const char *file = slash ? slash + 1 : b->options->output;
+	_cleanup_free_ char *name = NULL, *version = NULL;
+
+	if (!text_ends_with(file, NAME_LAYER_SUFFIX))
+		return diag_set(b->diag, -EINVAL, "%s: a layer's name ends with " NAME_LAYER_SUFFIX,
+				b->options->output);
+	if (layer_file_name_parse(file, &name, &version) < 0 && !b->options->name)
+		return diag_set(b->diag, -EINVAL,
+				"%s: the file name gives no name for the layer (NAME-VERSION.sqsh, "
+				"lower-case letters and digits); use --name",
+				b->options->output);
+	int r = copy_text(b->options->name ? b->options->name : name, &b->manifest.name);
+	if (r == 0)
+		r = copy_text(b->options->version ? b->options->version : version,
+			      &b->manifest.version);
+	if (r < 0)
+		return r;
+	if (!layer_name_is_valid(b->manifest.name))
+		return diag_set(
+			b->diag, -EINVAL,
+			"\"%s\" is no name for a layer: lower-case letters, digits and . _ -",
+			b->manifest.name);
+	if (b->manifest.version && !layer_version_is_valid(b->manifest.version))
+		return diag_set(b->diag, -EINVAL, "\"%s\" is no version", b->manifest.version);
+	return 0;
+}
+
+static bool text_is_plain(const char *text)
+{
+	for (const char *c = text ? text : ""; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return false;
+	return !text || (strlen(text) <= LAYER_TEXT_MAX && text_is_utf8(text, strlen(text)));
+}
+
+static int settle_texts(struct build *b)
+{
+	if (!text_is_plain(b->options->author) || !text_is_plain(b->options->description))
+		return diag_set(b->diag, -EINVAL,
+				"author and description are one line of text, at most %d bytes",
+				LAYER_TEXT_MAX);
+	int r = copy_text(b->options->author, &b->manifest.author);
+	return r < 0 ? r : copy_text(b->options->description, &b->manifest.description);
+}
+
+static int make_work_dir(struct build *b)
+{
+	const char *slash = strrchr(b->options->output, '/');
+	int n = slash ? (int)(slash - b->options->output + 1) : 0;
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%.*s.larder-build.XXXXXX", n, b->options->output) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	int r = mkdir_parents_at(AT_FDCWD, path, 0755);
+	if (r < 0)
+		return diag_set(b->diag, r, "cannot make the directory of %s: %s",
+				b->options->output, strerror(-r));
+	if (!mkdtemp(path))
+		return diag_set(b->diag, -errno, "cannot write beside %s: %s", b->options->output,
+				strerror(errno));
+	b->work = TAKE_PTR(path);
+	if (b->options->work_dir)
+		b->options->work_dir(b->work, b->options->user);
+	b->image = path_join(b->work, "layer" NAME_LAYER_SUFFIX);
+	return b->image ? 0 : -ENOMEM;
+}
+
+static int collect(struct build *b)
+{
+	struct source_options options = {
+		.work = b->work,
+		.insecure = b->options->insecure,
+		.choice = b->options->choice,
+	};
+
+	for (size_t i = 0; i < b->list->n_specs; i++) {
+		int r = source_add(&b->contents, &b->list->specs[i], &options, b->diag);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int compare_images(const void *a, const void *b)
+{
+	const struct layer_image *x = a, *y = b;
+
+	return strcmp(x->reference, y->reference);
+}
+
+/* Images and blobs move from the contents into the manifest; items stay for writing. */
+static int settle_manifest(struct build *b)
+{
+	struct contents *c = &b->contents;
+
+	b->manifest.images = TAKE_PTR(c->images);
+	b->manifest.n_images = c->n_images;
+	c->n_images = 0;
+	qsort(b->manifest.images, b->manifest.n_images, sizeof(struct layer_image), compare_images);
+	b->manifest.blobs = calloc(c->n_items + 1, sizeof(struct digest));
+	if (!b->manifest.blobs)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n_items; i++)
+		if (!c->items[i].repository)
+			b->manifest.blobs[b->manifest.n_blobs++] = c->items[i].digest;
+	qsort(b->manifest.blobs, b->manifest.n_blobs, sizeof(struct digest), layer_blob_compare);
+	b->manifest_text = layer_manifest_format(&b->manifest);
+	return b->manifest_text ? 0 : -ENOMEM;
+}
+
+/* The thread that writes the tar stream while mksquashfs reads it. */
+struct feeder {
+	struct feed feed;
+	struct diag diag;
+	int result;
+};
+
+static void *feeder_main(void *user)
+{
+	struct feeder *f = user;
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all,
+			NULL); /* SIGPIPE becomes EPIPE; the rest is for the main thread */
+	f->result = feed_write(&f->feed, &f->diag);
+	f->feed.fd = close_fd(f->feed.fd);
+	return NULL;
+}
+
+static int run_mksquashfs(struct build *b, int tar)
+{
+	char epoch[48];
+	/* The only way to set the root directory's time as well in squashfs-tools 4.5. */
+	const char *const environment[] = { epoch, NULL };
+	const struct run_options options = {
+		.timeout_ms = MKSQUASHFS_TIMEOUT_MS,
+		.stdin_fd = tar,
+		.environ = environment,
+	};
+	/* clang-format off */
+	const char *const argv[] = {
+		"mksquashfs", "-", b->image, "-tar", "-comp", "zstd", "-b", "1M",
+		"-noD", "-noF", "-no-fragments", "-no-duplicates", "-no-xattrs",
+		"-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
+		"-mem", MKSQUASHFS_MEMORY, "-noappend", "-no-progress", "-quiet", NULL,
+	};
+	/* clang-format on */
+
+	snprintf(epoch, sizeof(epoch), "SOURCE_DATE_EPOCH=%lld", (long long)b->options->time);
+	return run_program(argv, &options, NULL, b->diag);
+}
+
+static int pack(struct build *b)
+{
+	int pipe_fds[2];
+	pthread_t thread;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	(void)fcntl(pipe_fds[1], F_SETPIPE_SZ, PIPE_SIZE);
+	struct feeder feeder = {
+		.feed = {
+			.contents = &b->contents,
+			.layer_manifest = b->manifest_text,
+			.name = b->manifest.name,
+			.fd = pipe_fds[1],
+			.time = b->options->time,
+			.progress = b->options->progress,
+			.user = b->options->user,
+		},
+	};
+	int r = -pthread_create(&thread, NULL, feeder_main, &feeder);
+	if (r < 0) {
+		close_fd(pipe_fds[0]);
+		close_fd(pipe_fds[1]);
+		return r;
+	}
+	r = run_mksquashfs(b, pipe_fds[0]);
+	close_fd(pipe_fds[0]); /* a feeder that still writes ends with EPIPE */
+	pthread_join(thread, NULL);
+	if (feeder.result < 0 && feeder.result != -EPIPE) {
+		r = feeder.result;
+		diag_set(b->diag, r, "%s",
+			 feeder.diag.message ? feeder.diag.message : strerror(-r));
+	} else if (r == 0 && feeder.result < 0) {
+		r = diag_set(b->diag, -EIO, "mksquashfs did not read all of its input");
+	}
+	diag_done(&feeder.diag);
+	return r;
+}
+
+/* fsync, digest, both names. The sum goes first: a layer that has no sum, or an old one, is never taken for a whole one. */
+static int publish(struct build *b, struct build_result *ret)
+{
+	const char *output = b->options->output;
+	const char *slash = strrchr(output, '/');
+	_cleanup_close_ int fd = open(b->image, O_RDWR | O_CLOEXEC);
+	_cleanup_free_ char *sum_path = NULL, *sum = NULL;
+	char text[DIGEST_STRING_MAX];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	int r = digest_of_fd(fd, 0, (uint64_t)st.st_size, DIGEST_SHA256, &ret->digest);
+	if (r < 0)
+		return r;
+	const char *hex = strchr(digest_format(&ret->digest, text), ':') + 1;
+	if (asprintf(&sum_path, "%s" NAME_LAYER_SUM_SUFFIX, output) < 0 ||
+	    asprintf(&sum, "%s  %s\n", hex, slash ? slash + 1 : output) < 0)
+		return -ENOMEM;
+	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
+		return diag_set(b->diag, -errno, "%s: %s", output, strerror(errno));
+	r = write_file_durable_at(AT_FDCWD, sum_path, sum, strlen(sum), 0644);
+	if (r == 0 && rename(b->image, output) < 0)
+		r = -errno;
+	if (r < 0)
+		return diag_set(b->diag, r, "%s: %s", output, strerror(-r));
+	ret->size = (uint64_t)st.st_size;
+	return fsync_parent_at(AT_FDCWD, output);
+}
+
+int build_layer(const struct images_list *list, const struct build_options *options,
+		struct build_result *ret, struct diag *diag)
+{
+	_cleanup_(build_done) struct build b = { .options = options, .list = list, .diag = diag };
+	struct build_result result = { 0 };
+	int r = settle_name(&b);
+
+	if (r == 0)
+		r = settle_texts(&b);
+	if (r == 0)
+		r = make_work_dir(&b);
+	if (r == 0)
+		r = collect(&b);
+	if (r == 0)
+		r = settle_manifest(&b);
+	if (r == 0)
+		r = pack(&b);
+	if (r == 0)
+		r = publish(&b, &result);
+	if (r < 0)
+		return r;
+	result.manifest = b.manifest;
+	b.manifest = (struct layer_manifest){ 0 };
+	*ret = result;
+	return 0;
+}

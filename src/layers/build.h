@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_LAYERS_BUILD_H
+#define LARDER_LAYERS_BUILD_H
+/*
+ * Builds a cache layer: collects what the images need, then streams it once through the hash into mksquashfs(1). Metadata is
+ * compressed with zstd (which every kernel with squashfs since 4.14 can read when so built, Debian's and Talos's are); file data is
+ * stored as it is, each file contiguous and in blocks of 1 MiB: blobs are compressed already, and a registry can send them
+ * from the image file itself. The same input gives the same bytes.
+ *
+ * Everything in the making lies in one directory beside the output, which a failure removes with all it holds.
+ */
+#include "layers/feed.h"
+#include "layers/images_list.h"
+#include "layers/source.h"
+
+struct build_options {
+	const char *output;  /* LAYER.sqsh; OUTPUT.sha256 is written beside it */
+	const char *name;    /* NULL: from the file name */
+	const char *version; /* NULL: from the file name, if it has one */
+	const char *author, *description;
+	struct platform_choice choice;
+	bool insecure;
+	int64_t time; /* of every file: SOURCE_DATE_EPOCH, or 0 */
+	feed_progress_fn progress;
+	void *user;
+	void (*work_dir)(const char *path,
+			 void *user); /* told where the work directory is; may be NULL */
+};
+
+struct build_result {
+	struct layer_manifest manifest;
+	uint64_t size; /* bytes of the image file */
+	struct digest digest;
+};
+void build_result_done(struct build_result *r);
+
+/* -EINVAL with diag: wrong input. Nothing is left behind unless it succeeds. */
+int build_layer(const struct images_list *list, const struct build_options *options,
+		struct build_result *ret, struct diag *diag);
+
+#endif

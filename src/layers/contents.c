@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/contents.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "store/reference.h"
+
+/* A digest, as blob or as manifest of a repository, that is in the contents already. */
+struct known {
+	UT_hash_handle hh;
+	char key[];
+};
+
+void contents_done(struct contents *c)
+{
+	struct known *known = c->index, *one, *next;
+
+	HASH_ITER (hh, known, one, next) {
+		HASH_DEL(known, one);
+		free(one);
+	}
+	for (size_t i = 0; i < c->n_items; i++) {
+		free(c->items[i].path);
+		free(c->items[i].repository);
+	}
+	for (size_t i = 0; i < c->n_tags; i++) {
+		free(c->tags[i].registry);
+		free(c->tags[i].repository);
+		free(c->tags[i].tag);
+	}
+	for (size_t i = 0; i < c->n_images; i++) {
+		free(c->images[i].reference);
+		strv_free(c->images[i].platforms);
+		strv_free(c->images[i].omitted);
+	}
+	free(c->items);
+	free(c->tags);
+	free(c->images);
+	*c = (struct contents){ 0 };
+}
+
+/* 1: it was not there and is now; 0: it was there. */
+static int remember(struct contents *c, const struct digest *digest, const char *repository)
+{
+	char text[DIGEST_STRING_MAX];
+	_cleanup_free_ char *key = NULL;
+	struct known *known = c->index, *one;
+
+	if (asprintf(&key, "%s %s", digest_format(digest, text), repository ? repository : "") <
+	    0) {
+		key = NULL;
+		return -ENOMEM;
+	}
+	HASH_FIND_STR(known, key, one);
+	if (one)
+		return 0;
+	one = calloc(1, sizeof(*one) + strlen(key) + 1);
+	if (!one)
+		return -ENOMEM;
+	memcpy(one->key, key, strlen(key) + 1);
+	HASH_ADD_STR(known, key, one);
+	c->index = known;
+	return 1;
+}
+
+/* Room for one more in an array that grows by doubling. */
+static int grow(void *array, size_t n, size_t size)
+{
+	void **at = array;
+
+	if (n & (n - 1))
+		return 0;
+	void *larger = reallocarray(*at, n ? n * 2 : 1, size);
+	if (!larger)
+		return -ENOMEM;
+	*at = larger;
+	return 0;
+}
+
+static int add_item(struct contents *c, const struct content *item, struct diag *diag)
+{
+	int r = remember(c, &item->digest, item->repository);
+
+	if (r <= 0)
+		return r;
+	if (c->n_items == CONTENTS_MAX)
+		return diag_set(diag, -EINVAL, "more than %d manifests and blobs", CONTENTS_MAX);
+	r = grow(&c->items, c->n_items, sizeof(*c->items));
+	if (r < 0)
+		return r;
+	struct content *new = &c->items[c->n_items];
+	*new = *item;
+	new->path = strdup(item->path);
+	new->repository = item->repository ? strdup(item->repository) : NULL;
+	c->n_items++;
+	c->bytes += item->size;
+	return new->path && (!item->repository || new->repository) ? 0 : -ENOMEM;
+}
+
+/* What is known while one image is being added. */
+struct adding {
+	struct contents *contents;
+	const struct locator *locator;
+	const struct platform_choice *choice;
+	struct layer_image *image;
+	char *repository; /* "registry/repository" */
+	struct diag *diag;
+};
+
+bool platform_is_chosen(const struct platform_choice *choice, const struct platform *p)
+{
+	if (choice->all)
+		return true;
+	for (size_t i = 0; i < choice->n_platforms; i++)
+		if (platform_matches(p, &choice->platforms[i]))
+			return true;
+	return false;
+}
+
+static int add_blob(struct adding *a, const struct descriptor *d)
+{
+	_cleanup_free_ char *path = NULL;
+	char text[DIGEST_STRING_MAX];
+	int r = a->locator->locate(a->locator, &d->digest, false, &path);
+
+	if (r == -ENOENT && d->foreign)
+		return 0;
+	if (r < 0)
+		return diag_set(a->diag, r, "blob %s is not in the source",
+				digest_format(&d->digest, text));
+	a->image->size += d->size;
+	struct content item = { .digest = d->digest, .size = d->size, .path = path };
+	return add_item(a->contents, &item, a->diag);
+}
+
+/* Reads what a locator found, checks its digest, and adds it as a manifest of the image's repository. */
+static int read_manifest(struct adding *a, const struct digest *digest, char **ret,
+			 size_t *ret_size)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	char wanted[DIGEST_STRING_MAX];
+	struct digest got;
+	size_t size = 0;
+	int r = a->locator->locate(a->locator, digest, true, &path);
+
+	digest_format(digest, wanted);
+	if (r < 0)
+		return diag_set(a->diag, r, "manifest %s is not in the source", wanted);
+	r = read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
+	if (r == 0)
+		r = digest_of(digest->algorithm, text, size, &got);
+	if (r < 0)
+		return diag_set(a->diag, r, "manifest %s: %s", wanted, strerror(-r));
+	if (!digest_equal(&got, digest))
+		return diag_set(a->diag, -EBADMSG, "manifest %s: its bytes have another digest",
+				wanted);
+	struct content item = {
+		.digest = *digest, .size = size, .path = path, .repository = a->repository
+	};
+	a->image->size += size;
+	r = add_item(a->contents, &item, a->diag);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(text);
+	*ret_size = size;
+	return 0;
+}
+
+/* A name that is listed once; platforms that say "unknown" (attestations) are not shown. */
+static int note_platform(char ***list, const struct platform *p)
+{
+	_cleanup_free_ char *text = platform_format(p);
+
+	if (!text)
+		return -ENOMEM;
+	if (text_starts_with(text, "unknown/") || strv_contains(*list, text))
+		return 0;
+	return strv_take(list, TAKE_PTR(text));
+}
+
+static char *copy_string(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text && *text ? strdup(text) : NULL;
+}
+
+/* The platform of an image that no index describes is written in its config. One that says nothing has none. */
+static int note_config_platform(struct adding *a, const struct descriptor *config)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	struct platform p = { 0 };
+	size_t size = 0;
+
+	if (config->digest.algorithm == DIGEST_NONE ||
+	    a->locator->locate(a->locator, &config->digest, false, &path) < 0 ||
+	    read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size) < 0)
+		return 0;
+	json_auto_t *root = json_loadb(text, size, 0, NULL);
+	p.os = copy_string(root, "os");
+	p.architecture = copy_string(root, "architecture");
+	p.variant = copy_string(root, "variant");
+	int r = p.os && p.architecture ? note_platform(&a->image->platforms, &p) : 0;
+	platform_done(&p);
+	return r;
+}
+
+static int add_manifest(struct adding *a, const struct digest *digest,
+			const struct platform *platform, unsigned depth);
+
+static int add_image_manifest(struct adding *a, const struct manifest *m,
+			      const struct platform *platform)
+{
+	int r = 0;
+
+	if (m->config.digest.algorithm != DIGEST_NONE)
+		r = add_blob(a, &m->config);
+	for (size_t i = 0; r == 0 && i < m->n_items; i++)
+		r = add_blob(a, &m->items[i]);
+	if (r < 0)
+		return r;
+	if (platform && platform->os)
+		return note_platform(&a->image->platforms, platform);
+	return note_config_platform(a, &m->config);
+}
+
+static int nothing_chosen(struct adding *a)
+{
+	_cleanup_free_ char *list = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&list, &size);
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; a->image->omitted && a->image->omitted[i]; i++)
+		fprintf(f, "%s%s", i ? ", " : "", a->image->omitted[i]);
+	fclose(f);
+	return diag_set(a->diag, -EINVAL,
+			"it has no image for the wanted platform; it has %s (see --platform)",
+			list && *list ? list : "none");
+}
+
+static int add_index(struct adding *a, const struct manifest *m, unsigned depth)
+{
+	size_t taken = 0;
+
+	if (depth >= CONTENTS_DEPTH_MAX)
+		return diag_set(a->diag, -EINVAL, "its indexes are nested deeper than %d",
+				CONTENTS_DEPTH_MAX);
+	for (size_t i = 0; i < m->n_items; i++) {
+		const struct descriptor *d = &m->items[i];
+		bool chosen = d->platform.os ? platform_is_chosen(a->choice, &d->platform)
+					     : a->choice->all || m->n_items == 1;
+		int r = chosen ? add_manifest(a, &d->digest, &d->platform, depth + 1)
+			       : note_platform(&a->image->omitted, &d->platform);
+		if (r < 0)
+			return r;
+		taken += chosen;
+	}
+	return taken || m->n_items == 0 ? 0 : nothing_chosen(a);
+}
+
+static int add_manifest(struct adding *a, const struct digest *digest,
+			const struct platform *platform, unsigned depth)
+{
+	_cleanup_manifest_ struct manifest m = { 0 };
+	_cleanup_free_ char *text = NULL;
+	char name[DIGEST_STRING_MAX];
+	size_t size = 0;
+	int r = read_manifest(a, digest, &text, &size);
+
+	if (r < 0)
+		return r;
+	r = manifest_parse(text, size, &m, a->diag);
+	if (r < 0)
+		return diag_prefix(a->diag, r, "manifest %s", digest_format(digest, name));
+	return m.kind == MANIFEST_INDEX ? add_index(a, &m, depth)
+					: add_image_manifest(a, &m, platform);
+}
+
+/* The same tag may come twice with one digest (from two sources), but not with two. */
+static int add_tag(struct contents *c, const struct reference *reference,
+		   const struct digest *digest, struct diag *diag)
+{
+	for (size_t i = 0; reference->tag && i < c->n_tags; i++) {
+		const struct tag *t = &c->tags[i];
+		if (!t->tag || strcmp(t->tag, reference->tag) != 0 ||
+		    strcmp(t->repository, reference->repository) != 0 ||
+		    strcmp(t->registry, reference->registry) != 0)
+			continue;
+		if (digest_equal(&t->digest, digest))
+			return 0;
+		return diag_set(diag, -EINVAL, "its tag was given before, with another digest");
+	}
+	int r = grow(&c->tags, c->n_tags, sizeof(*c->tags));
+	if (r < 0)
+		return r;
+	struct tag *t = &c->tags[c->n_tags++];
+	*t = (struct tag){ .digest = *digest };
+	t->registry = strdup(reference->registry);
+	t->repository = strdup(reference->repository);
+	t->tag = reference->tag ? strdup(reference->tag) : NULL;
+	return t->registry && t->repository && (t->tag || !reference->tag) ? 0 : -ENOMEM;
+}
+
+static int add_image(struct adding *a, const struct reference *reference,
+		     const struct digest *digest)
+{
+	struct contents *c = a->contents;
+	size_t tags = c->n_tags;
+
+	if (reference->digest.algorithm != DIGEST_NONE && !digest_equal(&reference->digest, digest))
+		return diag_set(a->diag, -EBADMSG, "the source has another digest");
+	int r = add_tag(c, reference, digest, a->diag);
+	if (r < 0 || c->n_tags == tags)
+		return r;
+	r = grow(&c->images, c->n_images, sizeof(*c->images));
+	if (r < 0)
+		return r;
+	a->image = &c->images[c->n_images++];
+	*a->image = (struct layer_image){ .digest = *digest };
+	a->image->reference = reference_format(reference);
+	if (!a->image->reference ||
+	    asprintf(&a->repository, "%s/%s", reference->registry, reference->repository) < 0) {
+		a->repository = NULL;
+		return -ENOMEM;
+	}
+	r = add_manifest(a, digest, NULL, 0);
+	free(a->repository);
+	return r;
+}
+
+int contents_add_image(struct contents *c, const struct locator *locator, const char *reference,
+		       const struct digest *digest, const struct platform_choice *choice,
+		       struct diag *diag)
+{
+	_cleanup_reference_ struct reference parsed = { 0 };
+	struct adding a = { .contents = c, .locator = locator, .choice = choice, .diag = diag };
+	int r = reference_parse(reference, &parsed, diag);
+
+	if (r == 0)
+		r = add_image(&a, &parsed, digest);
+	return r < 0 ? diag_prefix(diag, r, "%s", reference) : 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_LAYERS_CONTENTS_H
+#define LARDER_LAYERS_CONTENTS_H
+/*
+ * What a new layer will hold: images, and every manifest and blob that they need, each with the file where its bytes are now.
+ * Sources (source.h) fill it; build.c writes it. Manifests are read and followed here; blobs are only located, and hashed while
+ * they are written.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "layers/layer_manifest.h"
+#include "store/manifest.h"
+
+#define CONTENTS_MAX	   60000 /* manifests and blobs */
+#define CONTENTS_DEPTH_MAX 3	 /* an index in an index in an index */
+
+struct content {
+	struct digest digest;
+	uint64_t size;
+	char *path;	  /* the file that holds exactly these bytes */
+	char *repository; /* manifests: "registry/repository"; NULL: a blob */
+};
+
+struct tag {
+	char *registry, *repository, *tag; /* tag NULL: known by digest only */
+	struct digest digest;
+};
+
+struct contents {
+	struct content *items; /* blobs and manifests, in the order in which a pull needs them */
+	size_t n_items;
+	struct tag *tags;
+	size_t n_tags;
+	struct layer_image *images;
+	size_t n_images;
+	void *index; /* items by digest and repository */
+	uint64_t bytes;
+};
+
+/*
+ * Where the bytes of a digest are: the source's answer. *ret_path is owned by the caller. -ENOENT: it does not have them.
+ */
+struct locator {
+	int (*locate)(const struct locator *self, const struct digest *digest, bool manifest,
+		      char **ret_path);
+	const void *data;
+};
+
+struct platform_choice {
+	bool all;
+	const struct platform *platforms; /* those wanted, unless all */
+	size_t n_platforms;
+};
+
+/* Is an image for p wanted? */
+bool platform_is_chosen(const struct platform_choice *choice, const struct platform *p);
+
+/*
+ * Adds the image whose manifest or index has that digest, under reference. -ENOENT: something that it needs is not in the
+ * source; -EBADMSG: a manifest's bytes are not what its digest says; -EINVAL: no manifest, or no wanted platform; all with diag.
+ */
+int contents_add_image(struct contents *c, const struct locator *locator, const char *reference,
+		       const struct digest *digest, const struct platform_choice *choice,
+		       struct diag *diag);
+
+void contents_done(struct contents *c);
+#define _cleanup_contents_ _cleanup_(contents_done)
+
+#endif

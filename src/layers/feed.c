@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/feed.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "layers/tar_stream.h"
+#include "store/tree.h"
+
+#define CHUNK (1024 * 1024)
+
+struct writer {
+	const struct feed *feed;
+	struct tar_stream tar;
+	char *chunk;
+	uint64_t done;
+	struct diag *diag;
+};
+
+/* Splits "registry/repository" for the functions of store/tree.h. */
+static int manifest_path(const struct content *item, char path[static PATH_MAX])
+{
+	const char *slash = strchr(item->repository, '/');
+	_cleanup_free_ char *registry = NULL;
+
+	if (!slash)
+		return -EINVAL;
+	registry = strndup(item->repository, (size_t)(slash - item->repository));
+	return registry ? tree_manifest_path(registry, slash + 1, &item->digest, path) : -ENOMEM;
+}
+
+static int content_path(const struct content *item, char path[static PATH_MAX])
+{
+	return item->repository ? manifest_path(item, path) : tree_blob_path(&item->digest, path);
+}
+
+static int layer_manifest_path(const struct feed *feed, char path[static PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, NAME_LAYER_MANIFEST_DIR "/%s.yaml", feed->name);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+struct paths {
+	char **list;
+	size_t n, room;
+};
+
+static int paths_add(struct paths *p, const char *path, size_t size)
+{
+	if (p->n == p->room) {
+		size_t room = p->room ? 2 * p->room : 64;
+		char **larger = reallocarray(p->list, room, sizeof(char *));
+		if (!larger)
+			return -ENOMEM;
+		p->list = larger;
+		p->room = room;
+	}
+	p->list[p->n] = strndup(path, size);
+	return p->list[p->n++] ? 0 : -ENOMEM;
+}
+
+static void paths_done(struct paths *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->list[i]);
+	free(p->list);
+}
+
+/* Every directory above path. */
+static int add_parents(struct paths *p, const char *path)
+{
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int r = paths_add(p, path, (size_t)(slash - path));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int collect_directories(const struct feed *feed, struct paths *p)
+{
+	const struct contents *c = feed->contents;
+	char path[PATH_MAX];
+	int r = layer_manifest_path(feed, path);
+
+	if (r == 0)
+		r = add_parents(p, path);
+	/* Blobs share one directory; adding it once is enough. */
+	if (r == 0)
+		r = paths_add(p, NAME_BLOB_DIR, strlen(NAME_BLOB_DIR));
+	for (size_t i = 0; r == 0 && i < c->n_items; i++) {
+		if (!c->items[i].repository)
+			continue;
+		r = content_path(&c->items[i], path);
+		if (r == 0)
+			r = add_parents(p, path);
+	}
+	for (size_t i = 0; r == 0 && i < c->n_tags; i++) {
+		if (!c->tags[i].tag)
+			continue;
+		r = tree_tag_path(c->tags[i].registry, c->tags[i].repository, c->tags[i].tag, path);
+		if (r == 0)
+			r = add_parents(p, path);
+	}
+	qsort(p->list, p->n, sizeof(char *), compare_paths);
+	return r;
+}
+
+static int write_directories(struct writer *w)
+{
+	_cleanup_(paths_done) struct paths p = { 0 };
+	int r = collect_directories(w->feed, &p);
+
+	for (size_t i = 0; r == 0 && i < p.n; i++)
+		if (i == 0 || strcmp(p.list[i], p.list[i - 1]) != 0)
+			r = tar_directory(&w->tar, p.list[i]);
+	return r;
+}
+
+static int write_layer_manifest(struct writer *w)
+{
+	char path[PATH_MAX];
+	size_t size = strlen(w->feed->layer_manifest);
+	int r = layer_manifest_path(w->feed, path);
+
+	if (r == 0)
+		r = tar_file(&w->tar, path, size);
+	if (r == 0)
+		r = write_exact(w->tar.fd, w->feed->layer_manifest, size);
+	return r < 0 ? r : tar_pad(&w->tar, size);
+}
+
+static void report(struct writer *w, const char *what)
+{
+	if (w->feed->progress)
+		w->feed->progress(w->done, w->feed->contents->bytes, what, w->feed->user);
+}
+
+static int check_size(struct writer *w, int fd, const struct content *item)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return diag_set(w->diag, -EINVAL, "%s is no regular file", item->path);
+	if ((uint64_t)st.st_size != item->size)
+		return diag_set(w->diag, -EBADMSG, "%s has %lld bytes, but its manifest says %llu",
+				item->path, (long long)st.st_size, (unsigned long long)item->size);
+	return 0;
+}
+
+/* The bytes of one file into the stream, and their digest. */
+static int pump(struct writer *w, int fd, const struct content *item, const char *what,
+		struct digest *ret)
+{
+	_cleanup_(hasher_freep) struct hasher *hasher = NULL;
+	int r = hasher_new(item->digest.algorithm, &hasher);
+
+	for (uint64_t at = 0; r == 0 && at < item->size;) {
+		size_t part = item->size - at < CHUNK ? (size_t)(item->size - at) : CHUNK;
+		r = pread_exact(fd, w->chunk, part, at);
+		if (r == 0)
+			r = hasher_update(hasher, w->chunk, part);
+		if (r == 0)
+			r = write_exact(w->tar.fd, w->chunk, part);
+		at += part;
+		w->done += part;
+		report(w, what);
+	}
+	return r < 0 ? r : hasher_finish(hasher, ret);
+}
+
+static int write_content(struct writer *w, const struct content *item)
+{
+	char path[PATH_MAX], what[DIGEST_STRING_MAX];
+	struct digest got;
+	_cleanup_close_ int fd = open(item->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	int r = fd < 0 ? -errno : check_size(w, fd, item);
+
+	digest_format(&item->digest, what);
+	if (r == 0)
+		r = content_path(item, path);
+	if (r == 0)
+		r = tar_file(&w->tar, path, item->size);
+	if (r == 0)
+		r = pump(w, fd, item, what, &got);
+	if (r == -EPIPE || r == -EBADMSG)
+		return r;
+	if (r < 0)
+		return diag_set(w->diag, r, "%s: %s", item->path, strerror(-r));
+	if (!digest_equal(&got, &item->digest))
+		return diag_set(w->diag, -EBADMSG, "%s: its bytes are not those of %s", item->path,
+				what);
+	return tar_pad(&w->tar, item->size);
+}
+
+static int write_items(struct writer *w, bool manifests)
+{
+	const struct contents *c = w->feed->contents;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_items; i++)
+		if ((c->items[i].repository != NULL) == manifests)
+			r = write_content(w, &c->items[i]);
+	return r;
+}
+
+/* A tag is one more name of its manifest. */
+static int write_tags(struct writer *w)
+{
+	const struct contents *c = w->feed->contents;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_tags; i++) {
+		const struct tag *t = &c->tags[i];
+		char path[PATH_MAX], target[PATH_MAX];
+		if (!t->tag)
+			continue;
+		r = tree_tag_path(t->registry, t->repository, t->tag, path);
+		if (r == 0)
+			r = tree_manifest_path(t->registry, t->repository, &t->digest, target);
+		if (r == 0)
+			r = tar_hard_link(&w->tar, path, target);
+	}
+	return r;
+}
+
+int feed_write(const struct feed *feed, struct diag *diag)
+{
+	_cleanup_free_ char *chunk = malloc(CHUNK);
+	struct writer w = {
+		.feed = feed,
+		.tar = { .fd = feed->fd, .time = feed->time },
+		.chunk = chunk,
+		.diag = diag,
+	};
+	int r = chunk ? write_directories(&w) : -ENOMEM;
+
+	if (r == 0)
+		r = write_layer_manifest(&w);
+	if (r == 0)
+		r = write_items(&w, true);
+	if (r == 0)
+		r = write_tags(&w);
+	if (r == 0)
+		r = write_items(&w, false);
+	return r < 0 ? r : tar_end(&w.tar);
+}

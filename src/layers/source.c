@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/source.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/run.h"
+#include "base/text.h"
+
+int source_find_file(const char *base, const char *name, char **ret)
+{
+	_cleanup_free_ char *path = path_join(base, name);
+	struct stat st;
+
+	if (!path)
+		return -ENOMEM;
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
+int source_work_dir(struct source_options *options, char **ret)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s/%u", options->work, options->serial++) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	if (mkdir(path, 0700) < 0)
+		return -errno;
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
+/* "dir:" puts the first manifest in manifest.json, the others in HEX.manifest.json, blobs in HEX. */
+static int locate_in_dir(const struct locator *self, const struct digest *digest, bool manifest,
+			 char **ret_path)
+{
+	const char *const *dirs = self->data;
+	char text[DIGEST_STRING_MAX], name[DIGEST_STRING_MAX + sizeof(".manifest.json")];
+	const char *hex = strchr(digest_format(digest, text), ':');
+
+	if (!hex)
+		return -EINVAL;
+	snprintf(name, sizeof(name), "%s%s", hex + 1, manifest ? ".manifest.json" : "");
+	for (; *dirs; dirs++) {
+		struct digest first;
+		_cleanup_free_ char *path = NULL, *content = NULL;
+		size_t size;
+		if (source_find_file(*dirs, name, ret_path) == 0)
+			return 0;
+		if (!manifest || source_find_file(*dirs, "manifest.json", &path) < 0 ||
+		    read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &content, &size) < 0)
+			continue;
+		if (digest_of(digest->algorithm, content, size, &first) == 0 &&
+		    digest_equal(&first, digest)) {
+			*ret_path = TAKE_PTR(path);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+int source_add_dirs(struct contents *c, const char *const *dirs, const char *reference,
+		    struct source_options *options, struct diag *diag)
+{
+	const struct locator locator = { .locate = locate_in_dir, .data = dirs };
+	_cleanup_free_ char *path = NULL, *content = NULL;
+	struct digest digest;
+	size_t size;
+	int r = source_find_file(dirs[0], "manifest.json", &path);
+
+	if (r == 0)
+		r = read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &content, &size);
+	if (r == 0)
+		r = digest_of(DIGEST_SHA256, content, size, &digest);
+	if (r < 0)
+		return diag_set(diag, r, "%s: %s/manifest.json: %s", reference, dirs[0],
+				strerror(-r));
+	return contents_add_image(c, &locator, reference, &digest, &options->choice, diag);
+}
+
+/* The layer's files, unpacked: its cache tree is then like any other. */
+static int add_layer_file(struct contents *c, const struct image_spec *spec,
+			  struct source_options *options, struct diag *diag)
+{
+	_cleanup_free_ char *dir = NULL, *tree = NULL;
+	int r = source_work_dir(options, &dir);
+
+	if (r < 0)
+		return r;
+	tree = path_join(dir, "tree");
+	if (!tree)
+		return -ENOMEM;
+	const char *const argv[] = { "unsquashfs",   "-no-progress", "-no-xattrs",
+				     "-user-xattrs", "-quiet",	     "-d",
+				     tree,	     spec->path,     NULL };
+	r = run_program(argv, NULL, NULL, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, "%s", spec->path);
+	return source_add_tree(c, tree, spec, options, diag);
+}
+
+int source_add(struct contents *c, const struct image_spec *spec, struct source_options *options,
+	       struct diag *diag)
+{
+	switch (spec->kind) {
+	case SOURCE_REGISTRY:
+	case SOURCE_OCI_ARCHIVE:
+	case SOURCE_DOCKER_ARCHIVE:
+		return source_add_skopeo(c, spec, options, diag);
+	case SOURCE_OCI:
+		return source_add_oci(c, spec, options, diag);
+	case SOURCE_DIR:
+		return source_add_dirs(c, (const char *const[]){ spec->path, NULL },
+				       spec->reference, options, diag);
+	case SOURCE_TREE:
+		return source_add_tree(c, spec->path, spec, options, diag);
+	case SOURCE_LAYER:
+		return add_layer_file(c, spec, options, diag);
+	}
+	return -EINVAL;
+}
