@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "block/format.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/run.h"
+#include "base/text.h"
+
+#define MKFS_TIMEOUT_MS (10 * 60 * 1000)
+
+static int sync_path(const char *path, struct diag *diag)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return diag_set(diag, -errno, "%s: cannot write it out: %s", path, strerror(errno));
+	return 0;
+}
+
+/* -E: one list. Discarding is left out in images, where an offset counts and the file is sparse already. */
+static int extended_options(const struct format_target *target, const struct format_options *o,
+			    char **ret)
+{
+	_cleanup_free_ char *offset = NULL;
+
+	if (target->offset &&
+	    asprintf(&offset, ",offset=%llu,nodiscard", (unsigned long long)target->offset) < 0)
+		return -ENOMEM;
+	if (asprintf(ret, "hash_seed=%s,root_owner=0:0%s", o->uuid, offset ? offset : "") < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int mkfs_arguments(const struct format_target *target, const struct format_options *o,
+			  const char *extended, char ***ret)
+{
+	_cleanup_strv_ char **argv = NULL;
+	const char *const fixed[] = { "mkfs.ext4", "-q", "-F",	  "-m", "0",	 "-L",
+				      o->label,	   "-U", o->uuid, "-E", extended };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
+		r = strv_add(&argv, fixed[i]);
+	if (r == 0 && o->directory)
+		r = strv_add(&argv, "-d");
+	if (r == 0 && o->directory)
+		r = strv_add(&argv, o->directory);
+	if (r == 0)
+		r = strv_add(&argv, target->path);
+	if (r == 0 && target->offset)
+		r = strv_addf(&argv, "%lluk", (unsigned long long)target->size / 1024);
+	if (r == 0)
+		*ret = TAKE_PTR(argv);
+	return r;
+}
+
+int format_ext4(const struct format_target *target, const struct format_options *options,
+		struct diag *diag)
+{
+	_cleanup_free_ char *extended = NULL, *time = NULL;
+	_cleanup_strv_ char **argv = NULL;
+	int r = extended_options(target, options, &extended);
+
+	if (r == 0)
+		r = mkfs_arguments(target, options, extended, &argv);
+	if (r == 0 && options->epoch &&
+	    asprintf(&time, "E2FSPROGS_FAKE_TIME=%s", options->epoch) < 0)
+		r = -ENOMEM;
+	if (r < 0)
+		return r;
+	const char *const environment[] = { time, NULL };
+	const struct run_options run = { .timeout_ms = MKFS_TIMEOUT_MS, .environ = environment };
+	r = run_program((const char *const *)argv, &run, NULL, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, "%s: cannot make the filesystem", target->path);
+	return sync_path(target->path, diag);
+}
+
+/* ext4's superblock (kernel documentation, filesystems/ext4/globals): 1024 bytes at byte 1024; little endian. */
+#define SUPERBLOCK_OFFSET 1024
+#define EXT4_MAGIC	  0xef53
+#define EXT4_STATE_VALID  1
+#define EXT4_STATE_ERROR  2
+#define EXT4_HAS_JOURNAL  0x4
+#define EXT4_RECOVER	  0x4
+#define EXT4_64BIT	  0x80
+
+static uint32_t le32_at(const uint8_t *data, size_t at)
+{
+	uint32_t value;
+
+	memcpy(&value, data + at, sizeof(value));
+	return le32toh(value);
+}
+
+static uint16_t le16_at(const uint8_t *data, size_t at)
+{
+	uint16_t value;
+
+	memcpy(&value, data + at, sizeof(value));
+	return le16toh(value);
+}
+
+static void parse_superblock(const uint8_t *sb, struct ext4_state *ret)
+{
+	uint32_t incompatible = le32_at(sb, 0x60), shift = le32_at(sb, 0x18);
+	uint64_t blocks = le32_at(sb, 0x4);
+	bool journal = le32_at(sb, 0x5c) & EXT4_HAS_JOURNAL;
+	uint16_t state = le16_at(sb, 0x3a);
+
+	if (le16_at(sb, 0x38) != EXT4_MAGIC || shift > 6)
+		return;
+	if (incompatible & EXT4_64BIT)
+		blocks |= (uint64_t)le32_at(sb, 0x150) << 32;
+	ret->found = true;
+	ret->errors = (state & EXT4_STATE_ERROR) || (!(state & EXT4_STATE_VALID) && !journal);
+	ret->needs_journal = incompatible & EXT4_RECOVER;
+	ret->size = blocks << (10 + shift);
+	memcpy(ret->label, sb + 0x78, 16);
+}
+
+int ext4_read_state(int fd, uint64_t offset, struct ext4_state *ret, struct diag *diag)
+{
+	uint8_t superblock[1024];
+	struct ext4_state state = { 0 };
+	int r = pread_exact(fd, superblock, sizeof(superblock), offset + SUPERBLOCK_OFFSET);
+
+	if (r < 0 && r != -ENODATA)
+		return diag_set(diag, r, "cannot read the filesystem: %s", strerror(-r));
+	if (r == 0)
+		parse_superblock(superblock, &state);
+	*ret = state;
+	return 0;
+}
+
+/* What e2fsck and resize2fs take: a device, or "image?offset=N" (libext2fs). */
+static int io_name(const struct format_target *target, char **ret)
+{
+	if (!target->offset)
+		*ret = strdup(target->path);
+	else if (asprintf(ret, "%s?offset=%llu", target->path, (unsigned long long)target->offset) <
+		 0)
+		*ret = NULL;
+	return *ret ? 0 : -ENOMEM;
+}
+
+int ext4_check(const struct format_target *target, bool force, struct diag *diag)
+{
+	_cleanup_free_ char *name = NULL;
+	int r = io_name(target, &name);
+
+	if (r < 0)
+		return r;
+	const char *const argv[] = { "e2fsck", force ? "-fp" : "-p", name, NULL };
+	/* e2fsck(8): 1 errors were corrected, 2 corrected and a mounted system should reboot. */
+	const struct run_options run = { .success = 1 << 0 | 1 << 1 };
+	_cleanup_free_ char *output = NULL;
+	r = run_program(argv, &run, &output, diag);
+	return r < 0 ? diag_prefix(diag, r, "%s: cannot repair the filesystem", target->path) : 0;
+}
+
+int ext4_grow(const struct format_target *target, struct diag *diag)
+{
+	_cleanup_free_ char *name = NULL, *size = NULL;
+	int r = io_name(target, &name);
+
+	if (r == 0 && target->offset &&
+	    asprintf(&size, "%lluK", (unsigned long long)target->size / 1024) < 0)
+		r = -ENOMEM;
+	if (r < 0)
+		return r;
+	const char *const argv[] = { "resize2fs", name, size, NULL };
+	r = run_program(argv, NULL, NULL, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, "%s: cannot grow the filesystem", target->path);
+	return sync_path(target->path, diag);
+}

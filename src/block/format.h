@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_BLOCK_FORMAT_H
+#define LARDER_BLOCK_FORMAT_H
+/*
+ * The volume's filesystem, ext4, through e2fsprogs' programs. A filesystem lies on a partition's own device
+ * (offset 0), or at an offset in an image file, so that neither loop devices nor root are needed for images.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+
+struct format_target {
+	const char *path;
+	uint64_t offset, size; /* bytes; offset 0: path is the partition itself */
+};
+
+struct format_options {
+	const char *label;
+	const char *uuid;      /* text */
+	const char *directory; /* its tree is put into the new filesystem; NULL: none */
+	const char *epoch; /* seconds since 1970 for all times in it, for equal images; NULL: now */
+};
+
+/* Makes an ext4 with a journal and no blocks reserved for root, and has it on the disk (fsync) when it returns. */
+int format_ext4(const struct format_target *target, const struct format_options *options,
+		struct diag *diag);
+
+struct ext4_state {
+	bool found;  /* is there an ext2/3/4 superblock? */
+	bool errors; /* the kernel noted errors, or it was not unmounted and has no journal */
+	bool needs_journal; /* the journal must be replayed */
+	uint64_t size;	    /* bytes of the filesystem */
+	char label[17];
+};
+
+/* Reads the superblock at offset of fd. */
+int ext4_read_state(int fd, uint64_t offset, struct ext4_state *ret, struct diag *diag);
+
+/* e2fsck -p; "errors were fixed" is success. Not mounted. */
+int ext4_check(const struct format_target *target, bool force, struct diag *diag);
+
+/* Grows the filesystem to the size of its partition (target->size for images); also while it is mounted. */
+int ext4_grow(const struct format_target *target, struct diag *diag);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From an applied plan to a mounted, prepared volume (volume/apply.h). */
+#include "volume/apply.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "block/format.h"
+#include "volume/mount.h"
+
+/* How much smaller than its partition a filesystem may be without being grown. */
+#define GROWTH_WORTHWHILE (1024 * 1024ULL)
+
+static int read_state(const char *path, uint64_t offset, struct ext4_state *ret, struct diag *diag)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return diag_set(diag, -errno, "cannot open %s: %s", path, strerror(errno));
+	int r = ext4_read_state(fd, offset, ret, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, "%s", path);
+	if (!ret->found)
+		return diag_set(
+			diag, -EUCLEAN,
+			"%s is called " NAME_VOLUME
+			" and holds no ext4 filesystem; larder does not format it. Save what is needed from it, then run \"larder volume wipe\"",
+			path);
+	return 0;
+}
+
+static uint64_t final_size(const struct volume_plan *plan)
+{
+	return plan->grow_to ? plan->grow_to : plan->size;
+}
+
+static bool should_grow(const struct volume_request *request, const struct volume_plan *plan,
+			const struct ext4_state *state)
+{
+	return request->config->grow && state->size + GROWTH_WORTHWHILE <= final_size(plan);
+}
+
+/* An image: nothing is mounted; a filesystem that needs its journal replayed is left for the machine. */
+static int bring_up_image(const struct volume_request *request, const struct volume_plan *plan,
+			  struct volume_result *result, struct diag *diag)
+{
+	const struct format_target target = {
+		.path = request->image,
+		.offset = plan->start,
+		.size = final_size(plan),
+	};
+	struct ext4_state state;
+	int r = read_state(request->image, plan->start, &state, diag);
+
+	if (r < 0)
+		return r;
+	result->phase = VOLUME_PREPARED;
+	if (should_grow(request, plan, &state)) {
+		if (state.needs_journal)
+			return diag_set(
+				diag, -EUCLEAN,
+				"%s: the filesystem was not unmounted; mount and unmount it once, then grow it",
+				request->image);
+		r = ext4_check(&target, true, diag);
+		if (r == 0)
+			r = ext4_grow(&target, diag);
+		if (r < 0)
+			return r;
+		result->grown = true;
+	}
+	result->phase = VOLUME_READY;
+	return 0;
+}
+
+/* Mounts; what the kernel refuses is repaired once and tried again. */
+static int mount_repaired(const struct volume_request *request, const struct ext4_state *state,
+			  const char *device, const char *path, struct diag *diag)
+{
+	const struct format_target target = { .path = device };
+	int r = 0;
+
+	if (!state->errors) {
+		r = mount_volume(device, path, diag);
+		if (r == 0 || r == -ENOENT || r == -EBUSY || r == -EPERM)
+			return r;
+	}
+	volume_say(request, "%s: repair the filesystem", device);
+	r = ext4_check(&target, false, diag);
+	return r < 0 ? r : mount_volume(device, path, diag);
+}
+
+static int grow_filesystem(const struct volume_request *request, const struct volume_plan *plan,
+			   const struct ext4_state *state, struct volume_result *result,
+			   struct diag *diag)
+{
+	const struct format_target target = { .path = result->device };
+
+	if (!should_grow(request, plan, state))
+		return 0;
+	result->grown = true;
+	return ext4_grow(&target, diag);
+}
+
+/* Is this very partition mounted at path already? -EBUSY: something else is. */
+static int adopt(const char *device, const char *path, bool *ret, struct diag *diag)
+{
+	struct stat st;
+	bool mounted;
+	dev_t mounted_device;
+	int r = mount_find(path, &mounted, &mounted_device, NULL);
+
+	if (r < 0)
+		return diag_set(diag, r, "cannot look for a mount at %s: %s", path, strerror(-r));
+	*ret = false;
+	if (!mounted)
+		return 0;
+	if (stat(device, &st) < 0)
+		return diag_set(diag, -errno, "cannot examine %s: %s", device, strerror(errno));
+	if (st.st_rdev != mounted_device)
+		return diag_set(diag, -EBUSY,
+				"something other than %s is mounted at %s; unmount it first",
+				device, path);
+	*ret = true;
+	return 0;
+}
+
+static int prepare(const char *path, struct diag *diag)
+{
+	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return diag_set(diag, -errno, "cannot open %s: %s", path, strerror(errno));
+	return volume_prepare(dir, store_owner_find(), diag);
+}
+
+/* What was mounted here and cannot be used does not stay. */
+static int fail_mounted(const char *path, bool adopted, int err)
+{
+	if (!adopted)
+		(void)unmount_volume(path, NULL);
+	return err;
+}
+
+static int bring_up_device(const struct volume_request *request, const struct volume_plan *plan,
+			   struct volume_result *result, struct diag *diag)
+{
+	_cleanup_free_ char *path = path_join(request->run_dir, NAME_RUN_VOLUME);
+	struct ext4_state state;
+
+	if (!path)
+		return -ENOMEM;
+	int r = read_state(result->device, 0, &state, diag);
+	if (r == 0)
+		r = adopt(result->device, path, &result->adopted, diag);
+	if (r == 0 && !result->adopted) {
+		volume_say(request, "%s: mount at %s", result->device, path);
+		r = mount_repaired(request, &state, result->device, path, diag);
+	}
+	if (r < 0)
+		return r;
+	result->phase = VOLUME_PREPARED;
+	r = grow_filesystem(request, plan, &state, result, diag);
+	if (r == 0)
+		r = prepare(path, diag);
+	if (r < 0)
+		return fail_mounted(path, result->adopted, r);
+	result->phase = VOLUME_READY;
+	result->mount_point = TAKE_PTR(path);
+	return 0;
+}
+
+int volume_bring_up(const struct volume_request *request, const struct volume_plan *plan,
+		    struct volume_result *result, struct diag *diag)
+{
+	if (request->image)
+		return bring_up_image(request, plan, result, diag);
+	return bring_up_device(request, plan, result, diag);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "volume/candidates.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "block/match.h"
+
+#define LOCK_POLL_MS 20
+
+void candidates_done(struct candidates *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		inspection_done(&c->list[i].inspection);
+	free(c->list);
+	strv_free(c->reasons);
+	*c = (struct candidates){ 0 };
+}
+
+/* Takes reason. */
+static int not_matched(struct candidates *all, struct volume_candidate *c, char *reason)
+{
+	int r = strv_take(&all->reasons, reason);
+
+	c->matched = false;
+	c->no_match = r < 0 ? "out of memory" : reason;
+	return r;
+}
+
+/* Sets matched, or no_match. */
+static int judge_match(const struct disk_match *m, struct candidates *all,
+		       struct volume_candidate *c)
+{
+	const struct disk_fields *f = &m->disk->fields;
+
+	c->matched = m->answer == MATCH_YES;
+	if (m->answer == MATCH_ERROR)
+		return not_matched(all, c, strdup(m->reason));
+	if (m->answer == MATCH_NO)
+		return not_matched(all, c, strdup("the selector does not match"));
+	if (f->cdrom)
+		return not_matched(all, c, strdup("is a CD drive"));
+	if (f->size == 0)
+		return not_matched(all, c, strdup("has no medium"));
+	if (f->readonly)
+		return not_matched(all, c, strdup("is read-only"));
+	return 0;
+}
+
+int candidate_open(const struct volume_request *request, const struct volume_candidate *c,
+		   int flags, struct diag *diag)
+{
+	const struct disk *disk = request->image ? NULL : disk_list_find(request->disks, c->path);
+	struct stat st;
+	_cleanup_close_ int fd = open(c->path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return diag_set(diag, -errno, "cannot open %s: %s", c->path, strerror(errno));
+	if (fstat(fd, &st) < 0)
+		return diag_set(diag, -errno, "cannot examine %s: %s", c->path, strerror(errno));
+	if (disk && (!S_ISBLK(st.st_mode) || st.st_rdev != makedev(disk->major, disk->minor)))
+		return diag_set(diag, -ENODEV, "%s is another device now", c->path);
+	/* A disk and its partitions have caches of their own: what was read from the disk before may be old. */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	return TAKE_FD(fd);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
+		   struct diag *diag)
+{
+	_cleanup_close_ int fd = candidate_open(request, c, O_RDWR, diag);
+	int64_t deadline = now_ms() + VOLUME_LOCK_TIMEOUT_MS;
+
+	if (fd < 0)
+		return fd;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		struct timespec pause = { .tv_nsec = LOCK_POLL_MS * 1000000L };
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return diag_set(diag, -errno, "cannot lock %s: %s", c->path,
+					strerror(errno));
+		if (now_ms() > deadline)
+			return diag_set(diag, -EBUSY, "%s is locked by another program since %d s",
+					c->path, VOLUME_LOCK_TIMEOUT_MS / 1000);
+		nanosleep(&pause, NULL);
+	}
+	return TAKE_FD(fd);
+}
+
+static int inspect(const struct volume_request *request, const struct disk *disk,
+		   struct volume_candidate *c, struct diag *diag)
+{
+	_cleanup_close_ int fd = candidate_open(request, c, O_RDONLY, diag);
+
+	if (fd < 0)
+		return fd;
+	const struct inspection_target target = {
+		.fd = fd,
+		.image = request->image,
+		.sector_size = request->image_sector_size ? request->image_sector_size : 512,
+		.io_size = request->image ? request->image_grain : disk->fields.io_size,
+	};
+	return inspect_disk(&target, &c->inspection, diag);
+}
+
+static int read_disk(const struct volume_request *request, const struct disk_match *m,
+		     struct candidates *all)
+{
+	struct volume_candidate *c = &all->list[all->n++];
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+
+	*c = (struct volume_candidate){ .path = m->disk->fields.dev_path };
+	int r = judge_match(m, all, c);
+	if (r < 0 || !c->matched)
+		return r;
+	r = inspect(request, m->disk, c, &d);
+	if (r == -ENOMEM)
+		return r;
+	return r < 0 ? not_matched(all, c, strdup(d.message ? d.message : strerror(-r))) : 0;
+}
+
+static int read_disks(const struct volume_request *request, struct candidates *all,
+		      struct diag *diag)
+{
+	_cleanup_match_list_ struct match_list matches = { 0 };
+
+	if (!request->config->disk_selector)
+		return diag_set(diag, -EINVAL, "there is no disk selector");
+	int r = match_disks(request->config->disk_selector, request->disks, &matches);
+	for (size_t i = 0; r == 0 && i < matches.n_matches; i++)
+		r = read_disk(request, &matches.matches[i], all);
+	return r;
+}
+
+static int read_image(const struct volume_request *request, struct candidates *all,
+		      struct diag *diag)
+{
+	struct volume_candidate *c = &all->list[all->n++];
+
+	*c = (struct volume_candidate){ .path = request->image, .matched = true };
+	int r = inspect(request, NULL, c, diag);
+	return r < 0 ? diag_prefix(diag, r, "%s", request->image) : 0;
+}
+
+int candidates_read(const struct volume_request *request, struct candidates *ret, struct diag *diag)
+{
+	_cleanup_candidates_ struct candidates all = { 0 };
+	size_t n = request->image ? 1 : request->disks->n_disks;
+	int r = 0;
+
+	all.list = calloc(n + 1, sizeof(*all.list));
+	if (!all.list)
+		return -ENOMEM;
+	if (request->image)
+		r = read_image(request, &all, diag);
+	else
+		r = read_disks(request, &all, diag);
+	if (r < 0)
+		return r;
+	*ret = all;
+	all = (struct candidates){ 0 };
+	return 0;
+}

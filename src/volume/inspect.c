@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "volume/inspect.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "block/blank.h"
+
+#define DISK_SIZE_LEAST (4 * 1024 * 1024ULL) /* less cannot hold a GPT and an aligned partition */
+
+void inspection_done(struct inspection *i)
+{
+	free(i->words);
+	free(i->kernel);
+	for (size_t n = 0; n < i->n_ranges; n++)
+		free(i->ranges[n].found);
+	free(i->ranges);
+	gpt_done(&i->gpt);
+	*i = (struct inspection){ 0 };
+}
+
+const struct gpt_copy *inspection_table(const struct inspection *i)
+{
+	if (i->content != DISK_GPT)
+		return NULL;
+	return i->from_backup ? &i->gpt.backup : &i->gpt.primary;
+}
+
+unsigned inspection_free_number(const struct inspection *i)
+{
+	const struct gpt_copy *table = inspection_table(i);
+	unsigned slots = table ? table->n_slots : 1;
+
+	for (unsigned number = 1; number <= slots; number++) {
+		bool used = false;
+		for (size_t n = 0; table && n < table->n_entries; n++)
+			used |= table->entries[n].number == number;
+		for (size_t n = 0; n < i->n_kernel; n++)
+			used |= i->kernel[n].number == number;
+		if (!used)
+			return number;
+	}
+	return 0;
+}
+
+/* Sets content and words; takes words. */
+static int conclude(struct inspection *i, enum disk_content content, char *words)
+{
+	free(i->words);
+	i->content = content;
+	i->words = words;
+	return words || content != DISK_FOREIGN ? 0 : -ENOMEM;
+}
+
+static int measure(const struct inspection_target *target, struct inspection *i, struct stat *st,
+		   struct diag *diag)
+{
+	int sector = (int)target->sector_size;
+
+	if (fstat(target->fd, st) < 0)
+		return diag_set(diag, -errno, "cannot be examined: %s", strerror(errno));
+	if (target->image) {
+		if (!S_ISREG(st->st_mode))
+			return diag_set(diag, -EINVAL, "is not a regular file");
+		i->size = (uint64_t)st->st_size;
+	} else {
+		if (!S_ISBLK(st->st_mode))
+			return diag_set(diag, -ENOTBLK, "is not a block device");
+		if (ioctl(target->fd, BLKGETSIZE64, &i->size) < 0 ||
+		    ioctl(target->fd, BLKSSZGET, &sector) < 0)
+			return diag_set(diag, -errno, "does not tell its size: %s",
+					strerror(errno));
+	}
+	i->sector_size = (unsigned)sector;
+	i->grain = target->io_size > LAYOUT_GRAIN ? target->io_size : LAYOUT_GRAIN;
+	return 0;
+}
+
+/* Nothing on it, but does the kernel or a program have it in use? */
+static int check_unused(const struct inspection_target *target, const struct stat *st,
+			struct inspection *i)
+{
+	_cleanup_free_ char *holders = NULL;
+	char path[64];
+
+	if (target->image)
+		return conclude(i, DISK_BLANK, NULL);
+	if (holders_read(NULL, major(st->st_rdev), minor(st->st_rdev), &holders) < 0)
+		holders = strdup("a holder that cannot be read");
+	if (holders) {
+		char *words = NULL;
+		if (asprintf(&words, "no data, but %s uses it", holders) < 0)
+			words = NULL;
+		return conclude(i, DISK_FOREIGN, words);
+	}
+	if (i->n_kernel > 0)
+		return conclude(i, DISK_FOREIGN,
+				strdup("no table, but the kernel has partitions on it"));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", target->fd);
+	_cleanup_close_ int exclusive = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	if (exclusive < 0)
+		return conclude(
+			i, DISK_FOREIGN,
+			strdup("no data, but it is in use (mounted, or held by a program)"));
+	return conclude(i, DISK_BLANK, NULL);
+}
+
+/* A backup that is missing at the end is written there by the next change: what is there now? */
+static int check_backup_place(const struct inspection_target *target, struct inspection *i,
+			      bool *ret_free)
+{
+	const struct gpt_copy *p = &i->gpt.primary;
+	uint64_t last = i->gpt.n_sectors - 1;
+	size_t bytes = i->sector_size + (size_t)p->n_slots * p->slot_bytes;
+
+	*ret_free = true;
+	if (!p->valid || i->gpt.backup.lba == last)
+		return 0;
+	_cleanup_free_ uint8_t *data = malloc(bytes);
+	if (!data)
+		return -ENOMEM;
+	int r = pread_exact(target->fd, data, bytes,
+			    i->size / i->sector_size * i->sector_size - bytes);
+	if (r < 0)
+		return r;
+	for (size_t n = 0; n < bytes; n++)
+		*ret_free &= data[n] == 0;
+	return 0;
+}
+
+/* Where the usable sectors end once libfdisk has written the table. */
+static uint64_t usable_end(const struct inspection *i, const struct gpt_copy *table)
+{
+	uint64_t entries = (uint64_t)table->n_slots * table->slot_bytes;
+	uint64_t sectors = (entries + i->sector_size - 1) / i->sector_size;
+
+	if (i->gpt.backup.valid && i->gpt.backup.lba == i->gpt.n_sectors - 1)
+		return table->last_usable + 1;
+	return i->gpt.n_sectors - 1 - sectors;
+}
+
+static int used_ranges(const struct inspection *i, const struct gpt_copy *table, struct range **ret,
+		       size_t *ret_n)
+{
+	size_t n = 0;
+	struct range *used = calloc(table->n_entries + i->n_kernel + 1, sizeof(*used));
+
+	if (!used)
+		return -ENOMEM;
+	for (size_t k = 0; k < table->n_entries; k++)
+		used[n++] = (struct range){ table->entries[k].first * i->sector_size,
+					    (table->entries[k].last + 1) * i->sector_size };
+	for (size_t k = 0; k < i->n_kernel; k++)
+		used[n++] = (struct range){ i->kernel[k].start,
+					    i->kernel[k].start + i->kernel[k].size };
+	*ret = used;
+	*ret_n = n;
+	return 0;
+}
+
+/* The free ranges, and what libblkid knows at the ends of each. */
+static int find_free(const struct inspection_target *target, struct inspection *i,
+		     struct diag *diag)
+{
+	const struct gpt_copy *table = inspection_table(i);
+	_cleanup_free_ struct range *used = NULL, *ranges = NULL;
+	struct range usable = { table->first_usable * i->sector_size,
+				usable_end(i, table) * i->sector_size };
+	size_t n_used, n = 0;
+	int r = used_ranges(i, table, &used, &n_used);
+
+	if (r == 0)
+		r = layout_free(usable, used, n_used, i->grain, &ranges, &n);
+	if (r < 0)
+		return r;
+	i->ranges = calloc(n + 1, sizeof(*i->ranges));
+	if (!i->ranges)
+		return -ENOMEM;
+	for (; r == 0 && i->n_ranges < n; i->n_ranges++) {
+		struct free_range *f = &i->ranges[i->n_ranges];
+		f->range = ranges[i->n_ranges];
+		r = signature_find(target->fd, f->range.start, f->range.end - f->range.start,
+				   i->sector_size, SIGNATURE_ALL, &f->found, diag);
+	}
+	return r;
+}
+
+/* The one big range of a disk that is to get a new table: as libfdisk will lay it out. */
+static int range_of_blank(struct inspection *i)
+{
+	uint64_t entries = 128 * GPT_ENTRY_BYTES;
+	uint64_t head = 2 * i->sector_size + entries, tail = i->sector_size + entries;
+	struct range *ranges = NULL;
+	size_t n = 0;
+	uint64_t size = i->size - i->size % i->sector_size;
+	int r = layout_free((struct range){ head, size - tail }, NULL, 0, i->grain, &ranges, &n);
+
+	if (r < 0)
+		return r;
+	i->ranges = calloc(1, sizeof(*i->ranges));
+	if (i->ranges && n > 0) {
+		i->ranges[0].range = ranges[0];
+		i->n_ranges = 1;
+	}
+	free(ranges);
+	return i->ranges ? 0 : -ENOMEM;
+}
+
+static int inspect_table(const struct inspection_target *target, enum gpt_state state,
+			 struct inspection *i, struct diag *diag)
+{
+	_cleanup_free_ char *found = NULL;
+	bool place_free;
+	int r = signature_find(target->fd, 0, i->size, i->sector_size, SIGNATURE_CONTENT, &found,
+			       diag);
+
+	if (r < 0)
+		return r;
+	if (found) {
+		char *words = NULL;
+		if (asprintf(&words, "a GPT, but also %s over the whole disk", found) < 0)
+			words = NULL;
+		return conclude(i, DISK_FOREIGN, words);
+	}
+	i->content = DISK_GPT;
+	i->can_add = state == GPT_GOOD;
+	i->repair = gpt_needs_repair(&i->gpt);
+	r = check_backup_place(target, i, &place_free);
+	if (r < 0)
+		return diag_set(diag, r, "cannot be read: %s", strerror(-r));
+	if (!place_free) {
+		i->can_add = false;
+		r = conclude(i, DISK_GPT, strdup("data at the end, where the backup GPT belongs"));
+	}
+	return r < 0 || !i->can_add ? r : find_free(target, i, diag);
+}
+
+static int inspect_blank(const struct inspection_target *target, const struct stat *st,
+			 struct inspection *i, enum blankness *ret, struct diag *diag)
+{
+	_cleanup_free_ char *found = NULL;
+	int r = blank_prove(target->fd, i->sector_size, i->size, ret, &found, diag);
+
+	if (r < 0)
+		return r;
+	if (*ret == BLANK_NOT)
+		return conclude(i, DISK_FOREIGN, TAKE_PTR(found));
+	r = check_unused(target, st, i);
+	return r < 0 || i->content != DISK_BLANK ? r : range_of_blank(i);
+}
+
+static int inspect_content(const struct inspection_target *target, const struct stat *st,
+			   struct inspection *i, struct diag *diag)
+{
+	const struct gpt_copy *copy;
+	_cleanup_free_ char *words = NULL;
+	enum blankness blankness;
+	int r = gpt_read(target->fd, i->sector_size, i->size / i->sector_size, &i->gpt, diag);
+
+	if (r < 0)
+		return r;
+	enum gpt_state state = gpt_judge(&i->gpt, &copy, &words);
+	i->from_backup = copy && copy == &i->gpt.backup;
+	if (state == GPT_GOOD || state == GPT_READABLE) {
+		i->words = TAKE_PTR(words);
+		return inspect_table(target, state, i, diag);
+	}
+	r = inspect_blank(target, st, i, &blankness, diag);
+	/* What is wrong with a table says more than "gpt partition table". */
+	if (r == 0 && blankness == BLANK_NOT && words)
+		return conclude(i, DISK_FOREIGN, TAKE_PTR(words));
+	return r;
+}
+
+int inspect_disk(const struct inspection_target *target, struct inspection *ret, struct diag *diag)
+{
+	_cleanup_inspection_ struct inspection i = { 0 };
+	struct stat st;
+	int r = measure(target, &i, &st, diag);
+
+	if (r < 0)
+		return r;
+	if (!target->image)
+		r = kernel_partitions_read(NULL, major(st.st_rdev), minor(st.st_rdev), &i.kernel,
+					   &i.n_kernel, diag);
+	if (r < 0)
+		return r;
+	if (i.size < DISK_SIZE_LEAST) {
+		char size[TEXT_SIZE_MAX], *words = NULL;
+		if (asprintf(&words, "only %s in all", text_size_iec(i.size, size)) < 0)
+			words = NULL;
+		r = conclude(&i, DISK_FOREIGN, words);
+	} else {
+		r = inspect_content(target, &st, &i, diag);
+	}
+	if (r < 0)
+		return r;
+	*ret = i;
+	i = (struct inspection){ 0 };
+	return 0;
+}

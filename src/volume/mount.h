@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_VOLUME_MOUNT_H
+#define LARDER_VOLUME_MOUNT_H
+/*
+ * The volume's mount and what lies in its root directory.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/diag.h"
+
+/* Is something mounted exactly at path? *ret_device is then its device number; ret_source (owned by the caller) may be NULL. */
+int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **ret_source);
+
+/* Mounts the ext4 on source at path (which is made) with nosuid,nodev,noexec. */
+int mount_volume(const char *source, const char *path, struct diag *diag);
+
+/* 0 also if nothing is mounted there. -EBUSY: still used. */
+int unmount_volume(const char *path, struct diag *diag);
+
+struct store_owner {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* The user larder, or root where there is none. */
+struct store_owner store_owner_find(void);
+
+/*
+ * Makes blob/, manifests/, layers/, state/, .tmp/ and the file format in dir where they are missing, and gives everything to owner if
+ * that was different. -EPROTO: the volume was made by a newer larder; nothing is changed then.
+ */
+int volume_prepare(int dir, struct store_owner owner, struct diag *diag);
+
+#endif
