@@ -232,7 +232,8 @@ static bool behind_btrfs(struct behind *b, const struct mount_entry *mount)
 	}
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
 		snprintf(path, sizeof(path), "%s/devices/%s", e->d_name, name ? name : "");
-		bool found = e->d_name[0] != '.' && name && faccessat(fd, path, F_OK, 0) == 0;
+		bool found = e->d_name[0] != '.' && name &&
+			     faccessat(fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 		snprintf(path, sizeof(path), "%s/devices", e->d_name);
 		if (found)
 			return behind_directory(b, fd, path);

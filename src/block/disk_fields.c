@@ -44,13 +44,15 @@ static struct disk_private *owned(struct disk *disk)
 	return disk->private_;
 }
 
-/* Keeps a copy of text with the disk and points the field at it. */
+/* Keeps a copy of text with the disk and points the field at it. Names in /sys need not be UTF-8 either. */
 static int keep_text(struct disk *disk, const char **field, const char *text)
 {
 	*field = "";
 	if (*text == '\0')
 		return 0;
 	char *copy = strdup(text);
+	if (copy)
+		sysfs_clean(copy, strlen(copy));
 	int r = strv_take(&owned(disk)->texts, copy);
 	if (r == 0)
 		*field = copy;
@@ -110,7 +112,7 @@ static bool is_cdrom(const struct disk *disk, int dir)
 
 static int read_names(struct disk *disk, int dir)
 {
-	static const char *const model[] = { "device/model", NULL };
+	static const char *const model[] = { "device/model", "device/name", NULL };
 	static const char *const firmware[] = { "device/firmware_rev", NULL };
 	static const char *const modalias[] = { "device/modalias", "device/device/modalias", NULL };
 	static const char *const wwid[] = { "wwid", "device/wwid", NULL };

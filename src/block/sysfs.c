@@ -16,10 +16,12 @@ int sysfs_open_root(const char *root)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Length of the longest UTF-8 sequence at text, 0 if there is none. */
+/* Length of the UTF-8 sequence at text, 0 if there is none. There is no NUL in text. */
 static size_t utf8_length(const char *text, size_t size)
 {
-	for (size_t length = 1; length <= 4 && length <= size; length++)
+	if ((unsigned char)*text < 0x80)
+		return 1;
+	for (size_t length = 2; length <= 4 && length <= size; length++)
 		if (text_is_utf8(text, length))
 			return length;
 	return 0;
