@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cel/check.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "cel/function.h"
+
+void check_error(struct checker *c, struct node *n, uint32_t at, const char *format, ...)
+{
+	_cleanup_free_ char *message = NULL;
+	va_list ap;
+
+	n->type = &cel_error_type;
+	if (c->error)
+		return;
+	va_start(ap, format);
+	if (vasprintf(&message, format, ap) < 0)
+		message = NULL;
+	va_end(ap);
+	c->error = cel_error_at(c->diag, -EINVAL, c->program, at, "%s", message ? message : "");
+}
+
+const struct cel_field *object_field(const struct cel_object_type *type, struct name name)
+{
+	for (size_t i = 0; i < type->n_fields; i++)
+		if (name_is(name, type->fields[i].name))
+			return &type->fields[i];
+	return NULL;
+}
+
+const struct cel_type *field_type(const struct cel_field *field)
+{
+	switch (field->kind) {
+	case CEL_FIELD_BOOL:
+		return &cel_bool;
+	case CEL_FIELD_UINT:
+		return &cel_uint;
+	case CEL_FIELD_STRING:
+		return &cel_string;
+	default:
+		return &cel_list_string;
+	}
+}
+
+/*
+ * Candidates for a name, the longest first: in the container "a.b" the name "x" is a.b.x, a.x or x; with a leading dot only
+ * x. try() gets each.
+ */
+static bool each_candidate(struct checker *c, struct name name,
+			   bool (*try)(struct checker *c, struct name name, void *data), void *data)
+{
+	const char *container = c->env->container ? c->env->container : "";
+	size_t prefix = strlen(container);
+
+	if (name.length > 0 && name.s[0] == '.')
+		return try(c, (struct name){ name.s + 1, name.length - 1 }, data);
+	while (prefix > 0) {
+		char *joined = arena_alloc(&c->scratch, prefix + 1 + name.length);
+		if (!joined)
+			return false;
+		memcpy(joined, container, prefix);
+		joined[prefix] = '.';
+		memcpy(joined + prefix + 1, name.s, name.length);
+		if (try(c, (struct name){ joined, (uint32_t)(prefix + 1 + name.length) }, data))
+			return true;
+		while (prefix > 0 && container[--prefix] != '.')
+			;
+	}
+	return try(c, name, data);
+}
+
+static bool try_object(struct checker *c, struct name name, void *data)
+{
+	for (size_t i = 0; i < c->env->n_objects; i++) {
+		if (name_is(name, c->env->objects[i]->name)) {
+			*(const struct cel_object_type **)data = c->env->objects[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+const struct cel_object_type *check_find_object(struct checker *c, struct name name)
+{
+	const struct cel_object_type *object = NULL;
+
+	each_candidate(c, name, try_object, &object);
+	return object;
+}
+
+static void become_constant(struct node *n, const struct cel_type *type, struct cel_value value)
+{
+	n->kind = NODE_CONSTANT;
+	n->type = type;
+	n->value = value;
+}
+
+static bool try_global(struct checker *c, struct name name, void *data)
+{
+	struct node *n = data;
+	const struct cel_env *env = c->env;
+	const struct cel_object_type *object;
+	const struct cel_type *type, *value;
+
+	for (size_t i = 0; i < env->n_variables; i++) {
+		if (name_is(name, env->variables[i].name)) {
+			n->kind = NODE_VARIABLE;
+			n->type = env->variables[i].type;
+			n->slot = (uint32_t)i;
+			c->program->used[i] = true;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < env->n_constants; i++) {
+		if (name_is(name, env->constants[i].name)) {
+			become_constant(n, env->constants[i].type, env->constants[i].value);
+			return true;
+		}
+	}
+	if (type_find(name.s, name.length, &type, &value)) {
+		become_constant(n, type, (struct cel_value){ .kind = CEL_TYPE, .type = value });
+		return true;
+	}
+	if (try_object(c, name, &object)) {
+		struct cel_type *t = arena_alloc(&c->scratch, sizeof(*t));
+		if (!t)
+			return false;
+		*t = (struct cel_type){ .kind = CEL_TYPE, .a = &object->type };
+		become_constant(n, t,
+				(struct cel_value){ .kind = CEL_TYPE, .type = &object->type });
+		return true;
+	}
+	return false;
+}
+
+static const struct local *find_local(const struct checker *c, struct name name)
+{
+	for (uint32_t i = c->n_locals; i > 0; i--) {
+		const struct local *l = &c->locals[i - 1];
+		if (l->name.length == name.length && memcmp(l->name.s, name.s, name.length) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+static void check_ident(struct checker *c, struct node *n)
+{
+	const struct local *local = find_local(c, n->name);
+
+	if (local) {
+		n->kind = NODE_LOCAL;
+		n->type = local->type;
+		n->slot = local->slot;
+		return;
+	}
+	if (each_candidate(c, n->name, try_global, n))
+		return;
+	if (c->env->unchecked) {
+		n->kind = NODE_UNKNOWN;
+		return;
+	}
+	explain_name(c, n);
+}
+
+/* The name a.b.c of a chain of selections whose first name is no local variable; false: it is none. */
+static bool qualified_name(struct checker *c, const struct node *n, struct name *ret)
+{
+	uint32_t length = n->name.length;
+	const struct node *first = n;
+
+	while (first->kind == NODE_SELECT) {
+		if (first->test)
+			return false;
+		first = first->operand;
+		length += first->name.length + 1;
+	}
+	if (first->kind != NODE_IDENT || find_local(c, first->name))
+		return false;
+	char *joined = arena_alloc(&c->scratch, length);
+	if (!joined)
+		return false;
+	*ret = (struct name){ joined, length };
+	for (char *end = joined + length;; n = n->operand) {
+		end -= n->name.length;
+		memcpy(end, n->name.s, n->name.length);
+		if (n == first)
+			return true;
+		*--end = '.';
+	}
+}
+
+static const struct cel_type *substitute(struct checker *c, const struct cel_type *t)
+{
+	return type_substitute(&c->unifier, t, false);
+}
+
+static void select_from(struct checker *c, struct node *n)
+{
+	const struct cel_type *t = substitute(c, n->operand->type);
+
+	switch (t->kind) {
+	case CEL_MAP:
+		n->type = t->b;
+		break;
+	case CEL_OBJECT:
+		n->field = object_field(t->object, n->name);
+		if (n->field)
+			n->type = field_type(n->field);
+		else if (!c->error)
+			explain_field(c, n, t->object);
+		break;
+	case CEL_PARAM:
+		type_assignable(&c->unifier, &cel_dyn, t);
+		n->type = &cel_dyn;
+		break;
+	default:
+		n->type = &cel_dyn;
+		if (!type_is_dyn(t))
+			check_error(c, n, n->at,
+				    "a value of type %s has no fields, so there is no .%.*s",
+				    cel_type_name(t), (int)n->name.length, n->name.s);
+	}
+	if (n->test)
+		n->type = &cel_bool;
+}
+
+static void check_select(struct checker *c, struct node *n)
+{
+	struct name name;
+	struct node probe = { .at = n->at };
+
+	if (qualified_name(c, n, &name) && each_candidate(c, name, try_global, &probe)) {
+		n->kind = probe.kind;
+		n->type = probe.type;
+		n->value = probe.value;
+		if (probe.kind == NODE_VARIABLE)
+			n->slot = probe.slot;
+		return;
+	}
+	check_node(c, n->operand);
+	select_from(c, n);
+}
+
+/* The type of a list or map with one more element. */
+static const struct cel_type *join(struct checker *c, const struct cel_type *so_far,
+				   const struct cel_type *next)
+{
+	if (!so_far)
+		return next;
+	if (type_assignable(&c->unifier, so_far, next))
+		return type_general(&c->unifier, so_far, next);
+	return &cel_dyn;
+}
+
+static void check_list(struct checker *c, struct node *n)
+{
+	const struct cel_type *element = NULL;
+
+	for (uint32_t i = 0; i < n->n; i++) {
+		check_node(c, n->args[i]);
+		element = join(c, element, n->args[i]->type);
+	}
+	n->type = type_list(&c->unifier, element ? element : type_new_var(&c->unifier));
+}
+
+static void check_map(struct checker *c, struct node *n)
+{
+	const struct cel_type *key = NULL, *value = NULL;
+
+	for (uint32_t i = 0; i < n->n; i++) {
+		check_node(c, n->args[2 * i]);
+		key = join(c, key, n->args[2 * i]->type);
+		check_node(c, n->args[2 * i + 1]);
+		value = join(c, value, n->args[2 * i + 1]->type);
+	}
+	if (!key) {
+		key = type_new_var(&c->unifier);
+		value = type_new_var(&c->unifier);
+	}
+	n->type = type_map(&c->unifier, key, value);
+}
+
+static void check_logic(struct checker *c, struct node *n)
+{
+	n->type = &cel_bool;
+	for (uint32_t i = 0; i < n->n; i++) {
+		check_node(c, n->args[i]);
+		if (!c->error && !type_assignable(&c->unifier, n->args[i]->type, &cel_bool))
+			explain_not_bool(c, n->args[i], n, i);
+	}
+}
+
+static uint32_t declare(struct checker *c, struct name name, const struct cel_type *type)
+{
+	if (c->n_locals == c->locals_size) {
+		uint32_t size = c->locals_size ? c->locals_size * 2 : 8;
+		struct local *larger = arena_alloc(&c->scratch, size * sizeof(*larger));
+		if (!larger) {
+			c->unifier.exhausted = true;
+			return 0;
+		}
+		if (c->n_locals > 0)
+			memcpy(larger, c->locals, c->n_locals * sizeof(*larger));
+		c->locals = larger;
+		c->locals_size = size;
+	}
+	uint32_t slot = c->n_locals;
+	c->locals[c->n_locals++] = (struct local){ name, type, slot };
+	if (c->n_locals > c->program->n_slots)
+		c->program->n_slots = c->n_locals;
+	return slot;
+}
+
+static const struct cel_type *element_type(struct checker *c, struct node *range, const char *macro)
+{
+	const struct cel_type *t = substitute(c, range->type);
+
+	switch (t->kind) {
+	case CEL_LIST:
+	case CEL_MAP:
+		return t->a;
+	case CEL_PARAM:
+		type_assignable(&c->unifier, &cel_dyn, t);
+		return &cel_dyn;
+	default:
+		if (!type_is_dyn(t))
+			check_error(
+				c, range, range->at,
+				"%s() goes through a list or the keys of a map, and this is a %s",
+				macro, cel_type_name(t));
+		return &cel_dyn;
+	}
+}
+
+static void check_fold(struct checker *c, struct node *n)
+{
+	struct fold *f = n->fold;
+	uint32_t outside = c->n_locals;
+
+	check_node(c, f->range);
+	check_node(c, f->init);
+	const struct cel_type *accu = f->init->type;
+	const struct cel_type *element = element_type(c, f->range, f->macro);
+	f->accu_slot = declare(c, (struct name){ "@result", 7 }, accu);
+	f->iter_slot = declare(c, f->iter, element);
+	if (c->unifier.exhausted)
+		return;
+	if (f->condition)
+		check_node(c, f->condition);
+	check_node(c, f->step);
+	if (!type_assignable(&c->unifier, accu, f->step->type))
+		check_error(c, f->step, f->step->at,
+			    "the elements that %s() makes have no common type", f->macro);
+	c->n_locals = outside + 1;
+	check_node(c, f->result);
+	c->n_locals = outside;
+	n->type = substitute(c, f->result->type);
+}
+
+void check_node(struct checker *c, struct node *n)
+{
+	if (c->error || c->unifier.exhausted) {
+		n->type = &cel_error_type;
+		return;
+	}
+	switch ((enum node_kind)n->kind) {
+	case NODE_LITERAL: {
+		static const struct cel_type *const types[] = {
+			[CEL_NULL] = &cel_null,	    [CEL_BOOL] = &cel_bool,
+			[CEL_INT] = &cel_int,	    [CEL_UINT] = &cel_uint,
+			[CEL_DOUBLE] = &cel_double, [CEL_STRING] = &cel_string,
+			[CEL_BYTES] = &cel_bytes,
+		};
+		n->type = types[n->value.kind];
+		break;
+	}
+	case NODE_IDENT:
+		check_ident(c, n);
+		break;
+	case NODE_SELECT:
+		check_select(c, n);
+		break;
+	case NODE_CALL:
+	case NODE_IF:
+		check_call(c, n);
+		break;
+	case NODE_AND:
+	case NODE_OR:
+		check_logic(c, n);
+		break;
+	case NODE_LIST:
+		check_list(c, n);
+		break;
+	case NODE_MAP:
+		check_map(c, n);
+		break;
+	case NODE_MESSAGE:
+		check_message(c, n);
+		break;
+	case NODE_FOLD:
+		check_fold(c, n);
+		break;
+	default: /* checked already */
+		break;
+	}
+	if (c->error || c->unifier.exhausted || !n->type)
+		n->type = &cel_error_type;
+	if (c->env->unchecked)
+		n->type = &cel_dyn;
+}
+
+/* A copy of t that does not live in the scratch arena. */
+static const struct cel_type *keep(struct arena *arena, const struct cel_type *t, unsigned *budget)
+{
+	struct cel_type *copy;
+
+	if (!t->a)
+		return t;
+	if (*budget == 0 || !(copy = arena_alloc(arena, sizeof(*copy))))
+		return &cel_dyn;
+	--*budget;
+	*copy = *t;
+	copy->a = keep(arena, t->a, budget);
+	if (t->b)
+		copy->b = keep(arena, t->b, budget);
+	return copy;
+}
+
+#define KEPT_TYPES_MAX 1000
+
+int cel_check(struct cel_program *program, struct diag *diag)
+{
+	struct checker c = { .program = program, .env = program->env, .diag = diag };
+	unsigned budget = KEPT_TYPES_MAX;
+
+	arena_init(&c.scratch, CEL_PROGRAM_BYTES(program->code_points));
+	c.unifier.arena = &c.scratch;
+	check_node(&c, program->root);
+	const struct cel_type *type = &cel_dyn;
+	if (!c.error && program->root->type)
+		type = type_substitute(&c.unifier, program->root->type, true);
+	if (!c.error && c.unifier.exhausted)
+		c.error = cel_error_at(diag, -EINVAL, program, 0,
+				       "the types of this expression are too large to be checked");
+	program->type = keep(&program->arena, type, &budget);
+	arena_done(&c.scratch);
+	return c.error;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cel/eval.h"
+
+#include <string.h>
+
+#include "cel/check.h"
+#include "cel/function.h"
+
+void cel_fail(struct cel_eval *e, struct cel_value *ret, enum cel_error code)
+{
+	*ret = (struct cel_value){ .kind = CEL_ERROR, .code = (uint8_t)code, .node = e->node };
+}
+
+void cel_fail_about(struct cel_eval *e, struct cel_value *ret, enum cel_error code,
+		    const struct cel_value *value, const char *text)
+{
+	cel_fail(e, ret, code);
+	e->detail_node = e->node;
+	e->detail = text;
+	e->detail_value = value ? *value : (struct cel_value){ .kind = CEL_ERROR };
+}
+
+static void stop(struct cel_eval *e, enum cel_error why)
+{
+	if (!e->stopped)
+		e->why_stopped = why;
+	e->stopped = true;
+}
+
+bool cel_charge(struct cel_eval *e, size_t steps)
+{
+	if (steps > CEL_COST_MAX - e->cost) {
+		stop(e, CEL_E_COST);
+		return false;
+	}
+	e->cost += (uint32_t)steps;
+	return true;
+}
+
+bool cel_charge_text(struct cel_eval *e, size_t bytes)
+{
+	return cel_charge(e, bytes / 16);
+}
+
+void *cel_alloc(struct cel_eval *e, size_t size)
+{
+	void *p = arena_alloc(&e->arena, size);
+
+	if (!p)
+		stop(e, CEL_E_MEMORY);
+	return p;
+}
+
+struct cel_list *cel_new_list(struct cel_eval *e, uint32_t capacity)
+{
+	struct cel_list *list =
+		cel_alloc(e, sizeof(*list) + (size_t)capacity * sizeof(struct cel_value));
+
+	if (list)
+		*list = (struct cel_list){ .capacity = capacity };
+	return list;
+}
+
+static void eval_and_or(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+	const bool decides = n->kind == NODE_OR;
+	struct cel_value v, error = { .kind = CEL_BOOL };
+
+	for (uint32_t i = 0; i < n->n; i++) {
+		eval_node(e, n->args[i], &v);
+		if (v.kind == CEL_BOOL && v.b == decides) {
+			*ret = v;
+			return;
+		}
+		if (v.kind == CEL_BOOL || error.kind == CEL_ERROR)
+			continue;
+		e->node = n;
+		if (v.kind == CEL_ERROR)
+			error = v;
+		else
+			cel_fail(e, &error, CEL_E_NO_OVERLOAD);
+	}
+	*ret = error.kind == CEL_ERROR ? error : cel_value_bool(!decides);
+}
+
+static const struct node *eval_if(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+	eval_node(e, n->args[0], ret);
+	if (ret->kind == CEL_BOOL)
+		return n->args[ret->b ? 1 : 2];
+	e->node = n;
+	if (ret->kind != CEL_ERROR)
+		cel_fail(e, ret, CEL_E_NO_OVERLOAD);
+	return NULL;
+}
+
+static __attribute__((noinline)) void eval_call(struct cel_eval *e, const struct node *n,
+						struct cel_value *ret)
+{
+	struct cel_value args[CEL_ARGS_MAX];
+
+	for (uint32_t i = 0; i < n->n; i++) {
+		struct cel_value *arg = &args[i < CEL_ARGS_MAX ? i : CEL_ARGS_MAX - 1];
+		eval_node(e, n->args[i], arg);
+		if (arg->kind != CEL_ERROR)
+			continue;
+		if (n->function == &cel_operators[OPERATOR_NOT_STRICTLY_FALSE])
+			*ret = cel_value_bool(true);
+		else
+			*ret = *arg;
+		return;
+	}
+	e->node = n;
+	if (n->function == &cel_operators[OPERATOR_NOT_STRICTLY_FALSE])
+		*ret = cel_value_bool(args[0].kind != CEL_BOOL || args[0].b);
+	else if (!n->function)
+		cel_fail(e, ret, CEL_E_UNKNOWN_FUNCTION);
+	else if (n->n > CEL_ARGS_MAX)
+		cel_fail(e, ret, CEL_E_NO_OVERLOAD);
+	else
+		n->function->call(e, args, n->n, ret);
+}
+
+static void eval_list(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+	struct cel_list *list = cel_new_list(e, n->n);
+
+	if (!list)
+		return;
+	for (uint32_t i = 0; i < n->n; i++) {
+		eval_node(e, n->args[i], ret);
+		if (ret->kind == CEL_ERROR)
+			return;
+		list->items[i] = *ret;
+	}
+	list->used = n->n;
+	*ret = (struct cel_value){ .kind = CEL_LIST, .length = n->n, .list = list };
+}
+
+static __attribute__((noinline)) void eval_map(struct cel_eval *e, const struct node *n,
+					       struct cel_value *ret)
+{
+	struct cel_map *map = map_new(e, n->n);
+	struct cel_value key, value;
+	uint32_t used = 0;
+
+	if (!map)
+		return;
+	for (uint32_t i = 0; i < n->n; i++) {
+		eval_node(e, n->args[2 * i], &key);
+		eval_node(e, n->args[2 * i + 1], &value);
+		e->node = n->args[2 * i];
+		if (key.kind == CEL_ERROR)
+			*ret = key;
+		else if (value.kind == CEL_ERROR)
+			*ret = value;
+		else if (!map_key_allowed(&key))
+			cel_fail_about(e, ret, CEL_E_BAD_KEY, &key, NULL);
+		else if (!map_add(e, map, &used, &key, &value))
+			cel_fail_about(e, ret, CEL_E_REPEATED_KEY, &key, NULL);
+		else
+			continue;
+		return;
+	}
+	*ret = (struct cel_value){ .kind = CEL_MAP, .length = n->n, .map = map };
+}
+
+static void *field_of(void *data, const struct cel_field *field)
+{
+	return (char *)data + field->offset;
+}
+
+/* A string that ends with NUL, as the C struct of an object wants it. */
+static const char *terminated(struct cel_eval *e, const struct cel_value *v)
+{
+	char *s = cel_alloc(e, v->length + 1);
+
+	if (!s)
+		return "";
+	memcpy(s, v->s, v->length);
+	s[v->length] = '\0';
+	return s;
+}
+
+static void set_strings(struct cel_eval *e, const char *const **to, const struct cel_value *v)
+{
+	const char **strings = cel_alloc(e, (v->length + 1) * sizeof(*strings));
+
+	if (!strings)
+		return;
+	for (uint32_t i = 0; i < v->length; i++)
+		strings[i] = v->list->items[i].kind == CEL_STRING
+				     ? terminated(e, &v->list->items[i])
+				     : "";
+	strings[v->length] = NULL;
+	*to = strings;
+}
+
+static bool set_field(struct cel_eval *e, void *data, const struct cel_field *field,
+		      const struct cel_value *v)
+{
+	static const uint8_t kinds[] = { [CEL_FIELD_BOOL] = CEL_BOOL,
+					 [CEL_FIELD_UINT] = CEL_UINT,
+					 [CEL_FIELD_STRING] = CEL_STRING,
+					 [CEL_FIELD_STRINGS] = CEL_LIST };
+
+	if (v->kind != kinds[field->kind])
+		return false;
+	switch (field->kind) {
+	case CEL_FIELD_BOOL:
+		*(bool *)field_of(data, field) = v->b;
+		break;
+	case CEL_FIELD_UINT:
+		*(uint64_t *)field_of(data, field) = v->u;
+		break;
+	case CEL_FIELD_STRING:
+		*(const char **)field_of(data, field) = terminated(e, v);
+		break;
+	case CEL_FIELD_STRINGS:
+		set_strings(e, field_of(data, field), v);
+		break;
+	}
+	return true;
+}
+
+static void eval_message(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+	const struct cel_object_type *type = n->message->type;
+	struct cel_object *object = cel_alloc(e, sizeof(*object));
+	void *data = cel_alloc(e, type->size);
+
+	if (!object || !data)
+		return;
+	memset(data, 0, type->size);
+	for (size_t i = 0; i < type->n_fields; i++)
+		if (type->fields[i].kind == CEL_FIELD_STRING)
+			*(const char **)field_of(data, &type->fields[i]) = "";
+	for (uint32_t i = 0; i < n->n; i++) {
+		eval_node(e, n->message->values[i], ret);
+		if (ret->kind == CEL_ERROR)
+			return;
+		e->node = n;
+		if (!set_field(e, data, n->message->fields[i], ret)) {
+			cel_fail(e, ret, CEL_E_CONVERSION);
+			return;
+		}
+	}
+	*object = (struct cel_object){ type, data };
+	*ret = cel_value_object(object);
+}
+
+bool object_has(const struct cel_object *object, const struct cel_field *field)
+{
+	const void *p = (const char *)object->data + field->offset;
+
+	switch (field->kind) {
+	case CEL_FIELD_BOOL:
+		return *(const bool *)p;
+	case CEL_FIELD_UINT:
+		return *(const uint64_t *)p != 0;
+	case CEL_FIELD_STRING:
+		return **(const char *const *)p != '\0';
+	default: {
+		const char *const *strings = *(const char *const *const *)p;
+		return strings && *strings;
+	}
+	}
+}
+
+static void strings_to_list(struct cel_eval *e, const char *const *strings, struct cel_value *ret)
+{
+	uint32_t n = 0;
+
+	while (strings && strings[n])
+		n++;
+	struct cel_list *list = cel_new_list(e, n);
+	if (!list || !cel_charge(e, n))
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		list->items[i] = cel_value_string(strings[i]);
+	list->used = n;
+	*ret = (struct cel_value){ .kind = CEL_LIST, .length = n, .list = list };
+}
+
+void object_get(struct cel_eval *e, const struct cel_object *object, const struct cel_field *field,
+		struct cel_value *ret)
+{
+	const void *p = (const char *)object->data + field->offset;
+
+	*ret = (struct cel_value){ .kind = CEL_NULL };
+	switch (field->kind) {
+	case CEL_FIELD_BOOL:
+		*ret = cel_value_bool(*(const bool *)p);
+		break;
+	case CEL_FIELD_UINT:
+		*ret = cel_value_uint(*(const uint64_t *)p);
+		break;
+	case CEL_FIELD_STRING:
+		*ret = cel_value_string(*(const char *const *)p);
+		break;
+	case CEL_FIELD_STRINGS:
+		strings_to_list(e, *(const char *const *const *)p, ret);
+		break;
+	}
+}
+
+static void select_field(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+	const struct cel_object *object = ret->object;
+	const struct cel_field *field = n->field ? n->field : object_field(object->type, n->name);
+
+	if (!field)
+		cel_fail(e, ret, CEL_E_NO_FIELD);
+	else if (n->test)
+		*ret = cel_value_bool(object_has(object, field));
+	else
+		object_get(e, object, field, ret);
+}
+
+static void eval_select(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+	const struct cel_value key = cel_value_text(n->name.s, n->name.length), *found;
+
+	eval_node(e, n->operand, ret);
+	e->node = n;
+	switch (ret->kind) {
+	case CEL_ERROR:
+		break;
+	case CEL_OBJECT:
+		select_field(e, n, ret);
+		break;
+	case CEL_MAP:
+		found = map_find(e, ret, &key);
+		if (n->test)
+			*ret = cel_value_bool(found);
+		else if (found)
+			*ret = *found;
+		else
+			cel_fail_about(e, ret, CEL_E_NO_KEY, &key, NULL);
+		break;
+	default:
+		if (n->test && ret->kind != CEL_LIST)
+			*ret = cel_value_bool(false);
+		else
+			cel_fail(e, ret, CEL_E_NO_FIELD);
+	}
+}
+
+static __attribute__((noinline)) void eval_fold(struct cel_eval *e, const struct node *n,
+						struct cel_value *ret)
+{
+	const struct fold *f = n->fold;
+	struct cel_value range, keep;
+
+	eval_node(e, f->range, &range);
+	if (range.kind == CEL_ERROR) {
+		*ret = range;
+		return;
+	}
+	e->node = n;
+	if (range.kind != CEL_LIST && range.kind != CEL_MAP) {
+		cel_fail(e, ret, CEL_E_NOT_ITERABLE);
+		return;
+	}
+	eval_node(e, f->init, &e->locals[f->accu_slot]);
+	for (uint32_t i = 0; i < range.length && cel_charge(e, 1); i++) {
+		e->locals[f->iter_slot] =
+			range.kind == CEL_LIST ? range.list->items[i] : range.map->entries[2 * i];
+		if (f->condition) {
+			eval_node(e, f->condition, &keep);
+			if (keep.kind == CEL_BOOL && !keep.b)
+				break;
+		}
+		eval_node(e, f->step, &keep);
+		e->locals[f->accu_slot] = keep;
+	}
+	eval_node(e, f->result, ret);
+}
+
+static void eval_variable(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+	*ret = e->values[n->slot];
+	if (ret->kind == CEL_ERROR) {
+		e->node = n;
+		cel_fail(e, ret, CEL_E_UNBOUND);
+	}
+}
+
+void eval_node(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+{
+again:
+	e->node = n;
+	cel_fail(e, ret, CEL_E_COST); /* what a function leaves that had to stop */
+	if (e->stopped || !cel_charge(e, 1))
+		return;
+	switch ((enum node_kind)n->kind) {
+	case NODE_LITERAL:
+	case NODE_CONSTANT:
+		*ret = n->value;
+		break;
+	case NODE_VARIABLE:
+		eval_variable(e, n, ret);
+		break;
+	case NODE_LOCAL:
+		*ret = e->locals[n->slot];
+		break;
+	case NODE_SELECT:
+		eval_select(e, n, ret);
+		break;
+	case NODE_CALL:
+		eval_call(e, n, ret);
+		break;
+	case NODE_AND:
+	case NODE_OR:
+		eval_and_or(e, n, ret);
+		break;
+	case NODE_IF:
+		n = eval_if(e, n, ret);
+		if (n)
+			goto again;
+		break;
+	case NODE_LIST:
+		eval_list(e, n, ret);
+		break;
+	case NODE_MAP:
+		eval_map(e, n, ret);
+		break;
+	case NODE_MESSAGE:
+		eval_message(e, n, ret);
+		break;
+	case NODE_FOLD:
+		eval_fold(e, n, ret);
+		break;
+	default:
+		cel_fail(e, ret, CEL_E_UNKNOWN_NAME);
+	}
+	if (e->stopped)
+		cel_fail(e, ret, e->why_stopped);
+}

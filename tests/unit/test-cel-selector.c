@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Selectors: what they see, what they refuse, and how they say it. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "cel/selector.h"
+
+static const char *const symlinks[] = { "/dev/disk/by-id/nvme-A", "/dev/disk/by-path/pci-1", NULL };
+
+static const struct disk_fields nvme = {
+	.size = 1920383410176,
+	.io_size = 512,
+	.sector_size = 512,
+	.dev_path = "/dev/nvme0n1",
+	.pretty_size = "1.9 TB",
+	.model = "SAMSUNG MZQL21T9HCJR",
+	.serial = "S64GNE0R123456",
+	.modalias = "",
+	.wwid = "eui.36344730526123450025384500000001",
+	.uuid = "",
+	.bus_path = "/pci0000:80/0000:81:00.0/nvme",
+	.sub_system = "/sys/class/block",
+	.transport = "nvme",
+	.firmware_version = "GDC5602Q",
+	.symlinks = symlinks,
+};
+
+static const struct volume_fields partition = {
+	.size = 1048576000,
+	.partition_index = 2,
+	.dev_path = "/dev/nvme0n1p2",
+	.type = "partition",
+	.device_path = "",
+	.parent = "nvme0n1",
+	.parent_dev_path = "/dev/nvme0n1",
+	.pretty_size = "1.0 GB",
+	.name = "ext4",
+	.uuid = "",
+	.label = "LARDER_1",
+	.partition_uuid = "",
+	.partition_type = "",
+	.partition_label = "IMAGECACHE",
+};
+
+static void test_matching(void **state)
+{
+	static const struct {
+		const char *text;
+		bool system_disk, matches;
+	} cases[] = {
+		{ "true", false, true },
+		{ "system_disk", true, true },
+		{ "!system_disk", true, false },
+		{ "disk.size > 1u * TB && !disk.rotational", false, true },
+		{ "disk.size == 1920383410176u", false, true },
+		{ "disk.transport == 'nvme' && disk.dev_path.startsWith('/dev/nvme')", false,
+		  true },
+		{ "disk.transport in ['sata', 'sas']", false, false },
+		{ "'/dev/disk/by-path/pci-1' in disk.symlinks", false, true },
+		{ "disk.symlinks.exists(s, s.endsWith('-A'))", false, true },
+		{ "disk.symlinks.all(s, glob('/dev/disk/*', s))", false, true },
+		{ "glob('SAMSUNG*21T9*', disk.model)", false, true },
+		{ "glob('SAMSUNG', disk.model)", false, false },
+		{ "has(disk.serial) && !has(disk.uuid)", false, true },
+		{ "disk.secondary_disks.size() == 0", false, true },
+		{ "size(disk.symlinks) == 2 ? disk.cdrom : true", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(selector_freep) struct selector *s = NULL;
+		_cleanup_diag_ struct diag d = DIAG_INIT;
+		bool matches = false;
+		if (selector_compile(SELECTOR_DISK, cases[i].text, &s, &d) < 0)
+			fail_msg("%s", diag_text(&d));
+		assert_string_equal(selector_text(s), cases[i].text);
+		assert_int_equal(selector_match(s, &nvme, NULL, cases[i].system_disk, &matches, &d),
+				 0);
+		if (matches != cases[i].matches)
+			fail_msg("%s: %d", cases[i].text, matches);
+	}
+}
+
+static void test_volume(void **state)
+{
+	_cleanup_(selector_freep) struct selector *s = NULL;
+	bool matches = false;
+
+	(void)state;
+	assert_int_equal(selector_compile(SELECTOR_DISK, "volume.label == 'x'", &s, NULL), -EINVAL);
+	assert_int_equal(
+		selector_compile(SELECTOR_VOLUME,
+				 "volume.label.startsWith('LARDER_') && "
+				 "volume.partition_index == 2u && disk.transport == 'nvme'",
+				 &s, NULL),
+		0);
+	assert_int_equal(selector_match(s, &nvme, &partition, false, &matches, NULL), 0);
+	assert_true(matches);
+	assert_false(selector_uses_system_disk(s));
+}
+
+static void test_uses_system_disk(void **state)
+{
+	_cleanup_(selector_freep) struct selector *s = NULL;
+
+	(void)state;
+	assert_int_equal(selector_compile(SELECTOR_DISK, "disk.cdrom || !system_disk", &s, NULL),
+			 0);
+	assert_true(selector_uses_system_disk(s));
+}
+
+/* An error names the place and what to write instead. */
+static void test_refusals(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line, column;
+		const char *message;
+	} cases[] = {
+		{ "cdrom", 1, 1, "did you mean disk.cdrom?" },
+		{ "!rotationel", 1, 2, "did you mean disk.rotational?" },
+		{ "sytem_disk", 1, 1, "did you mean system_disk?" },
+		{ "disk.vendor == 'ATA'", 1, 6, "the fields are: size, io_size" },
+		{ "disk.seral == 'x'", 1, 6, "did you mean disk.serial?" },
+		{ "disk.size > 10", 1, 13, "write 10u: disk.size is uint" },
+		{ "disk.size * 2 > 10u", 1, 13, "write 2u: disk.size is uint" },
+		{ "disk.size > 1.5", 1, 13, "write 1u: disk.size is uint" },
+		{ "true and system_disk", 1, 6, "\"and\" is written &&" },
+		{ "true or system_disk", 1, 6, "\"or\" is written ||" },
+		{ "not system_disk", 1, 5, "does not fit here" },
+		{ "disk.model = 'x'", 1, 12, "write == to compare" },
+		{ "system_disk & true", 1, 13, "write && for and" },
+		{ "disk.size", 1, 6, "the result must be a bool" },
+		{ "disk.model", 1, 6, "compare it with something" },
+		{ "disk.model.startWith('x')", 1, 12, "did you mean startsWith()?" },
+		{ "disk.model.startsWith()", 1, 12, "is written text.startsWith(start)" },
+		{ "disk.model.contains(1)", 1, 12, "does not take (int) after a string" },
+		{ "glob('x')", 1, 1, "is written glob(pattern, text)" },
+		{ "disk.symlinks[0u] == 'x'", 1, 14, "write int(…)" },
+		{ "exists(disk.symlinks, s, true)", 1, 1, "list.exists(x, … x …)" },
+		{ "disk.symlinks.exists('s', true)", 1, 22, "wants a plain name" },
+		{ "disk.symlinks.exists(s, s)", 1, 25, "must be true or false" },
+		{ "has(disk)", 1, 5, "has() wants a field" },
+		{ "disk.size >\n  10 * GB", 2, 3, "write 10u: GB is uint" },
+		{ "disk.transport == nvme", 1, 19, "a text is written in quotes: 'nvme'" },
+		{ "'abc", 1, 1, "no closing quote" },
+		{ "", 1, 1, "empty" },
+		{ "(system_disk", 1, 13, "\")\"" },
+		{ "disk.model == 'a' ?", 1, 20, "" },
+		{ "system_disk ? 1 : 'a'", 1, 13, "different types" },
+		{ "-disk.size > 1u", 1, 1, "a uint is never negative" },
+		{ "disk.rotational > 0", 1, 17, "bool and int" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(selector_freep) struct selector *s = NULL;
+		_cleanup_diag_ struct diag d = DIAG_INIT;
+		assert_int_equal(selector_compile(SELECTOR_DISK, cases[i].text, &s, &d), -EINVAL);
+		if (d.line != cases[i].line || d.column != cases[i].column ||
+		    !strstr(d.message, cases[i].message))
+			fail_msg("%s: %u:%u: %s", cases[i].text, d.line, d.column, diag_text(&d));
+		assert_null(d.source);
+	}
+}
+
+static void test_error_on_one_disk(void **state)
+{
+	_cleanup_(selector_freep) struct selector *s = NULL;
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	bool matches = true;
+
+	(void)state;
+	assert_int_equal(selector_compile(SELECTOR_DISK, "disk.symlinks[7] == 'x'", &s, &d), 0);
+	assert_int_equal(selector_match(s, &nvme, NULL, false, &matches, &d), -EDOM);
+	assert_true(matches); /* untouched */
+	assert_string_equal(diag_text(&d), "the list has no element 7\n"
+					   "  disk.symlinks[7] == 'x'\n"
+					   "               ^");
+	assert_int_equal(d.column, 14);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_matching),	  cmocka_unit_test(test_volume),
+		cmocka_unit_test(test_uses_system_disk),  cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_error_on_one_disk),
+	};
+
+	return unit_main(tests);
+}
