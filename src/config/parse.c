@@ -36,6 +36,23 @@ static int out_of_memory(struct parser *p)
 	return diag_set(p->diag, -ENOMEM, "out of memory");
 }
 
+/* libyaml reads ahead, so its own mark is of no use: the place is found from the byte's offset. */
+static int unreadable(struct parser *p)
+{
+	const char *end = p->file->text + p->yaml.problem_offset;
+	unsigned line = 1, column = 1;
+
+	for (const char *c = p->file->text; *c && c < end; c++) {
+		if (*c == '\n') {
+			line++;
+			column = 0;
+		}
+		column += ((unsigned char)*c & 0xc0) != 0x80;
+	}
+	return diag_set_at(p->diag, -EINVAL, p->file->path, line, column, "this is not YAML: %s",
+			   p->yaml.problem);
+}
+
 /* What libyaml says, at the place where it says it. */
 static int yaml_failed(struct parser *p)
 {
@@ -44,9 +61,7 @@ static int yaml_failed(struct parser *p)
 	if (y->error == YAML_MEMORY_ERROR)
 		return out_of_memory(p);
 	if (y->error == YAML_READER_ERROR)
-		return diag_set_at(p->diag, -EINVAL, p->file->path, (unsigned)y->mark.line + 1,
-				   (unsigned)y->mark.column + 1, "this is not YAML: %s",
-				   y->problem);
+		return unreadable(p);
 	return diag_set_at(p->diag, -EINVAL, p->file->path, (unsigned)y->problem_mark.line + 1,
 			   (unsigned)y->problem_mark.column + 1, "this is not YAML: %s%s%s",
 			   y->problem ? y->problem : "unknown problem", y->context ? ", " : "",

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * containerd, 1.5 and later. certs.d/<host>/hosts.toml say where images come from, and the CRI plugin reads them once
+ * config_path in config.toml names their directory. Versions before 2.0 have no default for it; from 2.2 the default
+ * names two directories, which one of the two ways of pulling there takes for one name: so it is set to one directory.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "runtime/hosts_toml.h"
+#include "runtime/marked.h"
+#include "runtime/runtimes.h"
+#include "runtime/toml.h"
+
+#define CONTAINERD_CONFIG  "/etc/containerd/config.toml"
+#define CONTAINERD_CERTS_D "/etc/containerd/certs.d"
+
+/* Names of the plugin that has [registry], by the version of the file. */
+#define CRI_V1 "cri"
+#define CRI_V2 "io.containerd.grpc.v1.cri"
+#define CRI_V3 "io.containerd.cri.v1.images"
+
+static const char *const containerd_evidence[] = {
+	"/usr/bin/containerd", "/usr/local/bin/containerd", "/usr/sbin/containerd",
+	"/opt/bin/containerd", "/etc/containerd",	    NULL,
+};
+
+/* What config.toml says that matters here. */
+struct cri_config {
+	unsigned version;
+	bool disabled;		   /* the CRI plugin is switched off */
+	char *config_path;	   /* NULL: not set */
+	bool set;		   /* config_path is written there, perhaps as "" */
+	size_t set_start, set_end; /* the line that sets it */
+	bool old_style;		   /* registry.mirrors, .configs: they exclude config_path */
+	size_t table_end;	   /* behind the line [….registry]; 0: there is no such table */
+	bool elsewhere;		   /* registry is set in a way that cannot be added to */
+	bool any;		   /* does the file hold any statement? */
+};
+
+static bool is_plugin(const char *name)
+{
+	return strcmp(name, CRI_V1) == 0 || strcmp(name, CRI_V2) == 0 || strcmp(name, CRI_V3) == 0;
+}
+
+static bool disables_cri(const struct toml_document *d, const struct toml_statement *s)
+{
+	_cleanup_strv_ char **names = NULL;
+
+	if (toml_strings(d, s, &names) < 0)
+		return false;
+	return strv_contains(names, CRI_V1) || strv_contains(names, CRI_V2) ||
+	       strv_contains(names, CRI_V3);
+}
+
+/* A statement below plugins.<cri>.registry. rest: its path from there on. */
+static int read_registry(struct cri_config *c, const struct toml_document *d,
+			 const struct toml_statement *s, char *const *rest)
+{
+	if (s->kind == TOML_TABLE && !*rest) {
+		c->table_end = s->end;
+		return 0;
+	}
+	if (s->kind == TOML_KEY && toml_path_is(rest, "config_path", NULL)) {
+		c->set = true;
+		c->set_start = s->start;
+		c->set_end = s->end;
+		int r = toml_string(d, s, &c->config_path);
+		return r == -ENOMEM ? r : 0;
+	}
+	if (s->kind == TOML_KEY && !*rest)
+		c->elsewhere = true;
+	if (toml_path_begins(rest, "mirrors", NULL) || toml_path_begins(rest, "configs", NULL))
+		c->old_style = c->old_style || s->kind == TOML_KEY || *(rest + 1) != NULL;
+	return 0;
+}
+
+static int read_config(const struct toml_document *d, struct cri_config *c)
+{
+	int r = 0;
+
+	c->version = 1;
+	c->any = d->n_statements > 0;
+	for (size_t i = 0; r == 0 && i < d->n_statements; i++) {
+		const struct toml_statement *s = &d->statements[i];
+		size_t n = strv_length(s->path);
+		if (s->kind == TOML_KEY && toml_path_is(s->path, "version", NULL))
+			c->version = (unsigned)strtoul(d->text + s->value, NULL, 10);
+		else if (s->kind == TOML_KEY && toml_path_is(s->path, "disabled_plugins", NULL))
+			c->disabled = disables_cri(d, s);
+		else if (n >= 3 && strcmp(s->path[0], "plugins") == 0 && is_plugin(s->path[1]) &&
+			 strcmp(s->path[2], "registry") == 0)
+			r = read_registry(c, d, s, s->path + 3);
+	}
+	return r;
+}
+
+static const char *plugin_name(const struct cri_config *c)
+{
+	return c->version <= 1 ? CRI_V1 : c->version == 2 ? CRI_V2 : CRI_V3;
+}
+
+/* The file with config_path set; NULL: it cannot be added. */
+static int add_config_path(const char *text, const struct cri_config *c, char **ret)
+{
+	_cleanup_free_ char *block = NULL;
+	static const char line[] = "config_path = \"" CONTAINERD_CERTS_D "\"";
+
+	*ret = NULL;
+	if (c->elsewhere)
+		return 0;
+	if (c->set) {
+		/* Set to nothing, as "containerd config default" of 1.x writes it: that line gives way. */
+		_cleanup_free_ char *without = NULL;
+		if (asprintf(&without, "%.*s%s", (int)c->set_start, text, text + c->set_end) < 0)
+			return -ENOMEM;
+		*ret = marked_insert(without, c->set_start, line);
+	} else if (c->table_end) {
+		*ret = marked_insert(text, c->table_end, line);
+	} else {
+		if (asprintf(&block, "%s[plugins.\"%s\".registry]\n  %s\n",
+			     c->any ? "" : "version = 2\n", c->any ? plugin_name(c) : CRI_V2,
+			     line) < 0)
+			return -ENOMEM;
+		*ret = marked_insert(text, strlen(text), block);
+	}
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int explain(struct runtime_plan *plan, size_t report, const struct cri_config *c,
+		   const char *why)
+{
+	return plan_hint(plan, report,
+			 CONTAINERD_CONFIG
+			 " was left as it is, because %s. The CRI plugin uses the "
+			 "cache once it says [plugins.\"%s\".registry] config_path = "
+			 "\"" CONTAINERD_CERTS_D "\"",
+			 why, plugin_name(c));
+}
+
+/* Where the hosts.toml files go: config_path of the user, or ours. */
+static int choose_certs_d(struct runtime_plan *plan, size_t report, const struct cri_config *c,
+			  char **ret)
+{
+	size_t length = c->config_path ? strcspn(c->config_path, ":") : 0;
+	int r = 0;
+
+	if (length == 0 || *c->config_path != '/') {
+		*ret = strdup(CONTAINERD_CERTS_D);
+		return *ret ? 0 : -ENOMEM;
+	}
+	if (c->config_path[length])
+		r = plan_hint(
+			plan, report,
+			"config_path in " CONTAINERD_CONFIG " names several directories; some "
+			"versions of containerd take it for one name: let it be one directory");
+	*ret = strndup(c->config_path, length);
+	return r == 0 && *ret ? 0 : -ENOMEM;
+}
+
+static int put_config(struct runtime_plan *plan, size_t report, const char *user, const char *text,
+		      const struct cri_config *c, struct diag *diag)
+{
+	_cleanup_free_ char *changed = NULL;
+
+	if (add_config_path(text, c, &changed) < 0)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	if (!changed)
+		return explain(plan, report, c, "registry is set as one inline table");
+	int r = plan_hint(plan, report,
+			  "containerd reads config.toml when it starts: restart it if it runs");
+	return r < 0 ? r : plan_put(plan, report, CONTAINERD_CONFIG, user, changed, 0644, diag);
+}
+
+/* Decides about config.toml; *ret_certs_d: the directory of the hosts.toml files. */
+static int plan_config(struct runtime_plan *plan, size_t report, char **ret_certs_d,
+		       struct diag *diag)
+{
+	_cleanup_toml_ struct toml_document d = { 0 };
+	_cleanup_free_ char *user = NULL;
+	struct cri_config c = { 0 };
+	int r = plan_user_text(plan, CONTAINERD_CONFIG, marked_strip, &user, diag);
+
+	if (r < 0)
+		return r;
+	const char *text = user ? user : "";
+	r = toml_scan(text, &d, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, CONTAINERD_CONFIG);
+	r = read_config(&d, &c);
+	if (r == 0)
+		r = choose_certs_d(plan, report, &c, ret_certs_d);
+	if (r == 0 && !(c.config_path && *c.config_path)) {
+		if (c.disabled)
+			r = plan_hint(plan, report,
+				      "the CRI plugin is disabled in " CONTAINERD_CONFIG
+				      ", so only clients that name " CONTAINERD_CERTS_D
+				      " themselves use the cache (ctr --hosts-dir, nerdctl)");
+		else if (c.old_style)
+			r = explain(plan, report, &c,
+				    "it sets registry.mirrors or registry.configs, which "
+				    "containerd does not accept together with config_path");
+		else
+			r = put_config(plan, report, user, text, &c, diag);
+	}
+	free(c.config_path);
+	return r;
+}
+
+static int plan_containerd(struct runtime_plan *plan, size_t report, struct diag *diag)
+{
+	_cleanup_free_ char *certs_d = NULL;
+	int r = plan_config(plan, report, &certs_d, diag);
+
+	return r < 0 ? r : hosts_toml_plan(plan, report, certs_d, diag);
+}
+
+const struct runtime_kind runtime_containerd = {
+	"containerd",
+	containerd_evidence,
+	plan_containerd,
+};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/pki.h"
+
+#include <string.h>
+
+#include "runtime/hosts_toml.h"
+
+#define PKI_DIR "/etc/larder/pki"
+
+char *pki_path(const char *host, const char *file)
+{
+	_cleanup_free_ char *directory = hosts_toml_directory(host);
+	char *path = NULL;
+
+	if (!directory || asprintf(&path, PKI_DIR "/%s/%s", directory, file) < 0)
+		return NULL;
+	return path;
+}
+
+/* Nothing of the user's is ever in these files: larder made the directory. */
+static int keep_nothing(const char *text, char **ret, struct diag *diag)
+{
+	(void)text;
+	(void)diag;
+	*ret = NULL;
+	return 0;
+}
+
+static int plan_file(struct runtime_plan *plan, size_t report, const char *host, const char *file,
+		     const char *text, mode_t mode, struct diag *diag)
+{
+	_cleanup_free_ char *path = pki_path(host, file);
+	_cleanup_free_ char *user = NULL;
+
+	if (!text)
+		return 0;
+	if (!path)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	int r = plan_user_text(plan, path, keep_nothing, &user, diag);
+	return r < 0 ? r : plan_put(plan, report, path, user, text, mode, diag);
+}
+
+int pki_plan(struct runtime_plan *plan, struct diag *diag)
+{
+	const struct machine_config *c = plan->config;
+	size_t report = SIZE_MAX;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_access; i++) {
+		const struct registry_access_config *a = &c->access[i];
+		if (!a->ca && !a->client_cert)
+			continue;
+		if (report == SIZE_MAX)
+			r = plan_add_report(plan, "certificates", RUNTIME_UNCHANGED, &report);
+		if (r == 0)
+			r = plan_file(plan, report, a->host, PKI_CA, a->ca, 0644, diag);
+		if (r == 0)
+			r = plan_file(plan, report, a->host, PKI_CLIENT_CERT, a->client_cert, 0644,
+				      diag);
+		if (r == 0)
+			r = plan_file(plan, report, a->host, PKI_CLIENT_KEY, a->client_key, 0600,
+				      diag);
+	}
+	return r;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/plan.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "runtime/saved.h"
+
+#define CONFIG_DIR "/etc"
+
+static int out_of_memory(struct diag *diag)
+{
+	return diag_set(diag, -ENOMEM, "out of memory");
+}
+
+int plan_open(const struct machine_config *config, const char *root, struct runtime_plan *ret,
+	      struct diag *diag)
+{
+	int fd = rootfs_open(root);
+
+	if (fd < 0)
+		return diag_set(diag, fd, "cannot open the root directory %s: %s",
+				root ? root : "/", strerror(-fd));
+	*ret = (struct runtime_plan){ .root = fd, .config = config };
+	return 0;
+}
+
+static void edit_done(struct plan_edit *e)
+{
+	free(e->path);
+	rootfs_file_done(&e->before);
+	rootfs_file_done(&e->after);
+	rootfs_file_done(&e->original);
+}
+
+void plan_done(struct runtime_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_edits; i++)
+		edit_done(&plan->edits[i]);
+	free(plan->edits);
+	runtime_result_done(&plan->result);
+	plan->root = close_fd(plan->root);
+	plan->edits = NULL;
+	plan->n_edits = 0;
+}
+
+int plan_add_report(struct runtime_plan *plan, const char *name, enum runtime_state state,
+		    size_t *ret)
+{
+	struct runtime_result *result = &plan->result;
+	struct runtime_report *larger =
+		reallocarray(result->reports, result->n_reports + 1, sizeof(*larger));
+
+	if (!larger)
+		return -ENOMEM;
+	result->reports = larger;
+	*ret = result->n_reports++;
+	larger[*ret] = (struct runtime_report){ .name = name, .state = state };
+	return 0;
+}
+
+int plan_hint(struct runtime_plan *plan, size_t report, const char *format, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&text, format, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	return strv_take(&plan->result.reports[report].hints, text);
+}
+
+int plan_fail(struct runtime_plan *plan, size_t report, const char *why)
+{
+	struct runtime_report *r = &plan->result.reports[report];
+
+	for (size_t i = 0; i < plan->n_edits; i++)
+		if (plan->edits[i].report == report)
+			plan->edits[i].change = false;
+	strv_free(r->files);
+	r->files = NULL;
+	r->state = RUNTIME_FAILED;
+	free(r->message);
+	r->message = strdup(why);
+	return r->message ? 0 : -ENOMEM;
+}
+
+static int cannot_take(int err, const char *path, struct diag *diag)
+{
+	if (err == -ELOOP)
+		return diag_set_at(diag, err, path, 0, 0,
+				   "this is a symbolic link; larder replaces only files");
+	if (err == -EISDIR)
+		return diag_set_at(diag, err, path, 0, 0, "this is no regular file");
+	if (err == -EFBIG)
+		return diag_set_at(diag, err, path, 0, 0, "the file is larger than %d MiB",
+				   ROOTFS_FILE_MAX >> 20);
+	return diag_set_at(diag, err, path, 0, 0, "cannot read the file: %s", strerror(-err));
+}
+
+int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip, char **ret,
+		   struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file current = { 0 }, original = { 0 };
+	enum saved_state state;
+	int r = rootfs_read(plan->root, path, &current);
+
+	if (r == 0)
+		r = saved_compare(plan->root, path, &current, &state, &original);
+	if (r < 0)
+		return cannot_take(r, path, diag);
+	const struct rootfs_file *own = state == SAVED_OURS ? &original : &current;
+	if (own->text && strlen(own->text) != own->size)
+		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
+	if (state == SAVED_EDITED && own->text)
+		return strip(own->text, ret, diag);
+	*ret = own->text ? strdup(own->text) : NULL;
+	return own->text && !*ret ? out_of_memory(diag) : 0;
+}
+
+static struct plan_edit *new_edit(struct runtime_plan *plan, size_t report, const char *path,
+				  struct diag *diag)
+{
+	if (plan->n_edits == PLAN_EDITS_MAX) {
+		diag_set(diag, -E2BIG, "more than %d files would be changed", PLAN_EDITS_MAX);
+		return NULL;
+	}
+	struct plan_edit *larger = reallocarray(plan->edits, plan->n_edits + 1, sizeof(*larger));
+	if (!larger) {
+		out_of_memory(diag);
+		return NULL;
+	}
+	plan->edits = larger;
+	struct plan_edit *e = &larger[plan->n_edits];
+	*e = (struct plan_edit){ .report = report, .path = strdup(path) };
+	if (!e->path) {
+		out_of_memory(diag);
+		return NULL;
+	}
+	plan->n_edits++;
+	return e;
+}
+
+static bool same_text(const struct rootfs_file *a, const struct rootfs_file *b)
+{
+	if (!a->text || !b->text)
+		return a->text == b->text;
+	return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
+}
+
+static int set_text(struct rootfs_file *file, const char *text)
+{
+	file->text = strdup(text);
+	file->size = strlen(text);
+	return file->text ? 0 : -ENOMEM;
+}
+
+/* What restore will bring back: the saved original as long as it is the user's text, else that text. */
+static int choose_original(struct plan_edit *e, enum saved_state state, struct rootfs_file *saved,
+			   const char *user)
+{
+	if (state == SAVED_OURS || state == SAVED_BEFORE) {
+		e->original = *saved;
+		*saved = (struct rootfs_file){ 0 };
+		return 0;
+	}
+	if (!user)
+		return 0;
+	e->original = e->before;
+	return set_text(&e->original, user);
+}
+
+int plan_put(struct runtime_plan *plan, size_t report, const char *path, const char *user,
+	     const char *text, mode_t mode, struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file saved = { 0 };
+	struct plan_edit *e = new_edit(plan, report, path, diag);
+	enum saved_state state;
+
+	if (!e)
+		return -ENOMEM;
+	int r = rootfs_read(plan->root, path, &e->before);
+	if (r == 0)
+		r = saved_compare(plan->root, path, &e->before, &state, &saved);
+	if (r < 0)
+		return cannot_take(r, path, diag);
+	r = choose_original(e, state, &saved, user);
+	e->after = (struct rootfs_file){ .mode = mode };
+	if (e->original.text) {
+		e->after.mode = e->original.mode;
+		e->after.uid = e->original.uid;
+		e->after.gid = e->original.gid;
+	}
+	/* A secret that comes into a file closes it to others. */
+	e->secret = (mode & 0077) == 0;
+	if (e->secret)
+		e->after.mode &= ~(mode_t)0077;
+	if (r == 0)
+		r = set_text(&e->after, text);
+	if (r < 0)
+		return out_of_memory(diag);
+	e->change = !same_text(&e->before, &e->after) || e->before.mode != e->after.mode;
+	return 0;
+}
+
+static bool is_planned(const struct runtime_plan *plan, const char *path)
+{
+	for (size_t i = 0; i < plan->n_edits; i++)
+		if (strcmp(plan->edits[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+/* Larder wrote this file, and no runtime asked for it now. */
+static int plan_restore_file(struct runtime_plan *plan, size_t report, const char *path,
+			     struct diag *diag)
+{
+	struct plan_edit *e = new_edit(plan, report, path, diag);
+	enum saved_state state;
+
+	if (!e)
+		return -ENOMEM;
+	int r = rootfs_read(plan->root, path, &e->before);
+	if (r == 0)
+		r = saved_compare(plan->root, path, &e->before, &state, &e->after);
+	if (r < 0)
+		return cannot_take(r, path, diag);
+	if (state == SAVED_EDITED) {
+		r = plan_hint(
+			plan, report,
+			"%s was changed after larder wrote it, so it is left as it is; what it "
+			"was before is in " SAVED_DIR "/original%s",
+			path, path);
+		return r < 0 ? out_of_memory(diag) : 0;
+	}
+	e->change = true;
+	e->forget = true;
+	e->secret = e->before.text && (e->before.mode & 0077) == 0;
+	return 0;
+}
+
+int plan_finish(struct runtime_plan *plan, struct diag *diag)
+{
+	_cleanup_strv_ char **written = NULL;
+	int r = saved_list(plan->root, &written);
+	size_t report = SIZE_MAX;
+
+	if (r < 0)
+		return diag_set_at(diag, r, SAVED_DIR, 0, 0, "cannot read: %s", strerror(-r));
+	STRV_FOREACH (path, written) {
+		if (is_planned(plan, *path))
+			continue;
+		if (report == SIZE_MAX &&
+		    plan_add_report(plan, "restore", RUNTIME_UNCHANGED, &report) < 0)
+			return out_of_memory(diag);
+		r = plan_restore_file(plan, report, *path, diag);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		struct runtime_report *rep = &plan->result.reports[e->report];
+		if (!e->change || rep->state == RUNTIME_FAILED)
+			continue;
+		rep->state = RUNTIME_CHANGED;
+		if (strv_add(&rep->files, e->path) < 0)
+			return out_of_memory(diag);
+	}
+	return 0;
+}
+
+static int apply_edit(struct runtime_plan *plan, struct plan_edit *e)
+{
+	int r = 0;
+
+	if (!e->forget)
+		r = saved_remember(plan->root, e->path, &e->original, &e->after);
+	if (r == 0 && e->after.text)
+		r = rootfs_write(plan->root, e->path, &e->after);
+	else if (r == 0)
+		r = rootfs_remove(plan->root, e->path, CONFIG_DIR);
+	if (r == 0 && e->forget)
+		r = saved_forget(plan->root, e->path);
+	return r;
+}
+
+int plan_apply(struct runtime_plan *plan, struct diag *diag)
+{
+	for (size_t i = 0; i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		_cleanup_free_ char *why = NULL;
+		if (!e->change || plan->result.reports[e->report].state == RUNTIME_FAILED)
+			continue;
+		int r = apply_edit(plan, e);
+		if (r == 0)
+			continue;
+		if (asprintf(&why, "%s: cannot write: %s", e->path, strerror(-r)) < 0 ||
+		    plan_fail(plan, e->report, why) < 0)
+			return out_of_memory(diag);
+	}
+	return 0;
+}

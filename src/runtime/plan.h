@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_RUNTIME_PLAN_H
+#define LARDER_RUNTIME_PLAN_H
+/*
+ * What is to be written for each runtime, decided before anything is. A planner (one per runtime) asks for the user's own
+ * version of a file, computes what it should say, and puts that into the plan; plan_finish() adds the files that larder wrote
+ * earlier and that nobody wants any more.
+ */
+#include "runtime/rootfs.h"
+#include "runtime/runtime.h"
+
+#define PLAN_EDITS_MAX 4096
+
+struct plan_edit {
+	size_t report;		     /* whose it is */
+	char *path;		     /* below the root */
+	struct rootfs_file before;   /* as it is; text NULL: there is none */
+	struct rootfs_file after;    /* as it will be; text NULL: removed */
+	struct rootfs_file original; /* what restore would bring back */
+	bool secret;		     /* never shown */
+	bool forget;		     /* larder has no business there afterwards */
+	bool change;		     /* is there anything to do? */
+};
+
+struct runtime_plan {
+	int root; /* descriptor */
+	const struct machine_config *config;
+	struct plan_edit *edits;
+	size_t n_edits;
+	struct runtime_result result;
+};
+
+/* Takes out of a text what larder put in; owned by the caller. NULL result: nothing of the user's is left. */
+typedef int (*plan_strip)(const char *text, char **ret, struct diag *diag);
+
+int plan_open(const struct machine_config *config, const char *root, struct runtime_plan *ret,
+	      struct diag *diag);
+void plan_done(struct runtime_plan *plan);
+#define _cleanup_plan_ _cleanup_(plan_done)
+
+/* A report for a runtime; *ret is its index. */
+int plan_add_report(struct runtime_plan *plan, const char *name, enum runtime_state state,
+		    size_t *ret);
+int plan_hint(struct runtime_plan *plan, size_t report, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Drops what was planned for a runtime and says why it is left as it was. */
+int plan_fail(struct runtime_plan *plan, size_t report, const char *why);
+
+/*
+ * The user's own text of a file: as it is, without larder's part. *ret NULL: the user has none. -errno with diag if
+ * the file cannot be taken (a symbolic link, larger than ROOTFS_FILE_MAX).
+ */
+int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip, char **ret,
+		   struct diag *diag);
+
+/* The file shall say text, and have mode if it is new (an existing file keeps its own). user: what plan_user_text() gave. */
+int plan_put(struct runtime_plan *plan, size_t report, const char *path, const char *user,
+	     const char *text, mode_t mode, struct diag *diag);
+
+int plan_finish(struct runtime_plan *plan, struct diag *diag);
+
+/* Writes. States of the reports become true; a file that cannot be written fails its runtime alone. */
+int plan_apply(struct runtime_plan *plan, struct diag *diag);
+
+/* Unified diff of all changes, owned by the caller. */
+int plan_diff(const struct runtime_plan *plan, char **ret);
+
+#endif

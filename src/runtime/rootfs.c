@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/rootfs.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/io.h"
+#include "base/text.h"
+
+void rootfs_file_done(struct rootfs_file *file)
+{
+	if (file->text)
+		explicit_bzero(file->text, file->size);
+	free(file->text);
+	*file = (struct rootfs_file){ 0 };
+}
+
+int rootfs_open(const char *root)
+{
+	int fd = open(root && *root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_in_root(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	for (;;) {
+		long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+}
+
+static char *parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+static const char *name_of(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
+/* The directory that holds path. */
+static int open_parent(int root, const char *path)
+{
+	_cleanup_free_ char *parent = parent_of(path);
+
+	return parent ? open_in_root(root, parent, O_RDONLY | O_DIRECTORY) : -ENOMEM;
+}
+
+static int make_directory(int root, const char *path, mode_t mode)
+{
+	_cleanup_close_ int parent = open_parent(root, path);
+
+	if (parent == -ENOENT) {
+		_cleanup_free_ char *above = parent_of(path);
+		int r = above ? make_directory(root, above, mode) : -ENOMEM;
+		if (r < 0)
+			return r;
+		parent = open_parent(root, path);
+	}
+	if (parent < 0)
+		return parent;
+	if (mkdirat(parent, name_of(path), mode) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+int rootfs_read(int root, const char *path, struct rootfs_file *ret)
+{
+	_cleanup_close_ int parent = open_parent(root, path);
+	struct rootfs_file file = { 0 };
+	struct stat st;
+
+	if (parent == -ENOENT || parent == -ENOTDIR) {
+		*ret = file;
+		return 0;
+	}
+	if (parent < 0)
+		return parent;
+	_cleanup_close_ int fd = openat(parent, name_of(path),
+					O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && errno == ENOENT) {
+		*ret = file;
+		return 0;
+	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EISDIR;
+	int r = read_fd(fd, ROOTFS_FILE_MAX, &file.text, &file.size);
+	if (r < 0)
+		return r;
+	file.mode = st.st_mode & 07777;
+	file.uid = st.st_uid;
+	file.gid = st.st_gid;
+	*ret = file;
+	return 0;
+}
+
+int rootfs_write(int root, const char *path, const struct rootfs_file *file)
+{
+	_cleanup_free_ char *directory = parent_of(path);
+	int r = directory ? make_directory(root, directory, 0755) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	_cleanup_close_ int parent = open_parent(root, path);
+	if (parent < 0)
+		return parent;
+	r = write_file_durable_at(parent, name_of(path), file->text, file->size, file->mode);
+	if (r < 0)
+		return r;
+	/* Only where it differs: a file system may not know owners. */
+	struct stat st;
+	if (fstatat(parent, name_of(path), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if ((st.st_uid != file->uid || st.st_gid != file->gid) &&
+	    (fchownat(parent, name_of(path), file->uid, file->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	     fchmodat(parent, name_of(path), file->mode, 0) < 0))
+		return -errno;
+	return 0;
+}
+
+/* Goes up from path while directories are empty and below "below". */
+static void remove_empty_parents(int root, const char *path, const char *below)
+{
+	_cleanup_free_ char *directory = parent_of(path);
+
+	while (directory && text_starts_with(directory, below) && directory[strlen(below)] == '/') {
+		_cleanup_close_ int parent = open_parent(root, directory);
+		if (parent < 0 || unlinkat(parent, name_of(directory), AT_REMOVEDIR) < 0)
+			return;
+		char *above = parent_of(directory);
+		free(directory);
+		directory = above;
+	}
+}
+
+int rootfs_remove(int root, const char *path, const char *below)
+{
+	_cleanup_close_ int parent = open_parent(root, path);
+
+	if (parent == -ENOENT)
+		return 0;
+	if (parent < 0)
+		return parent;
+	if (unlinkat(parent, name_of(path), 0) < 0 && errno != ENOENT)
+		return -errno;
+	int r = fsync(parent) < 0 ? -errno : 0;
+	if (r == 0 && below)
+		remove_empty_parents(root, path, below);
+	return r;
+}
+
+bool rootfs_exists(int root, const char *path)
+{
+	_cleanup_close_ int fd = open_in_root(root, path, O_PATH);
+
+	return fd >= 0;
+}
+
+int rootfs_list(int root, const char *path, char ***ret)
+{
+	_cleanup_strv_ char **list = NULL;
+	int fd = open_in_root(root, path, O_RDONLY | O_DIRECTORY);
+
+	if (fd == -ENOENT) {
+		*ret = NULL;
+		return 0;
+	}
+	if (fd < 0)
+		return fd;
+	_cleanup_closedir_ DIR *d = fdopendir(fd);
+	if (!d) {
+		int r = -errno;
+		close_fd(fd);
+		return r;
+	}
+	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		int r = strv_add(&list, e->d_name);
+		if (r < 0)
+			return r;
+	}
+	strv_sort_natural(list);
+	*ret = TAKE_PTR(list);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_RUNTIME_ROOTFS_H
+#define LARDER_RUNTIME_ROOTFS_H
+/*
+ * Files of a system below a root directory, which may be an image that is being built: symbolic links are followed as
+ * that system would follow them, never out of it (openat2(2), RESOLVE_IN_ROOT). Paths begin with a slash.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+
+#define ROOTFS_FILE_MAX (4 * 1024 * 1024)
+
+struct rootfs_file {
+	char *text; /* NUL-terminated; NULL: there is no such file */
+	size_t size;
+	mode_t mode; /* permission bits */
+	uid_t uid;
+	gid_t gid;
+};
+
+void rootfs_file_done(struct rootfs_file *file);
+#define _cleanup_rootfs_file_ _cleanup_(rootfs_file_done)
+
+/* The root as a descriptor; root NULL is /. */
+int rootfs_open(const char *root);
+
+/* No such file is success with text NULL. -ELOOP: a symbolic link in the place of the file. -EFBIG, -EISDIR. */
+int rootfs_read(int root, const char *path, struct rootfs_file *ret);
+
+/* Makes directories as needed (mode 0755) and replaces the file durably, with the file's mode and owner. */
+int rootfs_write(int root, const char *path, const struct rootfs_file *file);
+
+/* 0 also if there is none. Directories that are empty then and that lie below "below" go, too (NULL: none). */
+int rootfs_remove(int root, const char *path, const char *below);
+
+bool rootfs_exists(int root, const char *path);
+
+/* Names in a directory but "." and "..", in natural order; no such directory is an empty list. -ENOTDIR. */
+int rootfs_list(int root, const char *path, char ***ret);
+
+#endif

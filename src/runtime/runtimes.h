@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_RUNTIME_RUNTIMES_H
+#define LARDER_RUNTIME_RUNTIMES_H
+/*
+ * The runtimes that larder knows: one file each, one row each in runtime.c. plan() is called if the runtime is installed; a
+ * negative result with diag makes its report a failure and leaves its files alone.
+ */
+#include "runtime/plan.h"
+
+struct runtime_kind {
+	const char *name;
+	const char *const
+		*evidence; /* one of these paths exists: it is installed; ends with NULL */
+	int (*plan)(struct runtime_plan *plan, size_t report, struct diag *diag);
+};
+
+extern const struct runtime_kind runtime_containerd;
+
+#endif

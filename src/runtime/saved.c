@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/saved.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+#define ORIGINAL_DIR	SAVED_DIR "/original"
+#define WRITTEN_DIR	SAVED_DIR "/written"
+#define SAVED_DEPTH_MAX 16
+
+static char *saved_path(const char *directory, const char *path)
+{
+	char *joined = NULL;
+
+	return asprintf(&joined, "%s%s", directory, path) < 0 ? NULL : joined;
+}
+
+static int read_saved(int root, const char *directory, const char *path, struct rootfs_file *ret)
+{
+	_cleanup_free_ char *full = saved_path(directory, path);
+
+	return full ? rootfs_read(root, full, ret) : -ENOMEM;
+}
+
+static bool same_text(const struct rootfs_file *a, const struct rootfs_file *b)
+{
+	if (!a->text || !b->text)
+		return a->text == b->text;
+	return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
+}
+
+int saved_compare(int root, const char *path, const struct rootfs_file *current,
+		  enum saved_state *ret_state, struct rootfs_file *ret_original)
+{
+	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, original = { 0 };
+	int r = read_saved(root, WRITTEN_DIR, path, &written);
+
+	if (r == 0)
+		r = read_saved(root, ORIGINAL_DIR, path, &original);
+	if (r < 0)
+		return r;
+	if (!written.text)
+		*ret_state = SAVED_NONE;
+	else if (same_text(&written, current))
+		*ret_state = SAVED_OURS;
+	else if (same_text(&original, current))
+		*ret_state = SAVED_BEFORE;
+	else
+		*ret_state = SAVED_EDITED;
+	*ret_original = original;
+	original = (struct rootfs_file){ 0 };
+	return 0;
+}
+
+static int write_saved(int root, const char *directory, const char *path,
+		       const struct rootfs_file *file)
+{
+	_cleanup_rootfs_file_ struct rootfs_file before = { 0 };
+	_cleanup_free_ char *full = saved_path(directory, path);
+
+	if (!full)
+		return -ENOMEM;
+	if (!file->text)
+		return rootfs_remove(root, full, SAVED_DIR);
+	int r = rootfs_read(root, full, &before);
+	if (r == 0 && same_text(&before, file) && before.mode == file->mode)
+		return 0;
+	return r < 0 ? r : rootfs_write(root, full, file);
+}
+
+int saved_remember(int root, const char *path, const struct rootfs_file *original,
+		   const struct rootfs_file *written)
+{
+	int r = write_saved(root, ORIGINAL_DIR, path, original);
+
+	return r < 0 ? r : write_saved(root, WRITTEN_DIR, path, written);
+}
+
+int saved_forget(int root, const char *path)
+{
+	static const struct rootfs_file nothing;
+	int r = write_saved(root, WRITTEN_DIR, path, &nothing);
+
+	return r < 0 ? r : write_saved(root, ORIGINAL_DIR, path, &nothing);
+}
+
+static int list_below(int root, const char *path, unsigned depth, char ***list)
+{
+	_cleanup_free_ char *directory = saved_path(WRITTEN_DIR, path);
+	_cleanup_strv_ char **names = NULL;
+	int r = directory ? rootfs_list(root, directory, &names) : -ENOMEM;
+
+	if (r == -ENOTDIR)
+		return strv_add(list, path);
+	if (depth == SAVED_DEPTH_MAX)
+		return r;
+	STRV_FOREACH (name, names) {
+		_cleanup_free_ char *below = NULL;
+		if (r == 0 && asprintf(&below, "%s/%s", path, *name) < 0)
+			r = -ENOMEM;
+		if (r == 0)
+			r = list_below(root, below, depth + 1, list);
+	}
+	return r;
+}
+
+int saved_list(int root, char ***ret)
+{
+	_cleanup_strv_ char **list = NULL;
+	int r = list_below(root, "", 0, &list);
+
+	if (r == 0)
+		*ret = TAKE_PTR(list);
+	return r;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_RUNTIME_SAVED_H
+#define LARDER_RUNTIME_SAVED_H
+/*
+ * What files were before larder changed them. Below SAVED_DIR, by path:
+ *
+ *	original/etc/docker/daemon.json   the user's file, with its mode and owner; none: there was no such file
+ *	written/etc/docker/daemon.json    what larder wrote last
+ *
+ * Written in this order, original, written, the file itself, so that at any moment each file can be told apart: it is what
+ * larder wrote, or what was there before, or it was edited since. The directory lies in /etc because that is there
+ * whenever a file of /etc can be changed, also at early boot.
+ */
+#include "runtime/rootfs.h"
+
+#define SAVED_DIR "/etc/larder/runtime"
+
+enum saved_state {
+	SAVED_NONE,   /* larder never wrote this file */
+	SAVED_OURS,   /* the file is what larder wrote */
+	SAVED_BEFORE, /* larder meant to write and did not: it is the original */
+	SAVED_EDITED, /* larder wrote it, and somebody changed it since */
+};
+
+/*
+ * Compares the file at path (current, as read) with what is saved. ret_original: the saved file, text NULL if there was
+ * none; owned by the caller.
+ */
+int saved_compare(int root, const char *path, const struct rootfs_file *current,
+		  enum saved_state *ret_state, struct rootfs_file *ret_original);
+
+/* Remembers what is about to happen: original (text NULL: none) is what restore brings back, written what comes now. */
+int saved_remember(int root, const char *path, const struct rootfs_file *original,
+		   const struct rootfs_file *written);
+
+/* After restoring. */
+int saved_forget(int root, const char *path);
+
+/* Paths of all files that larder wrote; strv, owned by the caller. */
+int saved_list(int root, char ***ret);
+
+#endif
