@@ -9,28 +9,12 @@
 
 #include "base/text.h"
 #include "block/blkid_probe.h"
+#include "block/sys_partitions.h"
 #include "block/sysfs.h"
-
-#define SECTOR 512 /* of /sys */
 
 /* What a volume owns. Its fields point into it, or into its disk. */
 struct volume_private {
 	char **texts;
-};
-
-/* A partition as the kernel knows it. */
-struct kernel_partition {
-	char *name;	/* "sda1" */
-	char *dev_path; /* "/dev/sda1" */
-	char *label;	/* PARTNAME of its uevent; may be NULL */
-	char *uuid;	/* PARTUUID, from Linux 6.10; may be NULL */
-	uint64_t offset, size, number;
-	bool listed;
-};
-
-struct kernel_partitions {
-	struct kernel_partition *items;
-	size_t n_items;
 };
 
 /* One disk being read. */
@@ -39,7 +23,7 @@ struct scan {
 	bool real;
 	const struct disk *disk;
 	int fd; /* of the disk; -1: no device is opened */
-	struct kernel_partitions kernel;
+	struct sys_partitions kernel;
 	struct volume_list *list;
 	struct diag *diag;
 };
@@ -149,97 +133,7 @@ static int set_error(struct volume *v, int err)
 	return v->error ? 0 : -ENOMEM;
 }
 
-static void kernel_partitions_done(struct kernel_partitions *k)
-{
-	for (size_t i = 0; i < k->n_items; i++) {
-		free(k->items[i].name);
-		free(k->items[i].dev_path);
-		free(k->items[i].label);
-		free(k->items[i].uuid);
-	}
-	free(k->items);
-	*k = (struct kernel_partitions){ 0 };
-}
-
-static char *uevent_text(const char *uevent, const char *key)
-{
-	size_t size;
-	const char *value = sysfs_line_value(uevent, key, &size);
-
-	return value ? strndup(value, size) : NULL;
-}
-
-/* Sectors of /sys to bytes. */
-static uint64_t sectors_of(int dir, const char *attribute)
-{
-	uint64_t sectors = 0, bytes = 0;
-
-	(void)sysfs_number(dir, attribute, &sectors);
-	return __builtin_mul_overflow(sectors, SECTOR, &bytes) ? 0 : bytes;
-}
-
-static int add_kernel_partition(struct kernel_partitions *k, int dir, const char *name)
-{
-	char uevent[DISK_ATTRIBUTE_MAX];
-	uint64_t number;
-
-	if (sysfs_number(dir, "partition", &number) < 0)
-		return 0;
-	struct kernel_partition *larger = realloc(k->items, (k->n_items + 1) * sizeof(*k->items));
-	if (!larger)
-		return -ENOMEM;
-	k->items = larger;
-	sysfs_text(dir, "uevent", uevent);
-	_cleanup_free_ char *node = uevent_text(uevent, "DEVNAME");
-	struct kernel_partition p = {
-		.name = strdup(name),
-		.label = uevent_text(uevent, "PARTNAME"),
-		.uuid = uevent_text(uevent, "PARTUUID"),
-		.offset = sectors_of(dir, "start"),
-		.size = sectors_of(dir, "size"),
-		.number = number,
-	};
-	if (asprintf(&p.dev_path, "/dev/%s", node ? node : name) < 0)
-		p.dev_path = NULL;
-	k->items[k->n_items++] = p;
-	return p.name && p.dev_path ? 0 : -ENOMEM;
-}
-
-static int compare_kernel_partitions(const void *a, const void *b)
-{
-	const struct kernel_partition *x = a, *y = b;
-
-	return (x->offset > y->offset) - (x->offset < y->offset);
-}
-
-/* Partitions are directories in the disk's own, named after it. */
-static int read_kernel_partitions(struct scan *s)
-{
-	int fd = openat(s->root, disk_sys_path(s->disk) + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = 0;
-
-	if (fd < 0)
-		return 0;
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
-		return -ENOMEM;
-	}
-	for (struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir)) {
-		if (!text_starts_with(e->d_name, s->disk->name))
-			continue;
-		_cleanup_close_ int partition =
-			openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (partition >= 0)
-			r = add_kernel_partition(&s->kernel, partition, e->d_name);
-	}
-	if (s->kernel.n_items)
-		qsort(s->kernel.items, s->kernel.n_items, sizeof(*s->kernel.items),
-		      compare_kernel_partitions);
-	return r;
-}
-
-static struct kernel_partition *find_kernel_partition(struct scan *s, uint64_t offset)
+static struct sys_partition *find_sys_partition(struct scan *s, uint64_t offset)
 {
 	for (size_t i = 0; i < s->kernel.n_items; i++)
 		if (s->kernel.items[i].offset == offset)
@@ -278,7 +172,7 @@ static int partition_dev_path(const struct disk *disk, uint64_t number, char **r
 		       : 0;
 }
 
-static int set_place(struct volume *v, const struct kernel_partition *kernel)
+static int set_place(struct volume *v, const struct sys_partition *kernel)
 {
 	const struct disk *disk = v->disk;
 	int r;
@@ -303,7 +197,7 @@ static int set_place(struct volume *v, const struct kernel_partition *kernel)
 
 /* One partition, from the table, the kernel, or both; one of them may be NULL. */
 static int add_partition(struct scan *s, const struct probed_partition *table,
-			 struct kernel_partition *kernel)
+			 struct sys_partition *kernel)
 {
 	struct volume *v;
 	int r = add_volume(s, &v);
@@ -335,7 +229,7 @@ static int add_partitions(struct scan *s, const struct probed *found)
 			if (!s->kernel.items[k].listed && r == 0)
 				r = add_partition(s, NULL, &s->kernel.items[k]);
 		if (r == 0)
-			r = add_partition(s, table, find_kernel_partition(s, table->offset));
+			r = add_partition(s, table, find_sys_partition(s, table->offset));
 	}
 	for (; k < s->kernel.n_items && r == 0; k++)
 		if (!s->kernel.items[k].listed)
@@ -368,10 +262,10 @@ static int scan_disk(struct scan *s)
 	int r = add_disk_itself(s, &found);
 
 	if (r == 0)
-		r = read_kernel_partitions(s);
+		r = sys_partitions_read(s->root, s->disk, &s->kernel);
 	if (r == 0)
 		r = add_partitions(s, &found);
-	kernel_partitions_done(&s->kernel);
+	sys_partitions_done(&s->kernel);
 	return r;
 }
 

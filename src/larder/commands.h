@@ -5,6 +5,7 @@
 #include "larder/command.h"
 
 extern const struct command command_build;
+extern const struct command command_disks;
 extern const struct command command_status;
 
 #endif

@@ -40,6 +40,7 @@ static const struct command_option common_options[] = {
 
 const struct command *const all_commands[] = {
 	&command_status,
+	&command_disks,
 	&command_build,
 	NULL,
 };
