@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The units as systemd reads them: no complaint, no ordering cycle in a whole boot, the registry's sandbox, the order before every
+# runtime without pulling one in, no dependency on the network. And the completion of bash.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+requires systemd-analyze make
+export MAKEFLAGS=
+root=$T/root
+check "make install" make -s -C "$LARDER_BUILD" install DESTDIR="$root"
+prefix=$(sed -n 's/^prefix = //p' "$LARDER_BUILD/Makefile")
+units=$root$prefix/lib/systemd/system
+check "units are installed" test -e "$units/larder.target"
+
+# A machine: the host's systemd with our units, and every runtime there is, all enabled.
+machine=$T/machine
+mkdir -p "$machine/etc/systemd/system/"{sysinit,multi-user}.target.wants "$machine/usr/lib/systemd"
+cp -a /usr/lib/systemd/system "$machine/usr/lib/systemd/"
+cp -a "$units"/. "$machine/usr/lib/systemd/system/"
+runtimes="containerd crio docker podman podman-restart k3s k3s-agent rke2-server rke2-agent kubelet"
+for runtime in $runtimes; do
+	printf '[Unit]\nAfter=network-online.target local-fs.target\nWants=network-online.target\n[Service]\nExecStart=/bin/true\n' \
+		>"$machine/usr/lib/systemd/system/$runtime.service"
+	ln -sf "/usr/lib/systemd/system/$runtime.service" "$machine/etc/systemd/system/multi-user.target.wants/"
+done
+ln -s /usr/lib/systemd/system/larder.target "$machine/etc/systemd/system/sysinit.target.wants/larder.target"
+for program in $(sed -n 's/^Exec[A-Za-z]*=[-+!@:|]*\(\/[^ ]*\).*/\1/p' "$machine"/usr/lib/systemd/system/*.service | sort -u); do
+	install -D -m 755 /bin/true "$machine$program"
+done
+
+verify() { systemd-analyze verify --root="$machine" --man=no --recursive-errors=yes "$@"; }
+# What the host's own units are told off for is not ours.
+complaints() { grep -iE 'larder|cycle' "$T/out"; }
+for unit in "$units"/*.{service,socket,target,timer}; do
+	unit=${unit##*/}
+	run verify "$unit"
+	check_equal "$unit: systemd-analyze verify has no complaint" "$(complaints)" ""
+done
+run verify multi-user.target
+check_equal "a whole boot with all runtimes has no ordering cycle" "$(complaints)" ""
+# The check above must be able to fail.
+mkdir "$machine/etc/systemd/system/larder.socket.d"
+printf '[Unit]\nAfter=kubelet.service\n' >"$machine/etc/systemd/system/larder.socket.d/cycle.conf"
+run verify multi-user.target
+check_output "a cycle would be found" 'cycle'
+
+for unit in larder-boot larderd; do
+	file=$units/$unit.service
+	for runtime in $runtimes; do
+		check "$unit is ordered before $runtime" grep -qE "^Before=.*\\b$runtime\\.service" "$file"
+	done
+	run grep -hE '^(Wants|Requires|BindsTo|Requisite|Upholds)=' "$file"
+	check_no_output "$unit pulls in no runtime" '(containerd|crio|docker|podman|k3s|rke2|kubelet)'
+done
+run grep -hE '^(After|Wants|Requires|Before)=.*\bnetwork(-online|-pre)?\.target' "$units"/larder*
+check_equal "nothing waits for the network" "$(cat "$T/stdout")" ""
+run grep -hE '^(After|Wants|Requires|Before)=.*local-fs' "$units"/larder*
+check_equal "nothing is ordered against local-fs.target" "$(cat "$T/stdout")" ""
+
+# 15 is 1.5: systemd-analyze counts the threshold in tenths.
+check "the exposure of larderd.service is 1.5 or less" \
+	systemd-analyze security --offline=true --threshold=15 --no-pager "$units/larderd.service"
+note "$(tail -1 "$T/stdout")"
+check_status 1 "and a service without a sandbox would not pass" \
+	systemd-analyze security --offline=true --threshold=15 --no-pager "$units/larder-verify.service"
+
+complete_with() { # WORDS…: what the last word can become
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+	_larder
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+. "$root$prefix/share/bash-completion/completions/larder"
+check_equal "completion knows the commands" "$(complete_with larder stat)" status
+check_equal "and the options" "$(complete_with larder status --outp)" --output
+check_equal "and the formats" "$(complete_with larder status --output j)" json
+done_testing

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Completion of larder(1) for bash. Commands and options are asked of the program, so that they are never out of date.
+
+_larder_names() { # first words of the lines of one section of a help text
+	sed -n "/^$1:/,/^\$/s/^  \\([a-z][a-z ]*[a-z]\\)  .*/\\1/p"
+}
+
+_larder() {
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words i
+	COMPREPLY=()
+	case $previous in
+	--output)
+		if [[ $command != build ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "table json yaml" -- "$current")
+			return
+		fi
+		;;
+	--config | --image | --images | --sign)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
+	--root | --config-root | --run-dir)
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
+		return
+		;;
+	esac
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		[[ ${COMP_WORDS[i]} == -* ]] || command+=${command:+ }${COMP_WORDS[i]}
+	done
+	if [[ $current == -* ]]; then
+		# shellcheck disable=SC2086 # a command may be two words
+		words=$(larder $command --help 2>/dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
+	else
+		words=$(larder --help 2>/dev/null | _larder_names Commands |
+			sed -n "s/^${command:+$command }\\([a-z]*\\).*/\\1/p" | sort -u)
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+	[[ ${#COMPREPLY[@]} -gt 0 || $current == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
+}
+complete -o filenames -F _larder larder
