@@ -68,6 +68,7 @@ complete_with() { # WORDS…: what the last word can become
 	_larder
 	printf '%s\n' "${COMPREPLY[@]}"
 }
+# shellcheck source=/dev/null
 . "$root$prefix/share/bash-completion/completions/larder"
 check_equal "completion knows the commands" "$(complete_with larder stat)" status
 check_equal "and the options" "$(complete_with larder status --outp)" --output
