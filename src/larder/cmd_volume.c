@@ -168,13 +168,13 @@ static json_t *plan_to_json(const struct volume_plan *plan)
 
 static json_t *result_to_json(const struct volume_result *result)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "phase",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "phase",
 			 volume_phase_name(result->phase), "error", json_text(result->error),
-			 "disk", json_text(result->disk), "device", json_text(result->device),
-			 "mounted", json_text(result->mount_point), "tableWritten",
-			 result->table_written, "formatted", result->formatted, "grown",
-			 result->grown, "adopted", result->adopted, "plan",
-			 plan_to_json(&result->plan));
+			 "warning", json_text(result->warning), "disk", json_text(result->disk),
+			 "device", json_text(result->device), "mounted",
+			 json_text(result->mount_point), "tableWritten", result->table_written,
+			 "formatted", result->formatted, "grown", result->grown, "adopted",
+			 result->adopted, "plan", plan_to_json(&result->plan));
 }
 
 static int print_disks(const struct volume_plan *plan)
@@ -269,6 +269,8 @@ static int run_provision(struct context *context, const struct command *self, in
 	r = volume_ensure(&w.request, &result, &diag);
 	if (r == 0)
 		describe_result(&result, &text);
+	if (result.warning)
+		log_warning("%s", result.warning);
 	status = print(context, &result.plan, result_to_json(&result), text);
 	return r < 0 ? command_failed(r, &diag) : status;
 }

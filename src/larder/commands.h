@@ -7,5 +7,9 @@
 extern const struct command command_build;
 extern const struct command command_disks;
 extern const struct command command_status;
+extern const struct command command_volume_plan;
+extern const struct command command_volume_provision;
+extern const struct command command_volume_status;
+extern const struct command command_volume_wipe;
 
 #endif

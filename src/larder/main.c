@@ -42,6 +42,10 @@ const struct command *const all_commands[] = {
 	&command_status,
 	&command_disks,
 	&command_build,
+	&command_volume_plan,
+	&command_volume_provision,
+	&command_volume_status,
+	&command_volume_wipe,
 	NULL,
 };
 

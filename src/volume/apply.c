@@ -189,11 +189,9 @@ static int use(struct run *run)
 
 	if (plan->grow_to == 0)
 		return announce(run, plan->size);
-	volume_say(run->request, "%s: grow partition %u from %s to %s, and its filesystem",
-		   run->device.path, plan->number, text_size_iec(plan->size, size),
-		   text_size_iec(plan->grow_to, to));
+	volume_say(run->request, "%s: grow partition %u from %s to %s", run->device.path,
+		   plan->number, text_size_iec(plan->size, size), text_size_iec(plan->grow_to, to));
 	run->result->table_written = true;
-	run->result->grown = true;
 	r = gpt_resize(&run->device, plan->number, plan->grow_to / run->inspection->sector_size,
 		       run->diag);
 	return r < 0 ? r : announce(run, plan->grow_to);

@@ -92,16 +92,46 @@ static int mount_repaired(const struct volume_request *request, const struct ext
 	return r < 0 ? r : mount_volume(device, path, diag);
 }
 
+/* Unmounted, checked, grown, mounted again: where the kernel does not grow what is mounted. */
+static int grow_unmounted(const struct format_target *target, const char *path, struct diag *diag)
+{
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	int r = unmount_volume(path, &d);
+
+	if (r == 0)
+		r = ext4_check(target, true, &d);
+	if (r == 0)
+		r = ext4_grow(target, &d);
+	int mounted = mount_volume(target->path, path, diag);
+	if (mounted < 0 && mounted != -EBUSY)
+		return mounted;
+	return r < 0 ? diag_set(diag, r, "%s", d.message ? d.message : strerror(-r)) : 0;
+}
+
+/* A volume that cannot be grown is as good as before: the reason becomes a warning. */
 static int grow_filesystem(const struct volume_request *request, const struct volume_plan *plan,
-			   const struct ext4_state *state, struct volume_result *result,
-			   struct diag *diag)
+			   const struct ext4_state *state, const char *path,
+			   struct volume_result *result, struct diag *diag)
 {
 	const struct format_target target = { .path = result->device };
+	_cleanup_diag_ struct diag d = DIAG_INIT;
 
 	if (!should_grow(request, plan, state))
 		return 0;
-	result->grown = true;
-	return ext4_grow(&target, diag);
+	volume_say(request, "%s: grow the filesystem", result->device);
+	int r = ext4_grow(&target, &d);
+	if (r < 0 && !result->adopted)
+		r = grow_unmounted(&target, path, &d);
+	if (r < 0)
+		result->warning = strdup(d.message ? d.message : strerror(-r));
+	else
+		result->grown = true;
+	bool mounted;
+	dev_t device;
+	if (mount_find(path, &mounted, &device, NULL) == 0 && mounted)
+		return 0;
+	return diag_set(diag, r, "%s",
+			result->warning ? result->warning : "it could not be mounted again");
 }
 
 /* Is this very partition mounted at path already? -EBUSY: something else is. */
@@ -162,7 +192,7 @@ static int bring_up_device(const struct volume_request *request, const struct vo
 	if (r < 0)
 		return r;
 	result->phase = VOLUME_PREPARED;
-	r = grow_filesystem(request, plan, &state, result, diag);
+	r = grow_filesystem(request, plan, &state, path, result, diag);
 	if (r == 0)
 		r = prepare(path, diag);
 	if (r < 0)

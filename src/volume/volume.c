@@ -25,6 +25,7 @@ const char *volume_phase_name(enum volume_phase phase)
 void volume_result_done(struct volume_result *result)
 {
 	free(result->error);
+	free(result->warning);
 	free(result->disk);
 	free(result->device);
 	free(result->mount_point);

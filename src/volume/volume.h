@@ -51,6 +51,7 @@ struct volume_request {
 struct volume_result {
 	enum volume_phase phase;
 	char *error;	   /* why it is missing or failed; NULL */
+	char *warning;	   /* what went wrong and leaves it usable; NULL */
 	char *disk;	   /* "/dev/sda", or the image; NULL while missing */
 	char *device;	   /* "/dev/sda3"; NULL in an image */
 	char *mount_point; /* NULL if it is not mounted */

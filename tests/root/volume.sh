@@ -1,0 +1,230 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The volume on real block devices: made, found again, adopted, repaired, grown, wiped; neighbours stay as they are.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+in_namespaces "$@"
+. "$LARDER_SOURCE/tests/lib/disks.sh"
+requires losetup delpart mkfs.ext4 sfdisk debugfs flock jq
+run_dir=$T/run
+mkdir "$run_dir"
+volume() { # WORD [OPTION…]
+	local word=$1
+	shift
+	larder volume "$word" --config "$config" --run-dir "$run_dir" "$@"
+}
+unmount() { umount "$run_dir/volume"; }
+cleanup umount "$run_dir/volume"
+field() { jq -r "$1" "$T/stdout"; }
+partition_dump() { sfdisk --dump "$1" | grep -v '^device:' | sed "s|^$1||"; }
+
+filesystem_size() { dumpe2fs -h "$1" 2>/dev/null | awk '/^Block count/ {n=$3} /^Block size/ {print n*$3}'; }
+
+note "A blank disk"
+disk_new 2G
+disk_config "$disk"
+check "a plan for a blank disk" volume plan
+check_output "says what would be done" "write a new GPT"
+check_equal "and does nothing" "$(cmp "$disk_file" <(head -c 2G /dev/zero) && echo zero)" zero
+check "provision a blank disk" volume provision --output json
+check_equal "it is ready" "$(field .phase)" ready
+check_equal "its device is the partition" "$(field .device)" "${disk}p1"
+check_equal "mounted with nosuid, nodev, noexec" \
+	"$(findmnt -no OPTIONS "$run_dir/volume" | tr , '\n' | grep -cxE 'nosuid|nodev|noexec|rw')" 4
+check_equal "its directories are there" "$(cd "$run_dir/volume" && echo .tmp blob format layers manifests state)" \
+	"$(find "$run_dir/volume" -mindepth 1 -maxdepth 1 ! -name lost+found -printf '%f\n' | sort | xargs)"
+check_equal "the partition has its final name" "$(sfdisk --part-label "$disk" 1)" IMAGECACHE
+check_equal "no block is reserved for root" "$(dumpe2fs -h "${disk}p1" 2>/dev/null | sed -n 's/^Reserved block count: *//p')" 0
+check_equal "the label of the filesystem" "$(blkid -p -s LABEL -o value "${disk}p1")" IMAGECACHE
+
+note "The second run and the next boot"
+table=$(table_bytes "$disk")
+check "the second run" volume provision --output json
+check_equal "adopts the mount" "$(field .adopted)" true
+check_equal "writes no table" "$(field .tableWritten) $(field .formatted)" "false false"
+check_equal "and the table is the same" "$(table_bytes "$disk")" "$table"
+check "status" volume status --output json
+check_equal "is ready, too" "$(field .phase) $(field .device)" "ready ${disk}p1"
+echo kept >"$run_dir/volume/state/kept"
+unmount
+disk_forget "$disk"
+check "after a reboot the kernel has no partition, and provision finds it" volume provision --output json
+check_equal "and writes no table" "$(field .tableWritten) $(table_bytes "$disk")" "false $table"
+check_equal "what was in it is there" "$(cat "$run_dir/volume/state/kept")" kept
+unmount
+
+note "Two at once"
+disk_new 1G
+disk_config "$disk"
+volume provision --output json >"$T/first" 2>&1 &
+first=$!
+volume provision --output json >"$T/second" 2>&1 &
+second=$!
+wait "$first"
+one=$?
+wait "$second"
+check_equal "two provisioners at once both end well" "$one $?" "0 0"
+check_equal "one partition was made" "$(sfdisk --dump "$disk" | grep -c start=)" 1
+check_equal "one of them formatted it" "$(cat "$T/first" "$T/second" | grep -c '"formatted": true')" 1
+unmount
+
+note "A table with mounted neighbours"
+disk_new 2G
+printf 'label: gpt\nstart=2048,size=204800,name=root\nstart=1048576,size=204800,name=data\n' | sfdisk -q --no-reread --no-tell-kernel "$disk"
+addpart "$disk" 1 2048 204800
+addpart "$disk" 2 1048576 204800
+mkfs.ext4 -q "${disk}p1"
+mkfs.ext4 -q "${disk}p2"
+mkdir "$T/neighbour"
+mount "${disk}p1" "$T/neighbour"
+cleanup umount "$T/neighbour"
+echo theirs >"$T/neighbour/file"
+sync -f "$T/neighbour"
+before=$(range_hash "$disk_file" 1048576 204800)
+lines=$(sfdisk --dump "$disk" | grep -E 'p[12] :|first-lba|last-lba|label-id')
+disk_config "$disk" "maxSize: 600MiB"
+check "a partition is added beside a mounted one" volume provision --output json
+check_equal "with the next number" "$(field .plan.partition.number)" 3
+check_equal "in the free range that keeps the largest whole" "$(field .plan.partition.start)" $((102400 * 1024 * 0 + 1253376 * 512))
+check_equal "the others' entries are as they were" "$(sfdisk --dump "$disk" | grep -E 'p[12] :|first-lba|last-lba|label-id')" "$lines"
+check_equal "and so is what is in them" "$(range_hash "$disk_file" 1048576 204800) $(cat "$T/neighbour/file")" "$before theirs"
+unmount
+umount "$T/neighbour"
+
+note "A partition that Talos made"
+disk_new 1G
+printf 'label: gpt\nstart=2048,size=1048576,name=IMAGECACHE\n' | sfdisk -q --no-reread --no-tell-kernel "$disk"
+addpart "$disk" 1 2048 1048576
+mkdir -p "$T/talos/blob" "$T/talos/manifests/registry.k8s.io/pause/reference"
+echo blob >"$T/talos/blob/sha256-1"
+mkfs.ext4 -q -d "$T/talos" "${disk}p1"
+disk_forget "$disk"
+table=$(table_bytes "$disk")
+disk_config "$disk"
+check "is used as it is" volume provision
+check_equal "with what is in it" "$(cat "$run_dir/volume/blob/sha256-1")" blob
+check_equal "and its table is not written" "$(table_bytes "$disk")" "$table"
+check "and has our directories" test -d "$run_dir/volume/layers" -a -f "$run_dir/volume/format"
+
+note "A volume from the future"
+echo 999 >"$run_dir/volume/format"
+unmount
+check_status 1 "a newer format is left alone" volume provision
+check_output "and named" "format 999"
+check_equal "and not mounted" "$(findmnt -n "$run_dir/volume")" ""
+
+note "A broken filesystem"
+debugfs -w -R "set_super_value state 2" "${disk}p1" 2>/dev/null
+debugfs -w -R "write /dev/null format" "${disk}p1" >/dev/null 2>&1
+debugfs -w -R "rm format" "${disk}p1" >/dev/null 2>&1
+check "one that the kernel noted errors in is repaired and mounted" volume provision
+check_output "and it says so" "repair the filesystem"
+unmount
+dd if=/dev/urandom of="${disk}p1" bs=1M count=200 seek=0 conv=notrunc,fsync status=none
+before=$(sha256sum <"${disk}p1")
+check_status 1 "one without a superblock is not formatted" volume provision
+check_output "and the message says what to do" "larder volume wipe"
+check_equal "and nothing was written" "$(sha256sum <"${disk}p1")" "$before"
+
+note "Growing"
+disk_new 1G
+disk_config "$disk" "minSize: 100MiB" "maxSize: 200MiB"
+check "made with 200 MiB" volume provision --output json
+check_equal "and not more" "$(field .plan.partition.size)" 209715200
+echo kept >"$run_dir/volume/state/kept"
+disk_config "$disk" "minSize: 100MiB" "maxSize: 600MiB"
+check "without grow it stays" volume provision --output json
+check_equal "as it is" "$(field .grown) $(blockdev --getsize64 "${disk}p1")" "false 209715200"
+disk_config "$disk" "minSize: 100MiB" "maxSize: 600MiB" "grow: true"
+check "with grow it grows while it is mounted" volume provision --output json
+check_equal "the partition" "$(blockdev --getsize64 "${disk}p1")" $((600 << 20))
+if ((0x$(sed -n 's/^CapEff:\t//p' /proc/self/status) >> 24 & 1)); then
+	check_equal "the filesystem" "$(filesystem_size "${disk}p1")" $((600 << 20))
+else # the kernel grows a mounted filesystem only for those with CAP_SYS_RESOURCE
+	check_equal "the volume stays usable where the kernel does not let the filesystem grow" "$(field .phase)" ready
+	check_output "and there is a warning" "\"warning\": .*cannot grow"
+fi
+check_equal "with what is in it" "$(cat "$run_dir/volume/state/kept")" kept
+unmount
+disk_config "$disk" "minSize: 100MiB" "maxSize: 100%" "grow: true"
+check "and while it is not" volume provision --output json
+check_equal "up to the end" "$(blockdev --getsize64 "${disk}p1") $(filesystem_size "${disk}p1")" "$((1022 << 20)) $((1022 << 20))"
+table=$(table_bytes "$disk")
+check "once" volume provision --output json
+check_equal "and then no more" "$(field .grown) $(table_bytes "$disk")" "false $table"
+unmount
+fsck=$(e2fsck -fn "${disk}p1" 2>&1) || note "$fsck"
+check "the filesystem is sound" e2fsck -fn "${disk}p1"
+
+note "Wiping"
+check "mounted again" volume provision
+check_status 1 "a mounted volume is not wiped" volume wipe --yes
+check_output "and the message says what to do" "larder stop"
+unmount
+check_status 1 "without --yes and a terminal nothing is wiped" volume wipe
+check_output "and what would be lost is named" "partition 1 of $disk .*IMAGECACHE.*ext4"
+check "with --yes it is" volume wipe --yes
+check_equal "the table is empty" "$(sfdisk --dump "$disk" | grep -c start=)" 0
+check_status 1 "a second time there is nothing" volume wipe --yes
+check "and it can be made again" volume provision
+unmount
+
+note "In use"
+disk_new 1G
+mkfs.ext4 -q "$disk"
+mount "$disk" "$T/neighbour"
+disk_config "$disk"
+check_status 1 "a mounted disk without a table is refused" volume provision
+check_output "and what is on it is named" "ext4 filesystem"
+umount "$T/neighbour"
+disk_new 1G --read-only
+disk_config "$disk"
+check_status 1 "a read-only disk is refused" volume provision
+check_output "and said so" "is read-only|cannot be opened"
+disk_new 1G
+addpart "$disk" 1 2048 4096
+disk_config "$disk"
+check_status 1 "a blank disk on which the kernel has partitions is refused" volume provision
+check_output "and said so" "the kernel has partitions"
+disk_forget "$disk"
+printf 'label: gpt\n' | sfdisk -q --no-reread --no-tell-kernel "$disk"
+addpart "$disk" 7 2048 4096
+check "in a table, a partition that only the kernel knows is not touched" volume provision --output json
+check_equal "its place is left out" "$(field .plan.partition.start)" $((2048 * 512 + 4096 * 512))
+unmount
+
+note "A disk that fails while it is written"
+mkdir "$T/small"
+mount -t tmpfs -o size=3M tmpfs "$T/small"
+truncate -s 1G "$T/small/disk.img"
+cleanup umount "$T/small"
+disk_attach "$T/small/disk.img"
+disk_config "$disk"
+check_status 1 "is an error" volume provision
+check_output "with the program's own words and the device" "$disk.*mkfs.ext4|mkfs.ext4.*$disk|$disk.*(rror|space)"
+mount -o remount,size=1G "$T/small"
+check "and the next run completes it" volume provision --output json
+check_equal "from where it was" "$(field .phase)" ready
+unmount
+
+note "This machine's own disk"
+# Every disk but loop devices, which may belong to others.
+config=$T/all.yaml
+cat >"$config" <<-'YAML'
+	apiVersion: v1alpha1
+	kind: VolumeConfig
+	name: IMAGECACHE
+	provisioning: {diskSelector: {match: "!disk.dev_path.startsWith('/dev/loop')"}}
+YAML
+root_disk=$(findmnt -nvo SOURCE /)
+if [ -b "$root_disk" ] && [ ! -e "/sys/class/block/${root_disk##*/}/partition" ] && [ -e "/sys/class/block/${root_disk##*/}/device" ]; then
+	run volume plan --output json
+	check_equal "a selector that is true for the unpartitioned system disk does not take it" \
+		"$(field ".disks[] | select(.disk == \"$root_disk\") | .taken")" false
+	note "$(field ".disks[] | select(.disk == \"$root_disk\") | .reason")"
+	disk_config "$root_disk"
+	check_status 1 "nor does provision, when it is the only one" volume provision
+	check_output "and says why" "$root_disk +no +(in use: ext4 filesystem|cannot be opened)"
+else
+	pass "the system disk is partitioned or not a disk of its own here: its case is the mounted disk above"
+fi
+done_testing
