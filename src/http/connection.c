@@ -117,6 +117,7 @@ static void end_connection(struct http_exchange *c)
 static bool finish_answer(struct http_exchange *c)
 {
 	report(c, true, false);
+	connection_enter(c, c->in_size > c->request_size ? PHASE_HEADER : PHASE_IDLE);
 	reply_done(c);
 	c->data = NULL;
 	if (c->close_after) {
@@ -124,7 +125,6 @@ static bool finish_answer(struct http_exchange *c)
 		return false;
 	}
 	consume_request(c);
-	connection_enter(c, c->in_size > 0 ? PHASE_HEADER : PHASE_IDLE);
 	return true;
 }
 

@@ -221,8 +221,9 @@ static ssize_t send_extent(struct http_exchange *c, size_t size, bool *ret_unrea
 static ssize_t send_read(struct http_exchange *c, size_t size, bool *ret_unreadable)
 {
 	char buffer[PIECE_BYTES];
-	ssize_t n = c->body.read(c->body.user, buffer,
-				 size < sizeof(buffer) ? size : sizeof(buffer), c->body_at);
+	ssize_t n =
+		c->body.read(c->body.user, buffer, size < sizeof(buffer) ? size : sizeof(buffer),
+			     c->body.offset + c->body_at);
 
 	if (n <= 0) {
 		*ret_unreadable = true;

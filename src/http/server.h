@@ -90,8 +90,8 @@ void *http_exchange_get(const struct http_exchange *exchange);
 struct http_body {
 	uint64_t size;
 	const void *data;
-	int fd; /* only if data is NULL; below 0: read */
-	uint64_t offset;
+	int fd;		 /* only if data is NULL; below 0: read */
+	uint64_t offset; /* of its first byte, in fd or for read */
 	ssize_t (*read)(void *user, void *buffer, size_t size, uint64_t offset);
 	void (*done)(void *user);
 	void *user;

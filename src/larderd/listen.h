@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_LARDERD_LISTEN_H
+#define LARDER_LARDERD_LISTEN_H
+/* Listening sockets: from an address, and the address of one for people. */
+#include <stdbool.h>
+
+#include "base/diag.h"
+
+#define LISTEN_NAME_MAX 192
+
+/* "ADDR:PORT", "[ADDR]:PORT" or "unix:PATH". Returns a descriptor. -EINVAL with diag: not an address. */
+int listen_on(const char *address, struct diag *diag);
+
+/* "127.0.0.1:3172" or "unix:/path", as the socket says it itself. */
+const char *listen_name(int fd, char buffer[static LISTEN_NAME_MAX]);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Blobs: hashed before their first byte goes out, once, by a thread; then sent from where they lie. */
+#include "registry/inside.h"
+
+#include <string.h>
+
+#include "base/names.h"
+
+#define BLOB_TYPE "application/octet-stream"
+
+/* Somebody who waits for a verdict. */
+struct waiter {
+	hashed_fn done;
+	void *user;
+	struct waiter *next;
+};
+
+struct hashing_key {
+	struct content_id id;
+	struct digest digest;
+	uint32_t zero; /* fills what would be padding */
+};
+
+struct hashing {
+	struct job job;
+	struct registry *registry;
+	struct hashing_key key;
+	struct blob_check *check;
+	char *path; /* of the source, for the message */
+	enum verdict verdict;
+	bool sound;
+	bool cancel; /* atomic: nobody waits for it, and its source is to be let go */
+	struct waiter *waiters;
+	UT_hash_handle hh;
+};
+
+static bool hashing_step(struct job *job)
+{
+	struct hashing *h = (struct hashing *)job;
+
+	if (__atomic_load_n(&h->cancel, __ATOMIC_RELAXED))
+		return false;
+	int r = blob_check_step(h->check, &h->sound);
+
+	job->left = blob_check_left(h->check);
+	if (r == 0)
+		return true;
+	/* Bytes that cannot be read are as bad as wrong ones; a file that changed is looked at anew by the next request. */
+	if (r == 1)
+		h->verdict = h->sound ? VERDICT_SOUND : VERDICT_CORRUPT;
+	else
+		h->verdict = r == -EAGAIN || r == -ENOMEM ? VERDICT_UNKNOWN : VERDICT_CORRUPT;
+	return false;
+}
+
+static void report_damage(struct hashing *h)
+{
+	char digest[DIGEST_STRING_MAX];
+
+	if (!verified_set(h->registry->verified, &h->key.digest, &h->key.id, false))
+		return;
+	__atomic_add_fetch(&h->registry->metrics.corrupt, 1, __ATOMIC_RELAXED);
+	registry_report_corrupt(h->path, digest_format(&h->key.digest, digest), NAME_BLOB_DIR);
+}
+
+static void hashing_done(struct job *job, bool cancelled)
+{
+	struct hashing *h = (struct hashing *)job;
+	struct registry *r = h->registry;
+	struct waiter *waiter;
+
+	HASH_DEL(r->hashing, h);
+	if (cancelled) {
+		h->verdict = VERDICT_UNKNOWN;
+	} else if (h->verdict == VERDICT_SOUND) {
+		verified_set(r->verified, &h->key.digest, &h->key.id, true);
+		r->metrics.verified++;
+		r->metrics.verified_bytes += h->key.id.size;
+	} else if (h->verdict == VERDICT_CORRUPT) {
+		report_damage(h);
+	}
+	while ((waiter = h->waiters)) {
+		h->waiters = waiter->next;
+		waiter->done(h->verdict, waiter->user);
+		free(waiter);
+	}
+	blob_check_free(h->check);
+	free(h->path);
+	free(h);
+}
+
+static struct hashing *new_hashing(struct registry *r, const struct source *source,
+				   const struct hashing_key *key, const struct content *content)
+{
+	struct hashing *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->path = strdup(source_path(source));
+	if (!h->path || blob_check_new(content, &key->digest, &h->check) < 0) {
+		free(h->path);
+		free(h);
+		return NULL;
+	}
+	h->job.step = hashing_step;
+	h->job.done = hashing_done;
+	h->job.left = content->id.size;
+	h->registry = r;
+	h->key = *key;
+	HASH_ADD(hh, r->hashing, key, sizeof(h->key), h);
+	return h;
+}
+
+void hash_content(struct registry *r, const struct source *source, const struct digest *digest,
+		  const struct content *content, bool urgent, hashed_fn done, void *user)
+{
+	struct hashing_key key = { content->id, *digest, 0 };
+	enum verdict known = verified_get(r->verified, digest, &content->id);
+	struct hashing *h;
+
+	if (known != VERDICT_UNKNOWN) {
+		done(known, user);
+		return;
+	}
+	struct waiter *waiter = malloc(sizeof(*waiter));
+	HASH_FIND(hh, r->hashing, &key, sizeof(key), h);
+	bool running = h != NULL;
+	if (waiter && !h)
+		h = new_hashing(r, source, &key, content);
+	if (!waiter || !h) {
+		free(waiter);
+		done(VERDICT_UNKNOWN, user);
+		return;
+	}
+	*waiter = (struct waiter){ done, user, h->waiters };
+	h->waiters = waiter;
+	if (!running)
+		pool_submit(r->pool, &h->job, urgent);
+	else if (urgent) {
+		__atomic_store_n(&h->cancel, false, __ATOMIC_RELAXED);
+		pool_hurry(r->pool, &h->job);
+	}
+}
+
+void hashing_let_go(struct registry *r)
+{
+	struct hashing *h, *next;
+
+	HASH_ITER (hh, r->hashing, h, next)
+		if (!h->job.urgent)
+			__atomic_store_n(&h->cancel, true, __ATOMIC_RELAXED);
+}
+
+/* A blob request that waits for its verdict. */
+struct blob_wait {
+	struct asked *asked;
+	size_t position;
+	struct content content;
+};
+
+static void serve_from(const struct asked *asked, size_t position, bool damaged);
+
+static ssize_t read_body(void *user, void *buffer, size_t size, uint64_t offset)
+{
+	return content_read(user, buffer, size, offset);
+}
+
+static void body_done(void *user)
+{
+	struct content *content = user;
+
+	content_done(content);
+	free(content);
+}
+
+/* Takes content. */
+static void answer_blob(const struct asked *asked, struct content *content)
+{
+	struct content *kept = malloc(sizeof(*kept));
+
+	if (!kept) {
+		content_done(content);
+		answer_out_of_memory(asked->exchange);
+		return;
+	}
+	*kept = *content;
+	*content = CONTENT_INIT;
+	struct http_body body = {
+		.size = kept->id.size,
+		.fd = kept->fd,
+		.offset = kept->offset,
+		.read = read_body,
+		.done = body_done,
+		.user = kept,
+	};
+	answer_content(asked, &asked->route.digest, BLOB_TYPE, &body);
+}
+
+static void verdict_came(enum verdict verdict, void *user)
+{
+	struct blob_wait *wait = user;
+
+	if (verdict == VERDICT_SOUND)
+		answer_blob(wait->asked, &wait->content);
+	else
+		serve_from(wait->asked, wait->position + 1, true);
+	content_done(&wait->content);
+	asked_free(wait->asked);
+	free(wait);
+}
+
+/* Takes content. */
+static void wait_for_verdict(const struct asked *asked, size_t position, struct content *content)
+{
+	struct registry *r = asked->registry;
+	struct blob_wait *wait = calloc(1, sizeof(*wait));
+
+	if (wait)
+		wait->asked = asked_keep(asked);
+	if (!wait || !wait->asked) {
+		free(wait);
+		content_done(content);
+		answer_out_of_memory(asked->exchange);
+		return;
+	}
+	wait->position = position;
+	wait->content = *content;
+	*content = CONTENT_INIT;
+	hash_content(r, view_source(asked->view, position), &asked->route.digest, &wait->content,
+		     true, verdict_came, wait);
+}
+
+static void answer_unknown(const struct asked *asked)
+{
+	char digest[DIGEST_STRING_MAX];
+
+	answer_common_fields(asked);
+	answer_error(asked->exchange, 404, "BLOB_UNKNOWN", "there is no sound blob %s here",
+		     digest_format(&asked->route.digest, digest));
+}
+
+/* Asks one source after the other; the fallbacks only once a main source has proved wrong. */
+static void serve_from(const struct asked *asked, size_t position, bool damaged)
+{
+	for (; position < view_main_sources(asked->view) || damaged; position++) {
+		struct content content;
+		struct source *source = view_source(asked->view, position);
+		if (!source)
+			break;
+		if (source_open_blob(source, &asked->route.digest, &content) < 0)
+			continue;
+		switch (verified_get(asked->registry->verified, &asked->route.digest,
+				     &content.id)) {
+		case VERDICT_SOUND:
+			answer_blob(asked, &content);
+			return;
+		case VERDICT_UNKNOWN:
+			wait_for_verdict(asked, position, &content);
+			return;
+		default:
+			damaged = true;
+			content_done(&content);
+		}
+	}
+	answer_unknown(asked);
+}
+
+void serve_blob(const struct asked *asked)
+{
+	serve_from(asked, 0, false);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_REGISTRY_INSIDE_H
+#define LARDER_REGISTRY_INSIDE_H
+/*
+ * Inside of the registry: what its files share.
+ *
+ *	registry.c    wiring: handler, views, pool
+ *	answer.c      errors, conditions, ranges
+ *	manifests.c   manifests by tag and digest, and the cache of them
+ *	load.c        reading, verifying and judging one manifest, on a thread
+ *	blobs.c       blobs, hashed before their first byte
+ *	lists.c       tags, catalog, referrers, readiness: whatever reads directories
+ *	ahead.c       the walk over the store: counting, and hashing what nobody asked for yet
+ *	watch.c       notices that sources came, went or changed
+ */
+#include <uthash.h>
+
+#include "registry/metrics.h"
+#include "registry/registry.h"
+#include "registry/route.h"
+#include "store/manifest.h"
+#include "store/pool.h"
+#include "store/verify.h"
+#include "store/view.h"
+
+#define VIEW_LEASE_MS 100 /* how long an idle registry keeps its sources open */
+
+struct manifest_cache;
+struct hashing;
+struct ahead;
+struct watch;
+
+struct registry {
+	struct event_base *base;
+	struct registry_options options;
+	struct http_server *server;
+	struct pool *pool;
+	struct event *pool_event;
+	struct verified *verified;
+	struct metrics metrics;
+	struct source **caches; /* of options.caches, kept open */
+	size_t n_caches;
+	struct view *view;   /* NULL: not leased at the moment */
+	uint64_t view_since; /* ms */
+	struct event *lease_timer;
+	uint64_t epoch; /* counts changes of the sources */
+	struct manifest_cache *manifests;
+	struct hashing *hashing; /* uthash: contents that are being hashed */
+	struct ahead *ahead;
+	struct watch *watch;
+};
+
+/* One request while it is answered. A plain value: what needs it later copies it, with view_ref() of its view. */
+struct asked {
+	struct registry *registry;
+	struct http_exchange *exchange;
+	struct view *view;
+	struct route route;
+	/* For manifests, tags and referrers: where the name leads. */
+	char registry_name[REFERENCE_REGISTRY_MAX + 1];
+	char repository[ROUTE_NAME_MAX + 1];
+	bool wants_image; /* Accept has image manifests but no index */
+	/* Conditions, "" if there are none; what is too long to be one of ours is dropped. */
+	char if_none_match[512];
+	char if_range[DIGEST_STRING_MAX + 8];
+	char range[64];
+};
+
+uint64_t now_ms(void);
+
+/* The view of this moment, borrowed until control returns to the loop. NULL: out of memory. */
+struct view *registry_view(struct registry *r);
+
+/* A copy on the heap that owns its view; NULL: out of memory. */
+struct asked *asked_keep(const struct asked *asked);
+void asked_free(struct asked *asked);
+DEFINE_CLEANUP(struct asked *, asked_free);
+
+/* One line in the journal. */
+void registry_report_corrupt(const char *source, const char *digest, const char *what);
+/* The same, once for each damaged file. */
+void registry_corrupt(struct registry *r, const struct source *source, const struct digest *digest,
+		      const struct content_id *id, const char *what);
+
+/* answer.c */
+void answer_error(struct http_exchange *x, unsigned status, const char *code, const char *format,
+		  ...) __attribute__((format(printf, 4, 5)));
+void answer_out_of_memory(struct http_exchange *x);
+/* The fields that every answer of the registry has. */
+void answer_common_fields(const struct asked *asked);
+/* A content with its digest: 200, 206, 304 or 416. body is the whole; it is taken in any case. */
+void answer_content(const struct asked *asked, const struct digest *digest, const char *media_type,
+		    struct http_body *body);
+
+/* manifests.c: asked->registry_name and repository are set */
+int manifests_new(struct manifest_cache **ret);
+void manifests_free(struct manifest_cache *cache);
+void serve_manifest(const struct asked *asked);
+
+/* load.c */
+struct manifest_entry {
+	unsigned owners; /* loop's thread only */
+	struct digest digest;
+	char *media_type;
+	char *data;
+	size_t size;
+	bool index;
+	struct digest
+		host_manifest; /* of an index: its manifest for this host; algorithm NONE: none */
+};
+void manifest_entry_unref(struct manifest_entry *entry);
+DEFINE_CLEANUP(struct manifest_entry *, manifest_entry_unref);
+
+struct load {
+	struct view *view; /* borrowed */
+	struct verified *verified;
+	const char *registry_name;
+	const char *repository;
+	const char *tag; /* NULL: by digest */
+	const struct digest *digest;
+	/* Results */
+	struct content_id id;		 /* of the file that was found */
+	char missing[DIGEST_STRING_MAX]; /* what is not there of an incomplete image; "": nothing */
+	/* Damaged files that were come by, at most LOAD_DAMAGES_MAX of them. */
+	struct damage {
+		struct source *source; /* borrowed from the view */
+		struct digest digest;
+		struct content_id id;
+	} damages[8];
+	size_t n_damages;
+};
+/* On any thread. -ENOENT: no sound and complete manifest is there. */
+int load_manifest(struct load *load, struct manifest_entry **ret);
+
+/* Reads and parses a manifest whose bytes belong to digest, from the first source that has it sound. */
+int load_by_digest(struct load *load, const struct digest *digest, struct manifest *ret);
+
+/* blobs.c */
+void serve_blob(const struct asked *asked);
+/* Hashes a content unless that is known or under way; done is called on the loop's thread, maybe at once. */
+typedef void (*hashed_fn)(enum verdict verdict, void *user);
+void hash_content(struct registry *r, const struct source *source, const struct digest *digest,
+		  const struct content *content, bool urgent, hashed_fn done, void *user);
+
+/* Gives up hashing that nobody waits for. */
+void hashing_let_go(struct registry *r);
+
+/* lists.c */
+void serve_list(const struct asked *asked);
+
+/* ahead.c */
+int ahead_new(struct registry *r, struct ahead **ret);
+/* Ends the thread; ahead_free() only after the pool's jobs are done, some of which answer to it. */
+void ahead_stop(struct ahead *ahead);
+void ahead_free(struct ahead *ahead);
+/* The sources have changed: a new walk begins soon. */
+void ahead_restart(struct ahead *ahead);
+
+/* watch.c */
+int watch_new(struct registry *r, const char *run_dir, struct watch **ret);
+void watch_free(struct watch *watch);
+DEFINE_CLEANUP(struct watch *, watch_free);
+void registry_changed(struct registry *r);
+
+#endif

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What reads directories or many manifests, and so runs on a thread: tags, catalog, referrers, readiness. */
+#include "registry/inside.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define JSON_TYPE     "application/json"
+#define INDEX_TYPE    "application/vnd.oci.image.index.v1+json"
+#define REFERRERS_MAX 10000 /* manifests of one repository that are looked at */
+#define CATALOG_MAX   1000000
+
+struct list_job {
+	struct job job;
+	struct asked *asked;
+	int result; /* 0, -ENOENT: 404, -ENOMEM */
+	const char *content_type;
+	char *body;
+	char *next; /* for Link; NULL: this is the last page */
+	bool filtered;
+};
+
+/* The names after "last", at most n of them, from a sorted list. *ret_more: some were left out. */
+static json_t *page_of(char *const *names, const struct route *route, const char **ret_last)
+{
+	json_t *page = json_array();
+	size_t n = 0;
+
+	*ret_last = NULL;
+	for (; page && names && *names; names++) {
+		if (route->last[0] && strcmp(*names, route->last) <= 0)
+			continue;
+		if (route->has_n && n == route->n)
+			return page;
+		json_array_append_new(page, json_string(*names));
+		*ret_last = *names;
+		n++;
+	}
+	*ret_last = NULL;
+	return page;
+}
+
+static int set_body(struct list_job *l, json_t *value, const char *type)
+{
+	l->body = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	l->content_type = type;
+	json_decref(value);
+	return l->body ? 0 : -ENOMEM;
+}
+
+static int set_next(struct list_job *l, const char *last)
+{
+	if (!last || l->asked->route.n == 0)
+		return 0;
+	l->next = strdup(last);
+	return l->next ? 0 : -ENOMEM;
+}
+
+/* Adds to a sorted list what it does not hold yet; both lists are consumed. */
+static int merge(char ***list, char **more)
+{
+	size_t n = strv_length(*list), m = strv_length(more), used = 0, i = 0, j = 0;
+	char **merged = calloc(n + m + 1, sizeof(*merged));
+
+	if (!merged) {
+		strv_free(more);
+		return -ENOMEM;
+	}
+	while (i < n || j < m) {
+		int order = i == n ? 1 : j == m ? -1 : strcmp((*list)[i], more[j]);
+		if (order == 0)
+			free(more[j++]);
+		else
+			merged[used++] = order < 0 ? (*list)[i++] : more[j++];
+	}
+	free(*list);
+	free(more);
+	*list = merged;
+	return 0;
+}
+
+static int list_tags(struct list_job *l)
+{
+	const struct asked *asked = l->asked;
+	_cleanup_strv_ char **tags = NULL;
+	const char *last;
+	int r = 0;
+
+	if (!view_has_repository(asked->view, asked->registry_name, asked->repository))
+		return -ENOENT;
+	for (size_t i = 0; r == 0 && i < view_main_sources(asked->view); i++) {
+		char **some = NULL;
+		if (source_tags(view_source(asked->view, i), asked->registry_name,
+				asked->repository, &some) == 0)
+			r = merge(&tags, some);
+	}
+	if (r < 0)
+		return r;
+	json_t *page = page_of(tags, &asked->route, &last);
+	if (set_next(l, last) < 0)
+		r = -ENOMEM;
+	json_t *body =
+		page ? json_pack("{s:s, s:o}", "name", asked->route.name, "tags", page) : NULL;
+	int r2 = set_body(l, body, JSON_TYPE);
+	return r < 0 ? r : r2;
+}
+
+struct name_list {
+	char **names;
+	size_t n, capacity;
+	const char
+		*registry; /* only of this one; "": of all, and with the registry before the name */
+};
+
+static int add_repository(const char *registry, const char *repository, void *user)
+{
+	struct name_list *list = user;
+
+	if (list->registry[0] && strcmp(registry, list->registry) != 0)
+		return 0;
+	if (list->n + 1 >= list->capacity) {
+		size_t capacity = list->capacity ? list->capacity * 2 : 64;
+		char **larger = capacity <= CATALOG_MAX
+					? reallocarray(list->names, capacity, sizeof(*larger))
+					: NULL;
+		if (!larger)
+			return -ENOMEM;
+		list->names = larger;
+		list->capacity = capacity;
+	}
+	char *name = NULL;
+	if (asprintf(&name, "%s%s%s", list->registry[0] ? "" : registry,
+		     list->registry[0] ? "" : "/", repository) < 0)
+		return -ENOMEM;
+	list->names[list->n++] = name;
+	list->names[list->n] = NULL;
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_catalog(struct list_job *l)
+{
+	const struct asked *asked = l->asked;
+	_cleanup_strv_ char **names = NULL;
+	const char *last;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < view_main_sources(asked->view); i++) {
+		struct name_list list = { .registry = asked->route.registry };
+		r = source_repositories(view_source(asked->view, i), add_repository, &list);
+		if (list.n > 1)
+			qsort(list.names, list.n, sizeof(char *), compare_names);
+		if (r == 0)
+			r = merge(&names, list.names);
+		else
+			strv_free(list.names);
+	}
+	if (r < 0)
+		return r;
+	json_t *page = page_of(names, &asked->route, &last);
+	if (set_next(l, last) < 0)
+		r = -ENOMEM;
+	json_t *body = page ? json_pack("{s:o}", "repositories", page) : NULL;
+	int r2 = set_body(l, body, JSON_TYPE);
+	return r < 0 ? r : r2;
+}
+
+struct referrers {
+	struct load load;
+	const struct asked *asked;
+	json_t *list;
+	unsigned seen;
+};
+
+static bool has_digest(const json_t *list, const char *digest)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (list, i, item) {
+		const char *other = json_string_value(json_object_get(item, "digest"));
+		if (other && strcmp(other, digest) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool type_is_wanted(const struct asked *asked, const char *type)
+{
+	return !asked->route.artifact_type[0] ||
+	       (type && strcmp(type, asked->route.artifact_type) == 0);
+}
+
+/* What a referrer is: its own artifact type, else its config's media type. */
+static const char *artifact_type(const struct manifest *m)
+{
+	if (m->artifact_type || m->kind == MANIFEST_INDEX)
+		return m->artifact_type;
+	return m->config.media_type;
+}
+
+/* The annotations are passed on as they stand in the referrer. */
+static json_t *annotations_of(struct load *load, const struct digest *digest)
+{
+	struct manifest_entry *entry = NULL;
+	struct load again = *load;
+	json_t *annotations = NULL;
+
+	again.tag = NULL;
+	again.digest = digest;
+	if (load_manifest(&again, &entry) < 0)
+		return NULL;
+	json_t *document = json_loadb(entry->data, entry->size, 0, NULL);
+	json_t *found = json_object_get(document, "annotations");
+	if (json_is_object(found))
+		annotations = json_incref(found);
+	json_decref(document);
+	*load = again;
+	manifest_entry_unref(entry);
+	return annotations;
+}
+
+static int add_descriptor(struct referrers *f, const struct digest *digest,
+			  const struct manifest *m, uint64_t size)
+{
+	char text[DIGEST_STRING_MAX];
+	const char *type = artifact_type(m);
+
+	digest_format(digest, text);
+	if (!type_is_wanted(f->asked, type) || has_digest(f->list, text))
+		return 0;
+	json_t *item = json_pack("{s:s, s:s, s:I}", "mediaType", m->media_type, "digest", text,
+				 "size", (json_int_t)size);
+	if (!item)
+		return -ENOMEM;
+	if (type)
+		json_object_set_new(item, "artifactType", json_string(type));
+	json_t *annotations = annotations_of(&f->load, digest);
+	if (annotations)
+		json_object_set_new(item, "annotations", annotations);
+	return json_array_append_new(f->list, item) < 0 ? -ENOMEM : 0;
+}
+
+static int visit_candidate(const struct digest *digest, void *user)
+{
+	struct referrers *f = user;
+	_cleanup_manifest_ struct manifest m = { 0 };
+	struct content_id id = { 0 };
+
+	if (++f->seen > REFERRERS_MAX)
+		return -E2BIG;
+	if (load_by_digest(&f->load, digest, &m) < 0 ||
+	    !digest_equal(&m.subject.digest, &f->asked->route.digest))
+		return 0;
+	for (size_t i = 0; i < view_main_sources(f->asked->view); i++)
+		if (source_stat_manifest(view_source(f->asked->view, i), f->load.registry_name,
+					 f->load.repository, digest, &id) == 0)
+			break;
+	return add_descriptor(f, digest, &m, id.size);
+}
+
+/* The index under the tag "sha256-<hex>", as clients push it to registries without this end point. */
+static int add_tag_scheme(struct referrers *f)
+{
+	_cleanup_(manifest_entry_unrefp) struct manifest_entry *entry = NULL;
+	char tag[DIGEST_STRING_MAX];
+	struct load load = f->load;
+	size_t i;
+	json_t *item;
+
+	digest_format_file_name(&f->asked->route.digest, tag);
+	if (strlen(tag) > REFERENCE_TAG_MAX)
+		return 0;
+	load.tag = tag;
+	load.digest = NULL;
+	if (load_manifest(&load, &entry) < 0 || !entry->index)
+		return 0;
+	json_t *document = json_loadb(entry->data, entry->size, 0, NULL);
+	json_array_foreach (json_object_get(document, "manifests"), i, item) {
+		const char *digest = json_string_value(json_object_get(item, "digest"));
+		const char *type = json_string_value(json_object_get(item, "artifactType"));
+		if (digest && !has_digest(f->list, digest) && type_is_wanted(f->asked, type))
+			json_array_append(f->list, item);
+	}
+	json_decref(document);
+	return 0;
+}
+
+static int list_referrers(struct list_job *l)
+{
+	const struct asked *asked = l->asked;
+	struct referrers f = {
+		.asked = asked,
+		.load = { .view = asked->view,
+			  .verified = asked->registry->verified,
+			  .registry_name = asked->registry_name,
+			  .repository = asked->repository },
+		.list = json_array(),
+	};
+	int r = f.list ? 0 : -ENOMEM;
+
+	if (!view_has_repository(asked->view, asked->registry_name, asked->repository))
+		r = -ENOENT;
+	for (size_t i = 0; r == 0 && i < view_main_sources(asked->view); i++)
+		r = source_manifests(view_source(asked->view, i), asked->registry_name,
+				     asked->repository, visit_candidate, &f);
+	if (r == 0)
+		r = add_tag_scheme(&f);
+	if (r < 0) {
+		json_decref(f.list);
+		return r;
+	}
+	l->filtered = asked->route.artifact_type[0] != '\0';
+	return set_body(l,
+			json_pack("{s:i, s:s, s:o}", "schemaVersion", 2, "mediaType", INDEX_TYPE,
+				  "manifests", f.list),
+			INDEX_TYPE);
+}
+
+static int list_readiness(struct list_job *l)
+{
+	if (!view_has_images(l->asked->view))
+		return -ENOENT;
+	l->body = strdup("ready\n");
+	l->content_type = "text/plain";
+	return l->body ? 0 : -ENOMEM;
+}
+
+static bool list_step(struct job *job)
+{
+	struct list_job *l = (struct list_job *)job;
+
+	switch (l->asked->route.kind) {
+	case ROUTE_TAGS:
+		l->result = list_tags(l);
+		break;
+	case ROUTE_CATALOG:
+		l->result = list_catalog(l);
+		break;
+	case ROUTE_REFERRERS:
+		l->result = list_referrers(l);
+		break;
+	default:
+		l->result = list_readiness(l);
+	}
+	return false;
+}
+
+static void add_link(const struct list_job *l)
+{
+	const struct route *route = &l->asked->route;
+	const char *path = route->kind == ROUTE_CATALOG ? "_catalog" : "tags/list";
+
+	http_reply_field(l->asked->exchange, "Link", "</v2/%s%s%s?n=%u&last=%s%s%s>; rel=\"next\"",
+			 route->name, route->name[0] ? "/" : "", path, route->n, l->next,
+			 route->ns[0] ? "&ns=" : "", route->ns);
+}
+
+static void answer_list(struct list_job *l)
+{
+	const struct asked *asked = l->asked;
+	struct http_exchange *x = asked->exchange;
+
+	if (l->result == -ENOENT && asked->route.kind == ROUTE_READY) {
+		http_reply_text(x, 503, "text/plain",
+				"not ready: no source holds an image yet; see larder status\n", 59);
+		return;
+	}
+	answer_common_fields(asked);
+	if (l->result == -ENOENT) {
+		answer_error(x, 404, "NAME_UNKNOWN", "%s/%s is not here", asked->registry_name,
+			     asked->repository);
+		return;
+	}
+	if (l->result < 0) {
+		answer_error(x, 500, "UNKNOWN", "the store cannot be read: %s",
+			     strerror(-l->result));
+		return;
+	}
+	if (l->next)
+		add_link(l);
+	if (l->filtered)
+		http_reply_field(x, "OCI-Filters-Applied", "artifactType");
+	http_reply_text(x, 200, l->content_type, l->body, strlen(l->body));
+}
+
+static void list_done(struct job *job, bool cancelled)
+{
+	struct list_job *l = (struct list_job *)job;
+
+	if (!cancelled)
+		answer_list(l);
+	asked_free(l->asked);
+	free(l->body);
+	free(l->next);
+	free(l);
+}
+
+void serve_list(const struct asked *asked)
+{
+	struct list_job *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->asked = asked_keep(asked);
+	if (!l || !l->asked) {
+		free(l);
+		answer_out_of_memory(asked->exchange);
+		return;
+	}
+	l->job.step = list_step;
+	l->job.done = list_done;
+	pool_submit(asked->registry->pool, &l->job, true);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What all kinds of places share: owners, contents, sorted names. */
+#include "store/place_kind.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct place *place_ref(struct place *place)
+{
+	__atomic_add_fetch(&place->owners, 1, __ATOMIC_RELAXED);
+	return place;
+}
+
+void place_unref(struct place *place)
+{
+	if (__atomic_sub_fetch(&place->owners, 1, __ATOMIC_ACQ_REL) == 0)
+		place->kind->free(place);
+}
+
+int place_stat(struct place *place, const char *path, struct content_id *ret)
+{
+	return place->kind->stat(place, path, ret);
+}
+
+int place_open(struct place *place, const char *path, struct content *ret)
+{
+	return place->kind->open(place, path, ret);
+}
+
+bool place_has_directory(struct place *place, const char *path)
+{
+	return place->kind->has_directory(place, path);
+}
+
+int place_list(struct place *place, const char *path, place_visit_fn visit, void *user)
+{
+	return place->kind->list(place, path, visit, user);
+}
+
+struct name_list {
+	char **names;
+	size_t n, capacity;
+	bool directories;
+};
+
+static int add_name(const char *name, bool directory, void *user)
+{
+	struct name_list *list = user;
+
+	if (directory != list->directories)
+		return 0;
+	if (list->n + 1 >= list->capacity) {
+		size_t capacity = list->capacity ? list->capacity * 2 : 16;
+		char **larger = realloc(list->names, capacity * sizeof(*larger));
+		if (!larger)
+			return -ENOMEM;
+		list->names = larger;
+		list->capacity = capacity;
+	}
+	list->names[list->n] = strdup(name);
+	if (!list->names[list->n])
+		return -ENOMEM;
+	list->names[++list->n] = NULL;
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int place_names(struct place *place, const char *path, bool directories, char ***ret)
+{
+	struct name_list list = { .directories = directories };
+	int r = place_list(place, path, add_name, &list);
+
+	if (r < 0 && r != -ENOENT) {
+		strv_free(list.names);
+		return r;
+	}
+	if (list.n > 1)
+		qsort(list.names, list.n, sizeof(char *), compare_names);
+	*ret = list.names;
+	return 0;
+}
+
+void content_id_set(struct content_id *id, const struct stat *st)
+{
+	*id = (struct content_id){
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.change = st->st_ctim.tv_sec * 1000000000LL + st->st_ctim.tv_nsec,
+	};
+}
+
+ssize_t content_read(const struct content *content, void *buffer, size_t size, uint64_t offset)
+{
+	if (offset >= content->id.size)
+		return 0;
+	if (size > content->id.size - offset)
+		size = (size_t)(content->id.size - offset);
+	if (content->fd < 0)
+		return content->place->kind->read(content->place, content, buffer, size, offset);
+	for (;;) {
+		ssize_t n = pread(content->fd, buffer, size, (off_t)(content->offset + offset));
+		if (n >= 0 || errno != EINTR)
+			return n < 0 ? -errno : n;
+	}
+}
+
+int content_read_all(const struct content *content, size_t max, char **ret, size_t *ret_size)
+{
+	size_t size = 0;
+
+	if (content->id.size > max)
+		return -EFBIG;
+	_cleanup_free_ char *buffer = malloc((size_t)content->id.size + 1);
+	if (!buffer)
+		return -ENOMEM;
+	while (size < content->id.size) {
+		ssize_t n =
+			content_read(content, buffer + size, (size_t)content->id.size - size, size);
+		if (n <= 0)
+			return n < 0 ? (int)n : -ENODATA;
+		size += (size_t)n;
+	}
+	buffer[size] = '\0';
+	*ret = TAKE_PTR(buffer);
+	*ret_size = size;
+	return 0;
+}
+
+static void *memdup(const void *data, size_t size)
+{
+	void *copy = malloc(size);
+
+	return copy ? memcpy(copy, data, size) : NULL;
+}
+
+int content_copy(const struct content *content, struct content *ret)
+{
+	struct content copy = *content;
+
+	if (copy.file) {
+		copy.file = memdup(content->file, content->place->kind->file_size);
+		if (!copy.file)
+			return -ENOMEM;
+	}
+	if (copy.place)
+		place_ref(copy.place);
+	else if (copy.fd >= 0) {
+		copy.fd = fcntl(content->fd, F_DUPFD_CLOEXEC, 3);
+		if (copy.fd < 0)
+			return -errno;
+	}
+	*ret = copy;
+	return 0;
+}
+
+void content_done(struct content *content)
+{
+	if (content->place)
+		place_unref(content->place);
+	else
+		close_fd(content->fd);
+	free(content->file);
+	*content = CONTENT_INIT;
+}

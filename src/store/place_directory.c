@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A place that is a directory. */
+#include "store/place_kind.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/io.h"
+
+struct directory {
+	struct place place;
+	int fd;
+};
+
+static int directory_fd(struct place *place)
+{
+	return ((struct directory *)place)->fd;
+}
+
+/* What a file name cannot lead to is not there. */
+static int not_there(int err)
+{
+	return err == -ELOOP || err == -EXDEV || err == -ENOTDIR || err == -ENAMETOOLONG ? -ENOENT
+											 : err;
+}
+
+/*
+ * Only asks which bytes would be found: fstatat follows symlinks of directories on the way. Nobody is served by its answer: it
+ * is compared with the identity of what was opened by directory_open(), which follows none.
+ */
+static int directory_stat(struct place *place, const char *path, struct content_id *ret)
+{
+	struct stat st;
+
+	if (fstatat(directory_fd(place), path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return not_there(-errno);
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	content_id_set(ret, &st);
+	return 0;
+}
+
+static int directory_open(struct place *place, const char *path, struct content *ret)
+{
+	struct stat st;
+	_cleanup_close_ int fd = open_beneath(directory_fd(place), path, O_RDONLY | O_NONBLOCK);
+
+	if (fd < 0)
+		return not_there(fd);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	*ret = CONTENT_INIT;
+	content_id_set(&ret->id, &st);
+	ret->fd = TAKE_FD(fd);
+	return 0;
+}
+
+static bool directory_has_directory(struct place *place, const char *path)
+{
+	struct stat st;
+
+	return fstatat(directory_fd(place), path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+static bool entry_is_directory(int dir, const struct dirent *entry, bool *ret_file)
+{
+	struct stat st;
+	mode_t type = DTTOIF(entry->d_type);
+
+	if (entry->d_type == DT_UNKNOWN)
+		type = fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+			       ? st.st_mode & S_IFMT
+			       : 0;
+	*ret_file = S_ISREG(type);
+	return S_ISDIR(type);
+}
+
+static int directory_list(struct place *place, const char *path, place_visit_fn visit, void *user)
+{
+	unsigned n = 0;
+	int fd = open_beneath(directory_fd(place), path, O_RDONLY | O_DIRECTORY);
+
+	if (fd < 0)
+		return not_there(fd);
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	if (!dir) {
+		int r = -errno;
+		close_fd(fd);
+		return r;
+	}
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		bool file;
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (++n > PLACE_ENTRIES_MAX)
+			return -E2BIG;
+		bool directory = entry_is_directory(fd, e, &file);
+		int r = directory || file ? visit(e->d_name, directory, user) : 0;
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static void directory_free(struct place *place)
+{
+	struct directory *d = (struct directory *)place;
+
+	close_fd(d->fd);
+	free(d);
+}
+
+static const struct place_kind directory_kind = {
+	.stat = directory_stat,
+	.open = directory_open,
+	.has_directory = directory_has_directory,
+	.list = directory_list,
+	.free = directory_free,
+};
+
+int place_new_directory(int fd, struct place **ret)
+{
+	struct directory *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	d->place = (struct place){ &directory_kind, 1 };
+	d->fd = fd;
+	*ret = &d->place;
+	return 0;
+}

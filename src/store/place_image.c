@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A place that is a squashfs image, read through libsquashfuse: for machines that cannot mount it. The one file that
+ * includes its headers, which bring a config.h of their own. Its caches are not made for threads, so a lock is around them.
+ */
+#include "store/place_kind.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#undef PACKAGE
+#undef PACKAGE_BUGREPORT
+#undef PACKAGE_NAME
+#undef PACKAGE_STRING
+#undef PACKAGE_TARNAME
+#undef PACKAGE_URL
+#undef PACKAGE_VERSION
+#undef VERSION
+#include <squashfuse/squashfuse.h>
+
+struct image {
+	struct place place;
+	int fd;
+	struct stat st;
+	pthread_mutex_t lock;
+	sqfs fs;
+	bool open;
+};
+
+static struct image *image_of(struct place *place)
+{
+	return (struct image *)place;
+}
+
+/* -ENOENT: there is nothing of this name. */
+static int look_up(struct image *image, const char *path, sqfs_inode *ret)
+{
+	bool found = false;
+
+	if (sqfs_inode_get(&image->fs, ret, sqfs_inode_root(&image->fs)) != SQFS_OK)
+		return -EIO;
+	if (sqfs_lookup_path(&image->fs, ret, path, &found) != SQFS_OK || !found)
+		return -ENOENT;
+	return 0;
+}
+
+static void set_id(const struct image *image, const sqfs_inode *inode, struct content_id *ret)
+{
+	content_id_set(ret, &image->st);
+	ret->image = image->st.st_ino;
+	ret->inode = inode->base.inode_number;
+	ret->size = inode->xtra.reg.file_size;
+}
+
+static int look_up_file(struct image *image, const char *path, sqfs_inode *ret)
+{
+	int r = look_up(image, path, ret);
+
+	return r == 0 && !S_ISREG(ret->base.mode) ? -ENOENT : r;
+}
+
+static int image_stat(struct place *place, const char *path, struct content_id *ret)
+{
+	struct image *image = image_of(place);
+	sqfs_inode inode;
+
+	pthread_mutex_lock(&image->lock);
+	int r = look_up_file(image, path, &inode);
+	pthread_mutex_unlock(&image->lock);
+	if (r == 0)
+		set_id(image, &inode, ret);
+	return r;
+}
+
+/* A small file that lies whole in a fragment block which is stored as it is. */
+static bool fragment_extent(struct image *image, const sqfs_inode *inode, uint64_t *ret_offset)
+{
+	struct squashfs_fragment_entry entry;
+	bool compressed;
+	uint32_t size;
+
+	if (sqfs_frag_entry(&image->fs, &entry, inode->xtra.reg.frag_idx) != SQFS_OK)
+		return false;
+	sqfs_data_header(entry.size, &compressed, &size);
+	if (compressed || (uint64_t)inode->xtra.reg.frag_off + inode->xtra.reg.file_size > size)
+		return false;
+	*ret_offset = entry.start_block + inode->xtra.reg.frag_off;
+	return true;
+}
+
+/* All blocks stored as they are, one after the other, and no tail elsewhere. */
+static bool blocks_extent(struct image *image, sqfs_inode *inode, uint64_t *ret_offset)
+{
+	uint64_t left = inode->xtra.reg.file_size;
+	sqfs_blocklist list;
+
+	if (inode->xtra.reg.frag_idx != SQUASHFS_INVALID_FRAG)
+		return false;
+	sqfs_blocklist_init(&image->fs, inode, &list);
+	while (list.remain > 0) {
+		bool compressed;
+		uint32_t size;
+		uint64_t expected = left < image->fs.sb.block_size ? left : image->fs.sb.block_size;
+		if (sqfs_blocklist_next(&list) != SQFS_OK)
+			return false;
+		sqfs_data_header(list.header, &compressed, &size);
+		if (compressed || size != expected)
+			return false;
+		left -= expected;
+	}
+	*ret_offset = inode->xtra.reg.start_block;
+	return left == 0;
+}
+
+static bool find_extent(struct image *image, sqfs_inode *inode, uint64_t *ret_offset)
+{
+	uint64_t offset = 0, size = inode->xtra.reg.file_size;
+
+	bool whole =
+		size < image->fs.sb.block_size && inode->xtra.reg.frag_idx != SQUASHFS_INVALID_FRAG
+			? fragment_extent(image, inode, &offset)
+			: blocks_extent(image, inode, &offset);
+	/* A damaged image may claim anything; sendfile would only come back short, but then after the headers. */
+	if (!whole || offset > (uint64_t)image->st.st_size ||
+	    size > (uint64_t)image->st.st_size - offset)
+		return false;
+	*ret_offset = offset;
+	return true;
+}
+
+static int image_open(struct place *place, const char *path, struct content *ret)
+{
+	struct image *image = image_of(place);
+	bool extent = false;
+	uint64_t offset = 0;
+	sqfs_inode inode;
+
+	pthread_mutex_lock(&image->lock);
+	int r = look_up_file(image, path, &inode);
+	if (r == 0)
+		extent = find_extent(image, &inode, &offset);
+	pthread_mutex_unlock(&image->lock);
+	if (r < 0)
+		return r;
+	sqfs_inode *file = NULL;
+	if (!extent) {
+		file = malloc(sizeof(*file));
+		if (!file)
+			return -ENOMEM;
+		*file = inode;
+	}
+	*ret = CONTENT_INIT;
+	set_id(image, &inode, &ret->id);
+	ret->fd = extent ? image->fd : -1;
+	ret->offset = offset;
+	ret->place = place_ref(place);
+	ret->file = file;
+	return 0;
+}
+
+static ssize_t image_read(struct place *place, const struct content *content, void *buffer,
+			  size_t size, uint64_t offset)
+{
+	struct image *image = image_of(place);
+	sqfs_off_t n = (sqfs_off_t)size;
+	sqfs_inode inode = *(sqfs_inode *)content->file;
+
+	pthread_mutex_lock(&image->lock);
+	sqfs_err err = sqfs_read_range(&image->fs, &inode, (sqfs_off_t)offset, &n, buffer);
+	pthread_mutex_unlock(&image->lock);
+	return err == SQFS_OK ? (ssize_t)n : -EIO;
+}
+
+static bool image_has_directory(struct place *place, const char *path)
+{
+	struct image *image = image_of(place);
+	sqfs_inode inode;
+
+	pthread_mutex_lock(&image->lock);
+	int r = look_up(image, path, &inode);
+	pthread_mutex_unlock(&image->lock);
+	return r == 0 && S_ISDIR(inode.base.mode);
+}
+
+/* One entry at a time under the lock, so that visit may use the place. */
+static int next_entry(struct image *image, sqfs_dir *dir, sqfs_dir_entry *entry)
+{
+	sqfs_err err = SQFS_OK;
+
+	pthread_mutex_lock(&image->lock);
+	bool more = sqfs_dir_next(&image->fs, dir, entry, &err);
+	pthread_mutex_unlock(&image->lock);
+	return err != SQFS_OK ? -EIO : more;
+}
+
+static int image_list(struct place *place, const char *path, place_visit_fn visit, void *user)
+{
+	struct image *image = image_of(place);
+	sqfs_inode inode;
+	sqfs_dir dir;
+	sqfs_dir_entry entry;
+	sqfs_name name;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&image->lock);
+	int r = look_up(image, path, &inode);
+	if (r == 0 &&
+	    (!S_ISDIR(inode.base.mode) || sqfs_dir_open(&image->fs, &inode, &dir, 0) != SQFS_OK))
+		r = -ENOENT;
+	pthread_mutex_unlock(&image->lock);
+	if (r < 0)
+		return r;
+	sqfs_dentry_init(&entry, name);
+	while ((r = next_entry(image, &dir, &entry)) > 0) {
+		sqfs_mode_t mode = sqfs_dentry_mode(&entry);
+		/* The library (0.1.104) leaves the end of a longer name before it in place. */
+		name[sqfs_dentry_name_size(&entry)] = '\0';
+		if (++n > PLACE_ENTRIES_MAX)
+			return -E2BIG;
+		r = S_ISDIR(mode) || S_ISREG(mode) ? visit(name, S_ISDIR(mode), user) : 0;
+		if (r != 0)
+			return r;
+	}
+	return r;
+}
+
+static void image_free(struct place *place)
+{
+	struct image *image = image_of(place);
+
+	if (image->open)
+		sqfs_destroy(&image->fs);
+	close_fd(image->fd);
+	pthread_mutex_destroy(&image->lock);
+	free(image);
+}
+
+static const struct place_kind image_kind = {
+	.stat = image_stat,
+	.open = image_open,
+	.has_directory = image_has_directory,
+	.list = image_list,
+	.read = image_read,
+	.file_size = sizeof(sqfs_inode),
+	.free = image_free,
+};
+
+static const char *reason(sqfs_err err)
+{
+	switch (err) {
+	case SQFS_BADFORMAT:
+		return "it is no squashfs image";
+	case SQFS_BADVERSION:
+		return "its version of squashfs is not supported";
+	case SQFS_BADCOMP:
+		return "its compression is not supported";
+	default:
+		return "its tables cannot be read";
+	}
+}
+
+int place_new_image(int fd, struct place **ret, struct diag *diag)
+{
+	_cleanup_(place_unrefp) struct place *place = NULL;
+	struct image *image = calloc(1, sizeof(*image));
+
+	if (!image) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	image->place = (struct place){ &image_kind, 1 };
+	image->fd = fd;
+	pthread_mutex_init(&image->lock, NULL);
+	place = &image->place;
+	if (fstat(fd, &image->st) < 0)
+		return -errno;
+	sqfs_err err = sqfs_init(&image->fs, fd, 0);
+	if (err != SQFS_OK)
+		return diag_set(diag, -EINVAL, "%s", reason(err));
+	image->open = true;
+	*ret = TAKE_PTR(place);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_STORE_PLACE_KIND_H
+#define LARDER_STORE_PLACE_KIND_H
+/* Inside of store/place: what each kind of place can do. */
+#include <sys/stat.h>
+
+#include "store/place.h"
+
+struct place_kind {
+	int (*stat)(struct place *place, const char *path, struct content_id *ret);
+	int (*open)(struct place *place, const char *path, struct content *ret);
+	bool (*has_directory)(struct place *place, const char *path);
+	int (*list)(struct place *place, const char *path, place_visit_fn visit, void *user);
+	/* Only for contents with fd -1. */
+	ssize_t (*read)(struct place *place, const struct content *content, void *buffer,
+			size_t size, uint64_t offset);
+	size_t file_size; /* of what content.file points to */
+	void (*free)(struct place *place);
+};
+
+struct place {
+	const struct place_kind *kind;
+	unsigned owners; /* atomic */
+};
+
+void content_id_set(struct content_id *id, const struct stat *st);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/view.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/names.h"
+#include "base/text.h"
+
+struct view {
+	unsigned owners; /* atomic */
+	struct source **sources;
+	size_t n_main;
+	size_t n;	      /* with the fallbacks */
+	char *fallback_dir;   /* NULL: there are none, or they are open */
+	pthread_mutex_t lock; /* for sources and n once fallbacks are opened */
+};
+
+struct view *view_ref(struct view *view)
+{
+	__atomic_add_fetch(&view->owners, 1, __ATOMIC_RELAXED);
+	return view;
+}
+
+void view_unref(struct view *view)
+{
+	if (__atomic_sub_fetch(&view->owners, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	for (size_t i = 0; i < view->n; i++)
+		source_unref(view->sources[i]);
+	free(view->sources);
+	free(view->fallback_dir);
+	pthread_mutex_destroy(&view->lock);
+	free(view);
+}
+
+/* Takes source in any case. */
+static int add_source(struct view *view, struct source *source)
+{
+	struct source **larger = view->n < VIEW_SOURCES_MAX
+					 ? reallocarray(view->sources, view->n + 1, sizeof(*larger))
+					 : NULL;
+
+	if (!larger) {
+		source_unref(source);
+		return view->n < VIEW_SOURCES_MAX ? -ENOMEM : -E2BIG;
+	}
+	view->sources = larger;
+	view->sources[view->n++] = source;
+	return 0;
+}
+
+static int new_empty(struct view **ret)
+{
+	struct view *view = calloc(1, sizeof(*view));
+
+	if (!view)
+		return -ENOMEM;
+	view->owners = 1;
+	pthread_mutex_init(&view->lock, NULL);
+	*ret = view;
+	return 0;
+}
+
+int view_new(struct source *const sources[], size_t n, struct view **ret)
+{
+	_cleanup_(view_unrefp) struct view *view = NULL;
+	int r = new_empty(&view);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_source(view, source_ref(sources[i]));
+	if (r < 0)
+		return r;
+	view->n_main = view->n;
+	*ret = TAKE_PTR(view);
+	return 0;
+}
+
+static int add_path(struct view *view, const char *dir, const char *name)
+{
+	_cleanup_free_ char *path = path_join(dir, name);
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	struct source *source;
+
+	if (!path)
+		return -ENOMEM;
+	int r = source_open(path, &source, &diag);
+	if (r < 0) {
+		log_debug("no source: %s", diag_text(&diag));
+		return r == -ENOMEM ? r : 0;
+	}
+	return add_source(view, source);
+}
+
+int view_new_run_dir(const char *run_dir, struct view **ret)
+{
+	static const char *const names[] = { NAME_RUN_VOLUME, NAME_RUN_CACHE };
+	_cleanup_(view_unrefp) struct view *view = NULL;
+	_cleanup_free_ char *stopping = path_join(run_dir, NAME_RUN_STOPPING);
+	int r = stopping ? new_empty(&view) : -ENOMEM;
+
+	if (r == 0 && access(stopping, F_OK) == 0) {
+		*ret = TAKE_PTR(view);
+		return 0;
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++)
+		r = add_path(view, run_dir, names[i]);
+	if (r < 0)
+		return r;
+	view->n_main = view->n;
+	view->fallback_dir = path_join(run_dir, NAME_RUN_LAYERS);
+	if (!view->fallback_dir)
+		return -ENOMEM;
+	*ret = TAKE_PTR(view);
+	return 0;
+}
+
+size_t view_main_sources(const struct view *view)
+{
+	return view->n_main;
+}
+
+/* The last in natural order is on top of the others, so it comes first. */
+static void open_fallbacks(struct view *view)
+{
+	_cleanup_free_ char *path = TAKE_PTR(view->fallback_dir);
+	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+	_cleanup_strv_ char **names = NULL;
+
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+		if (*e->d_name != '.' && strv_add(&names, e->d_name) < 0)
+			return;
+	strv_sort_natural(names);
+	for (size_t i = strv_length(names); i-- > 0;)
+		if (add_path(view, path, names[i]) < 0)
+			return;
+}
+
+struct source *view_source(struct view *view, size_t position)
+{
+	if (position < view->n_main)
+		return view->sources[position];
+	pthread_mutex_lock(&view->lock);
+	if (view->fallback_dir)
+		open_fallbacks(view);
+	struct source *source = position < view->n ? view->sources[position] : NULL;
+	pthread_mutex_unlock(&view->lock);
+	return source;
+}
+
+bool view_has_images(struct view *view)
+{
+	for (size_t i = 0; i < view->n_main; i++) {
+		_cleanup_strv_ char **registries = NULL;
+		if (source_registries(view->sources[i], &registries) == 0 && registries)
+			return true;
+	}
+	return false;
+}
+
+bool view_has_repository(struct view *view, const char *registry, const char *repository)
+{
+	for (size_t i = 0; i < view->n_main; i++)
+		if (source_has_repository(view->sources[i], registry, repository))
+			return true;
+	return false;
+}
+
+int view_find_registry(struct view *view, const char *repository, char **ret)
+{
+	_cleanup_free_ char *found = NULL;
+
+	for (size_t i = 0; i < view->n_main; i++) {
+		_cleanup_strv_ char **registries = NULL;
+		int r = source_registries(view->sources[i], &registries);
+		if (r == -ENOMEM)
+			return r;
+		STRV_FOREACH (registry, registries) {
+			if (!source_has_repository(view->sources[i], *registry, repository) ||
+			    (found && strcmp(found, *registry) == 0))
+				continue;
+			if (found)
+				return -ENOTUNIQ;
+			found = strdup(*registry);
+			if (!found)
+				return -ENOMEM;
+		}
+	}
+	if (!found)
+		return -ENOENT;
+	*ret = TAKE_PTR(found);
+	return 0;
+}
