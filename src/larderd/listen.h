@@ -11,7 +11,7 @@
 /* "ADDR:PORT", "[ADDR]:PORT" or "unix:PATH". Returns a descriptor. -EINVAL with diag: not an address. */
 int listen_on(const char *address, struct diag *diag);
 
-/* "127.0.0.1:3172" or "unix:/path", as the socket says it itself. */
+/* "127.0.0.1:5000" or "unix:/path", as the socket says it itself. */
 const char *listen_name(int fd, char buffer[static LISTEN_NAME_MAX]);
 
 #endif

@@ -31,7 +31,7 @@ static int tree_source_tag_path(struct source *source, const char *registry, con
 	return tree_tag_path(registry, repository, tag, path);
 }
 
-/* "manifests/<registry>/<repository>/<kind>" */
+/* manifests/<registry>/<repository>/<kind> */
 static int kind_path(const char *registry, const char *repository, const char *kind,
 		     char path[static PATH_MAX])
 {
