@@ -6,6 +6,10 @@
 
 extern const struct command command_build;
 extern const struct command command_disks;
+extern const struct command command_layers;
+extern const struct command command_layers_check;
+extern const struct command command_layers_list;
+extern const struct command command_layers_sync;
 extern const struct command command_status;
 extern const struct command command_volume_plan;
 extern const struct command command_volume_provision;

@@ -258,6 +258,12 @@ static int take_layer_key(struct reader *r, const char *key, const yaml_node_t *
 	return 0;
 }
 
+static int compare_images(const void *a, const void *b)
+{
+	return strcmp(((const struct layer_image *)a)->reference,
+		      ((const struct layer_image *)b)->reference);
+}
+
 static int check_layer(struct reader *r, const struct layer_manifest *m)
 {
 	if (!m->name)
@@ -269,6 +275,11 @@ static int check_layer(struct reader *r, const struct layer_manifest *m)
 	if (!m->images || !m->blobs)
 		return diag_set(r->diag, -EINVAL, "there is no list of %s",
 				m->images ? "blobs" : "images");
+	qsort(m->images, m->n_images, sizeof(*m->images), compare_images);
+	for (size_t i = 1; i < m->n_images; i++)
+		if (strcmp(m->images[i - 1].reference, m->images[i].reference) == 0)
+			return diag_set(r->diag, -EINVAL, "\"%s\" is listed twice",
+					m->images[i].reference);
 	return 0;
 }
 

@@ -45,7 +45,7 @@ struct layer_manifest {
 	char *name;
 	char *version;		    /* NULL: none */
 	char *author, *description; /* NULL: none */
-	struct layer_image *images;
+	struct layer_image *images; /* sorted by reference */
 	size_t n_images;
 	struct digest *blobs; /* sorted */
 	size_t n_blobs;

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* larder layers: list, check, sync, add, prune, verify. */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "larder/commands.h"
+#include "larder/layers_common.h"
+#include "larder/output.h"
+#include "larder/progress.h"
+#include "layers/report.h"
+
+static const char *short_reason(const struct layer *layer)
+{
+	if (layer->reason)
+		return layer->reason;
+	return layer->mount ? layer->mount : layer->path ? layer->path : "";
+}
+
+/* One row a layer; what the table shows is words, what JSON shows is values. */
+static json_t *table_rows(const struct layers_result *result)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; rows && i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		char size[TEXT_SIZE_MAX];
+		text_size_iec(layer->size, size);
+		json_array_append_new(
+			rows, json_pack("{s:s, s:s?, s:s, s:s, s:s, s:I, s:s}", "layer",
+					layer->manifest.name, "version", layer->manifest.version,
+					"state", layer_state_name(layer->state), "from",
+					layer->path ? layer_origin_name(layer->origin) : "-",
+					"size", layer->size ? size : "-", "images",
+					(json_int_t)layer->manifest.n_images, "where",
+					short_reason(layer)));
+	}
+	return rows;
+}
+
+static json_t *media_rows(const struct layers_result *result)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; rows && i < result->n_media; i++) {
+		const struct medium *m = &result->media[i];
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:s, s:s, s:s}", "medium", m->device,
+						"label", m->label, "filesystem", m->fstype, "where",
+						m->mount    ? m->mount
+						: m->reason ? m->reason
+							    : ""));
+	}
+	return rows;
+}
+
+static int print_result(const struct context *context, const struct layers_result *result)
+{
+	static const struct column columns[] = {
+		{ "LAYER", "layer", false },	    { "VERSION", "version", false },
+		{ "STATE", "state", false },	    { "FROM", "from", false },
+		{ "SIZE", "size", true },	    { "IMAGES", "images", true },
+		{ "WHERE OR WHY", "where", false },
+	};
+	static const struct column media_columns[] = {
+		{ "MEDIUM", "medium", false },
+		{ "LABEL", "label", false },
+		{ "FILESYSTEM", "filesystem", false },
+		{ "WHERE OR WHY", "where", false },
+	};
+
+	if (context->output != OUTPUT_TABLE) {
+		json_auto_t *value = report_result(result);
+		return value ? output_value(context, value) : EXIT_FAILED;
+	}
+	json_auto_t *rows = table_rows(result), *media = media_rows(result);
+	int status = output_table(rows, columns, ARRAY_SIZE(columns));
+	if (status == EXIT_DONE && json_array_size(media) > 0) {
+		putchar('\n');
+		status = output_table(media, media_columns, ARRAY_SIZE(media_columns));
+	}
+	print_notes(result);
+	return status;
+}
+
+static int run_list(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	_cleanup_(machine_config_freep) struct machine_config *config = NULL;
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	int status = parse_simple_arguments(context, self, argc, argv, 0);
+
+	if (status >= 0)
+		return status;
+	int r = load_machine_config(context, &config, &diag);
+	if (r == 0) {
+		struct layers_request request = layers_request_for(context, config);
+		r = layers_inspect(&request, &result, &diag);
+	}
+	return r < 0 ? command_failed(r, &diag) : print_result(context, &result);
+}
+
+/* Drift: what is configured is not active, or what is there is not used as it should be. */
+static bool is_drift(const struct layer *layer)
+{
+	return layer->state == LAYER_MISSING || layer->state == LAYER_BROKEN ||
+	       layer->state == LAYER_NOT_CONFIGURED || layer->state == LAYER_REFUSED ||
+	       (layer->state == LAYER_ACTIVE && !layer->mount);
+}
+
+static int print_drift(const struct layers_result *result)
+{
+	int status = strv_length(result->conflicts) ? EXIT_FAILED : EXIT_DONE;
+
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		if (!is_drift(layer))
+			continue;
+		status = EXIT_FAILED;
+		log_error("%s%s%s: %s: %s", layer->manifest.name,
+			  layer->manifest.version ? " " : "",
+			  layer->manifest.version ? layer->manifest.version : "",
+			  layer->state == LAYER_ACTIVE ? "not mounted"
+						       : layer_state_name(layer->state),
+			  layer->reason ? layer->reason
+			  : layer->path ? layer->path
+					: "");
+	}
+	return status;
+}
+
+static int run_check(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	_cleanup_(machine_config_freep) struct machine_config *config = NULL;
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	int status = parse_simple_arguments(context, self, argc, argv, 0);
+
+	if (status >= 0)
+		return status;
+	int r = load_machine_config(context, &config, &diag);
+	if (r == 0) {
+		struct layers_request request = layers_request_for(context, config);
+		r = layers_inspect(&request, &result, &diag);
+	}
+	if (r < 0)
+		return command_failed(r, &diag);
+	print_notes(&result);
+	status = print_drift(&result);
+	if (status == EXIT_DONE)
+		printf("every configured layer is active, and nothing else\n");
+	return status;
+}
+
+static int show_sync(const struct context *context, const struct layers_result *result)
+{
+	if (context->output != OUTPUT_TABLE)
+		return print_result(context, result);
+	print_notes(result);
+	if (result->copied)
+		printf("%u layer%s copied to the volume; generation %u is served\n", result->copied,
+		       result->copied == 1 ? "" : "s", result->generation);
+	else
+		printf("nothing to copy; generation %u is served\n", result->generation);
+	return EXIT_DONE;
+}
+
+static int run_sync(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	_cleanup_(machine_config_freep) struct machine_config *config = NULL;
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	struct progress progress;
+	int status = parse_simple_arguments(context, self, argc, argv, 0);
+
+	if (status >= 0)
+		return status;
+	int r = load_machine_config(context, &config, &diag);
+	if (r < 0)
+		return command_failed(r, &diag);
+	struct layers_request request = layers_request_for(context, config);
+	progress_start(&progress, "copying");
+	request.progress = progress_update;
+	request.user = &progress;
+	r = layers_sync(&request, &result, &diag);
+	progress_end(&progress);
+	update_status(context, &result);
+	if (r < 0) {
+		print_notes(&result);
+		return command_failed(r, &diag);
+	}
+	return show_sync(context, &result);
+}
+
+const struct command command_layers = {
+	.name = "layers",
+	.synopsis = "[list]",
+	.summary = "Show cache layers, active and not, and why",
+	.run = run_list,
+};
+
+const struct command command_layers_list = {
+	.name = "layers list",
+	.synopsis = "",
+	.summary = "The same as \"layers\"",
+	.run = run_list,
+};
+
+const struct command command_layers_check = {
+	.name = "layers check",
+	.synopsis = "",
+	.summary = "Exit with 1 if configured layers and active ones differ",
+	.run = run_check,
+};
+
+const struct command command_layers_sync = {
+	.name = "layers sync",
+	.synopsis = "",
+	.summary = "Copy layers from media to the volume, and release the media",
+	.run = run_sync,
+};

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From what lies around to one generation: find, open and check each, choose, mount, merge, publish, clean up. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "layers/find.h"
+#include "layers/generation.h"
+#include "layers/layer_open.h"
+#include "layers/layers.h"
+#include "layers/media.h"
+#include "layers/mount_api.h"
+#include "layers/run_lock.h"
+#include "layers/select.h"
+#include "layers/trust.h"
+
+/* Each candidate keeps a descriptor or two until the generation stands. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= 2 * LAYERS_MAX + 256)
+		return;
+	limit.rlim_cur =
+		limit.rlim_max < 2 * LAYERS_MAX + 256 ? limit.rlim_max : 2 * LAYERS_MAX + 256;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int mark_broken(struct layer *layer, int err, struct diag *why)
+{
+	layer->state = LAYER_BROKEN;
+	free(layer->reason);
+	layer->reason = strdup(why->message ? diag_text(why) : strerror(-err));
+	return layer->reason ? 0 : -ENOMEM;
+}
+
+static int open_all(const struct layers_request *request, struct layers_result *result,
+		    struct mounted_layers *mounted)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		_cleanup_diag_ struct diag why = DIAG_INIT;
+		struct layer *layer = &result->layers[i];
+		int e = layer_open(layer, request->run_dir, mounted, &why);
+		if (e == -ENOMEM)
+			return e;
+		if (e < 0) {
+			layer_close(layer);
+			r = mark_broken(layer, e, &why);
+		}
+	}
+	return r;
+}
+
+static int mount_active(const struct layers_request *request, struct layers_result *result)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		_cleanup_diag_ struct diag why = DIAG_INIT;
+		struct layer *layer = &result->layers[i];
+		if (layer->state != LAYER_ACTIVE)
+			continue;
+		int e = layer_mount(layer, request->run_dir, &why);
+		if (e == -ENOMEM)
+			return e;
+		if (e < 0)
+			r = mark_broken(layer, e, &why);
+	}
+	return r;
+}
+
+/* The directories of the active layers, the first on top, as one overlay takes them. */
+static int active_dirs(const struct layers_result *result, const char ***ret, size_t *ret_n)
+{
+	const char **dirs = calloc(result->n_layers + 1, sizeof(*dirs));
+	size_t n = 0;
+
+	if (!dirs)
+		return -ENOMEM;
+	for (size_t i = result->n_layers; i-- > 0;)
+		if (result->layers[i].state == LAYER_ACTIVE && result->layers[i].mount)
+			dirs[n++] = result->layers[i].mount;
+	*ret = dirs;
+	*ret_n = n;
+	return 0;
+}
+
+static int publish(const struct layers_request *request, struct layers_result *result,
+		   struct diag *diag)
+{
+	_cleanup_free_ const char **dirs = NULL;
+	size_t n = 0;
+	int r = active_dirs(result, &dirs, &n);
+
+	if (r < 0)
+		return r;
+	result->generation = generation_current(request->run_dir);
+	if (n == 0) {
+		result->changed = result->generation != 0;
+		result->generation = 0;
+		return 0;
+	}
+	if (result->generation && generation_is(request->run_dir, result->generation, dirs, n))
+		return 0;
+	r = generation_publish(request->run_dir, dirs, n, &result->generation, diag);
+	result->changed = r == 0;
+	return r;
+}
+
+/* What the new generation does not use: older generations first, since they hold the layers. */
+static void clean_up(const struct layers_request *request, struct layers_result *result,
+		     struct mounted_layers *mounted)
+{
+	(void)generation_clean(request->run_dir, result->generation);
+	for (size_t i = 0; i < mounted->n; i++) {
+		bool needed = false;
+		for (size_t k = 0; k < result->n_layers; k++)
+			needed |= result->layers[k].state == LAYER_ACTIVE &&
+				  result->layers[k].mount &&
+				  strcmp(result->layers[k].mount, mounted->list[i].point) == 0;
+		if (!needed)
+			(void)unmount(mounted->list[i].point);
+	}
+	for (size_t i = 0; i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_ACTIVE || layer->tree)
+			continue;
+		free(layer->mount);
+		layer->mount = NULL;
+	}
+}
+
+static void close_all(struct layers_result *result)
+{
+	for (size_t i = 0; i < result->n_layers; i++)
+		layer_close(&result->layers[i]);
+}
+
+/* Finds, opens and chooses: everything but the mounting. */
+static int survey(const struct layers_request *request, struct layers_result *result, bool mount,
+		  struct mounted_layers *mounted, struct diag *diag)
+{
+	int r = media_find(request, mount, result, diag);
+
+	if (r == 0)
+		r = layers_find(request, result, diag);
+	if (r == 0)
+		r = mounted_layers_read(request->run_dir, mounted);
+	if (r == 0)
+		r = open_all(request, result, mounted);
+	if (r == 0)
+		r = trust_check(&request->config->layers, request->root, result);
+	return r < 0 ? r : layers_select(&request->config->layers, result);
+}
+
+int layers_activate_locked(const struct layers_request *request, struct layers_result *ret,
+			   struct diag *diag)
+{
+	_cleanup_(mounted_layers_done) struct mounted_layers mounted = { 0 };
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	int r = survey(request, &result, true, &mounted, diag);
+
+	if (r == 0)
+		r = mount_active(request, &result);
+	if (r == 0)
+		r = publish(request, &result, diag);
+	if (r == 0)
+		clean_up(request, &result, &mounted);
+	close_all(&result);
+	if (r < 0)
+		return r;
+	*ret = result;
+	result = (struct layers_result){ 0 };
+	return 0;
+}
+
+/* The request with its run directory as /proc/self/mountinfo would write it; made if it is not there. */
+static int settle_run_dir(const struct layers_request *request, struct layers_request *ret,
+			  char **ret_run_dir, struct diag *diag)
+{
+	int r = mkdir_all_at(AT_FDCWD, request->run_dir, 0755);
+	char *real = r == 0 ? realpath(request->run_dir, NULL) : NULL;
+
+	if (!real)
+		return diag_set(diag, r < 0 ? r : -errno, "%s: %s", request->run_dir,
+				strerror(r < 0 ? -r : errno));
+	*ret = *request;
+	ret->run_dir = real;
+	*ret_run_dir = real;
+	return 0;
+}
+
+int run_lock(const struct layers_request *request, struct layers_request *ret, char **ret_run_dir,
+	     int *ret_lock, struct diag *diag)
+{
+	int r = settle_run_dir(request, ret, ret_run_dir, diag);
+	_cleanup_free_ char *path = r < 0 ? NULL : path_join(*ret_run_dir, "lock");
+
+	if (r < 0)
+		return r;
+	if (!path)
+		return -ENOMEM;
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return diag_set(diag, -errno, "%s: %s", path, strerror(errno));
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	raise_descriptor_limit();
+	*ret_lock = TAKE_FD(fd);
+	return 0;
+}
+
+int layers_activate(const struct layers_request *request, struct layers_result *ret,
+		    struct diag *diag)
+{
+	_cleanup_free_ char *run_dir = NULL;
+	_cleanup_close_ int lock = -1;
+	struct layers_request settled;
+	int r = run_lock(request, &settled, &run_dir, &lock, diag);
+
+	return r < 0 ? r : layers_activate_locked(&settled, ret, diag);
+}
+
+int layers_inspect(const struct layers_request *request, struct layers_result *ret,
+		   struct diag *diag)
+{
+	_cleanup_(mounted_layers_done) struct mounted_layers mounted = { 0 };
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	_cleanup_free_ char *run_dir = NULL;
+	_cleanup_close_ int lock = -1;
+	struct layers_request settled;
+	int r = run_lock(request, &settled, &run_dir, &lock, diag);
+
+	if (r == 0)
+		r = survey(&settled, &result, false, &mounted, diag);
+	if (r == 0)
+		result.generation = generation_current(settled.run_dir);
+	close_all(&result);
+	if (r < 0)
+		return r;
+	*ret = result;
+	result = (struct layers_result){ 0 };
+	return 0;
+}

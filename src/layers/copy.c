@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/copy.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+
+#define CHUNK		(1024 * 1024)
+#define WRITEBACK_BYTES (16 * 1024 * 1024) /* how far writing may run ahead of the disk */
+#define SUM_BYTES_MAX	4096
+#define SIG_BYTES_MAX	4096
+#define HEX_DIGITS	64
+
+int copy_read_sum(const char *file, struct digest *ret, struct diag *diag)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	char digest[sizeof("sha256:") + HEX_DIGITS];
+
+	if (asprintf(&path, "%s" NAME_LAYER_SUM_SUFFIX, file) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	int r = read_file_at(AT_FDCWD, path, SUM_BYTES_MAX, &text, NULL);
+	if (r < 0)
+		return r == -ENOENT ? r : diag_set(diag, -EINVAL, "%s: %s", path, strerror(-r));
+	snprintf(digest, sizeof(digest), "sha256:%.*s", HEX_DIGITS, text);
+	if (strlen(text) < HEX_DIGITS || !strchr(" \t\r\n", text[HEX_DIGITS]) ||
+	    digest_parse(digest, ret) < 0)
+		return diag_set(diag, -EINVAL, "%s: it does not begin with a SHA-256 sum", path);
+	return 0;
+}
+
+struct copy {
+	const struct copy_job *job;
+	int from, to;
+	uint64_t size, done, flushed;
+	char *part; /* path of the unfinished copy */
+	char *chunk;
+	struct hasher *hasher;
+	struct diag *diag;
+};
+
+static void copy_done(struct copy *c)
+{
+	close_fd(c->from);
+	close_fd(c->to);
+	free(c->part);
+	free(c->chunk);
+	hasher_freep(&c->hasher);
+}
+
+static void report(struct copy *c)
+{
+	if (c->job->progress)
+		c->job->progress(c->done, c->size, c->job->name, c->job->user);
+}
+
+static int open_source(struct copy *c)
+{
+	struct stat st;
+
+	c->from = open(c->job->from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (c->from < 0 || fstat(c->from, &st) < 0)
+		return diag_set(c->diag, -errno, "%s: %s", c->job->from, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return diag_set(c->diag, -EINVAL, "%s: it is no regular file", c->job->from);
+	c->size = (uint64_t)st.st_size;
+	(void)posix_fadvise(c->from, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return 0;
+}
+
+/* ".tmp/<first digits of the sum>-<name>.part"; a copy without a sum is never continued. */
+static int open_part(struct copy *c, const struct digest *sum)
+{
+	char text[DIGEST_STRING_MAX] = "sha256:unsummed";
+
+	if (sum)
+		digest_format(sum, text);
+	if (asprintf(&c->part, "%s/%.16s-%s.part", c->job->incoming, strchr(text, ':') + 1,
+		     c->job->name) < 0) {
+		c->part = NULL;
+		return -ENOMEM;
+	}
+	c->to = open(c->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (sum ? 0 : O_TRUNC),
+		     0644);
+	return c->to < 0 ? diag_set(c->diag, -errno, "%s: %s", c->part, strerror(errno)) : 0;
+}
+
+/* What is there already counts as copied once it is hashed; what is longer than the source is cut. */
+static int take_up(struct copy *c)
+{
+	struct stat st;
+
+	if (fstat(c->to, &st) < 0)
+		return -errno;
+	uint64_t have = (uint64_t)st.st_size;
+	if (have > c->size && ftruncate(c->to, 0) < 0)
+		return -errno;
+	if (have > c->size)
+		have = 0;
+	int r = 0;
+	while (r == 0 && c->done < have) {
+		size_t part = have - c->done < CHUNK ? (size_t)(have - c->done) : CHUNK;
+		r = pread_exact(c->to, c->chunk, part, c->done);
+		if (r == 0)
+			r = hasher_update(c->hasher, c->chunk, part);
+		c->done += part;
+		report(c);
+	}
+	c->flushed = c->done;
+	return r;
+}
+
+/* Hands what was written to the disk early, so that the fsync at the end is short and the page cache stays small. */
+static void flush_behind(struct copy *c)
+{
+	if (c->done - c->flushed < WRITEBACK_BYTES)
+		return;
+	(void)sync_file_range(c->to, (off_t)c->flushed, (off_t)(c->done - c->flushed),
+			      SYNC_FILE_RANGE_WRITE);
+	c->flushed = c->done;
+}
+
+static int pump(struct copy *c)
+{
+	int r = 0;
+
+	while (r == 0 && c->done < c->size) {
+		size_t part = c->size - c->done < CHUNK ? (size_t)(c->size - c->done) : CHUNK;
+		r = pread_exact(c->from, c->chunk, part, c->done);
+		if (r < 0)
+			return diag_set(c->diag, r, "%s: cannot read at byte %" PRIu64 ": %s",
+					c->job->from, c->done, strerror(-r));
+		r = hasher_update(c->hasher, c->chunk, part);
+		if (r == 0)
+			r = pwrite_exact(c->to, c->chunk, part, c->done);
+		c->done += part;
+		flush_behind(c);
+		report(c);
+	}
+	return r;
+}
+
+static int fill(struct copy *c)
+{
+	c->chunk = malloc(CHUNK);
+	int r = c->chunk ? hasher_new(DIGEST_SHA256, &c->hasher) : -ENOMEM;
+
+	if (r == 0)
+		r = take_up(c);
+	if (r == 0)
+		r = pump(c);
+	if (r == 0 && fsync(c->to) < 0)
+		r = -errno;
+	if (r == -ENOSPC || r == -EDQUOT)
+		return diag_set(c->diag, -ENOSPC,
+				"%s does not fit: %" PRIu64 " of %" PRIu64
+				" bytes could be written",
+				c->job->name, c->done, c->size);
+	return r;
+}
+
+static int check(struct copy *c, const struct digest *sum, struct digest *ret)
+{
+	char want[DIGEST_STRING_MAX], got[DIGEST_STRING_MAX];
+	int r = hasher_finish(c->hasher, ret);
+
+	if (r < 0 || !sum || digest_equal(sum, ret))
+		return r;
+	return diag_set(c->diag, -EBADMSG,
+			"%s: its content is %s, but " NAME_LAYER_SUM_SUFFIX " says %s",
+			c->job->from, digest_format(ret, got), digest_format(sum, want));
+}
+
+static int write_sum(const struct copy_job *job, const struct digest *digest)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	char hex[DIGEST_STRING_MAX];
+
+	if (asprintf(&path, "%s/%s" NAME_LAYER_SUM_SUFFIX, job->to, job->name) < 0 ||
+	    asprintf(&text, "%s  %s\n", strchr(digest_format(digest, hex), ':') + 1, job->name) < 0)
+		return -ENOMEM;
+	return write_file_durable_at(AT_FDCWD, path, text, strlen(text), 0644);
+}
+
+/* A file that lies beside the layer, taken along if it is there. */
+static int copy_beside(const struct copy_job *job, const char *suffix)
+{
+	_cleanup_free_ char *from = NULL, *to = NULL, *content = NULL;
+	size_t size;
+
+	if (asprintf(&from, "%s%s", job->from, suffix) < 0 ||
+	    asprintf(&to, "%s/%s%s", job->to, job->name, suffix) < 0)
+		return -ENOMEM;
+	int r = read_file_at(AT_FDCWD, from, SIG_BYTES_MAX, &content, &size);
+	if (r == -ENOENT)
+		return unlink(to) < 0 && errno != ENOENT ? -errno : 0;
+	return r < 0 ? r : write_file_durable_at(AT_FDCWD, to, content, size, 0644);
+}
+
+/* The image gets its name last: where it is, its sum and signature are. */
+static int publish(struct copy *c, const struct digest *digest)
+{
+	_cleanup_free_ char *target = NULL;
+
+	if (asprintf(&target, "%s/%s", c->job->to, c->job->name) < 0) {
+		target = NULL;
+		return -ENOMEM;
+	}
+	int r = write_sum(c->job, digest);
+	if (r == 0)
+		r = copy_beside(c->job, NAME_LAYER_SIG_SUFFIX);
+	if (r == 0 && rename(c->part, target) < 0)
+		r = -errno;
+	if (r == 0)
+		r = fsync_parent_at(AT_FDCWD, target);
+	return r < 0 ? diag_set(c->diag, r, "%s: %s", target, strerror(-r)) : 0;
+}
+
+int copy_layer(const struct copy_job *job,
+	       int (*verify)(const char *path, void *user, struct diag *diag), void *verify_user,
+	       struct diag *diag)
+{
+	_cleanup_(copy_done) struct copy c = { .job = job, .from = -1, .to = -1, .diag = diag };
+	struct digest sum, digest;
+	int has_sum = copy_read_sum(job->from, &sum, diag);
+
+	if (has_sum < 0 && has_sum != -ENOENT)
+		return has_sum;
+	int r = open_source(&c);
+	if (r == 0)
+		r = open_part(&c, has_sum == 0 ? &sum : NULL);
+	if (r == 0)
+		r = fill(&c);
+	if (r == 0)
+		r = check(&c, has_sum == 0 ? &sum : NULL, &digest);
+	if (r == 0 && has_sum == -ENOENT && verify)
+		r = verify(c.part, verify_user, diag);
+	if (r == 0)
+		r = publish(&c, &digest);
+	/* A part that is wrong or too long is of no use; one that merely was interrupted is. */
+	if (c.part && (r == -EBADMSG || r == -ENOSPC || r == -EINVAL))
+		(void)unlink(c.part);
+	return r;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/generation.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "block/mounts.h"
+#include "layers/mount_api.h"
+
+#define LIST_BYTES_MAX (4 * 1024 * 1024)
+#define EMPTY_NAME     "empty" /* the bottom: an overlay wants two directories at least */
+
+static bool parse_number(const char *text, unsigned *ret)
+{
+	char *end;
+
+	if (*text < '1' || *text > '9')
+		return false;
+	unsigned long n = strtoul(text, &end, 10);
+	if (*end || n > INT_MAX)
+		return false;
+	*ret = (unsigned)n;
+	return true;
+}
+
+static int is_mounted(const char *point)
+{
+	_cleanup_mounts_ struct mounts mounts = { 0 };
+
+	return mounts_now(&mounts) == 0 && mounts_at(&mounts, point) != NULL;
+}
+
+unsigned generation_current(const char *run_dir)
+{
+	_cleanup_free_ char *link = path_join(run_dir, NAME_RUN_CACHE), *point = NULL;
+	char target[64];
+	unsigned number;
+
+	if (!link)
+		return 0;
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+	if (n < 0)
+		return 0;
+	target[n] = '\0';
+	if (!text_starts_with(target, NAME_RUN_GEN "/") ||
+	    !parse_number(target + strlen(NAME_RUN_GEN "/"), &number))
+		return 0;
+	point = path_join(run_dir, target);
+	return point && is_mounted(point) ? number : 0;
+}
+
+static int list_text(const char *const *lower, size_t n, char **ret, size_t *ret_size)
+{
+	FILE *f = open_memstream(ret, ret_size);
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s\n", lower[i]);
+	return fclose(f) == 0 ? 0 : -ENOMEM;
+}
+
+static int generation_path(const char *run_dir, unsigned number, const char *suffix, char **ret)
+{
+	int n = asprintf(ret, "%s/" NAME_RUN_GEN "/%u%s", run_dir, number, suffix);
+
+	if (n >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+int generation_is(const char *run_dir, unsigned number, const char *const *lower, size_t n)
+{
+	_cleanup_free_ char *path = NULL, *have = NULL, *want = NULL;
+	size_t size;
+	int r = generation_path(run_dir, number, ".list", &path);
+
+	if (r == 0)
+		r = list_text(lower, n, &want, &size);
+	if (r == 0)
+		r = read_file_at(AT_FDCWD, path, LIST_BYTES_MAX, &have, NULL);
+	return r == 0 && strcmp(have, want) == 0;
+}
+
+/* One more than any that was there since boot, so that a number never means two things. */
+static int next_number(const char *gen_dir, unsigned *ret)
+{
+	_cleanup_closedir_ DIR *d = opendir(gen_dir);
+	unsigned highest = 0;
+
+	if (!d)
+		return -errno;
+	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+		char name[NAME_MAX + 1];
+		unsigned number;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(e->d_name, "."), e->d_name);
+		if (parse_number(name, &number) && number > highest)
+			highest = number;
+	}
+	*ret = highest + 1;
+	return 0;
+}
+
+static int mount_generation(const char *run_dir, const char *gen_dir, unsigned number,
+			    const char *const *lower, size_t n, struct diag *diag)
+{
+	_cleanup_free_ char *target = NULL, *list = NULL, *text = NULL, *empty = NULL;
+	_cleanup_free_ const char **all = calloc(n + 1, sizeof(*all));
+	size_t size;
+	int r = all ? generation_path(run_dir, number, "", &target) : -ENOMEM;
+
+	if (r == 0)
+		r = generation_path(run_dir, number, ".list", &list);
+	if (r == 0)
+		r = list_text(lower, n, &text, &size);
+	empty = path_join(gen_dir, EMPTY_NAME);
+	if (r == 0)
+		r = empty ? mkdir_all_at(AT_FDCWD, empty, 0755) : -ENOMEM;
+	if (r == 0)
+		r = mkdir_all_at(AT_FDCWD, target, 0755);
+	if (r == 0)
+		r = write_file_atomic_at(AT_FDCWD, list, text, size, 0644);
+	if (r < 0)
+		return diag_set(diag, r, "%s: %s", gen_dir, strerror(-r));
+	memcpy(all, lower, n * sizeof(*all));
+	all[n] = empty;
+	return mount_overlay(all, n + 1, target, diag);
+}
+
+int generation_publish(const char *run_dir, const char *const *lower, size_t n,
+		       unsigned *ret_number, struct diag *diag)
+{
+	_cleanup_free_ char *gen_dir = path_join(run_dir, NAME_RUN_GEN);
+	_cleanup_free_ char *link = path_join(run_dir, NAME_RUN_CACHE);
+	char target[64];
+	unsigned number = 0;
+
+	if (!gen_dir || !link)
+		return -ENOMEM;
+	int r = mkdir_all_at(AT_FDCWD, gen_dir, 0755);
+	if (r == 0)
+		r = next_number(gen_dir, &number);
+	if (r < 0)
+		return diag_set(diag, r, "%s: %s", gen_dir, strerror(-r));
+	r = mount_generation(run_dir, gen_dir, number, lower, n, diag);
+	if (r < 0)
+		return r;
+	snprintf(target, sizeof(target), NAME_RUN_GEN "/%u", number);
+	r = symlink_atomic_at(target, AT_FDCWD, link);
+	if (r < 0)
+		return diag_set(diag, r, "%s: %s", link, strerror(-r));
+	*ret_number = number;
+	return 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+	return (x < y) - (x > y);
+}
+
+/* The numbers that have a directory, the newest first. */
+static int list_numbers(const char *gen_dir, unsigned **ret, size_t *ret_n)
+{
+	_cleanup_closedir_ DIR *d = opendir(gen_dir);
+	_cleanup_free_ unsigned *numbers = NULL;
+	size_t n = 0;
+
+	if (!d)
+		return -errno;
+	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+		unsigned number;
+		if (!parse_number(e->d_name, &number))
+			continue;
+		unsigned *larger = reallocarray(numbers, n + 1, sizeof(*larger));
+		if (!larger)
+			return -ENOMEM;
+		numbers = larger;
+		numbers[n++] = number;
+	}
+	if (n)
+		qsort(numbers, n, sizeof(*numbers), compare_numbers);
+	*ret = TAKE_PTR(numbers);
+	*ret_n = n;
+	return 0;
+}
+
+int generation_clean(const char *run_dir, unsigned keep)
+{
+	_cleanup_free_ char *gen_dir = path_join(run_dir, NAME_RUN_GEN);
+	_cleanup_free_ char *link = path_join(run_dir, NAME_RUN_CACHE);
+	_cleanup_free_ unsigned *numbers = NULL;
+	size_t n = 0;
+	int result = 0;
+
+	if (!gen_dir || !link)
+		return -ENOMEM;
+	if (keep == 0)
+		(void)unlink(link);
+	int r = list_numbers(gen_dir, &numbers, &n);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *path = NULL, *list = NULL;
+		if (numbers[i] == keep)
+			continue;
+		r = generation_path(run_dir, numbers[i], "", &path);
+		if (r == 0)
+			r = generation_path(run_dir, numbers[i], ".list", &list);
+		if (r < 0)
+			return r;
+		r = unmount(path);
+		if (r < 0)
+			result = r;
+		/* The lists of earlier ones stay: their numbers are not used again. */
+		if (keep == 0)
+			(void)unlink(list);
+	}
+	return result;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_LAYERS_LAYER_OPEN_H
+#define LARDER_LAYERS_LAYER_OPEN_H
+/*
+ * From a file to a directory of its content. A layer that is mounted already is found by the file behind its loop device; any other
+ * is mounted detached, so that looking at a layer leaves no trace.
+ */
+#include <sys/types.h>
+
+#include "layers/layers.h"
+#include "layers/loop.h"
+
+/* The layers that are mounted below RUN/layers. */
+struct mounted_layer {
+	char *point;
+	dev_t dev; /* of the file behind it */
+	ino_t ino;
+	bool used; /* by a candidate of this run */
+};
+
+struct mounted_layers {
+	struct mounted_layer *list;
+	size_t n;
+};
+
+int mounted_layers_read(const char *run_dir, struct mounted_layers *ret);
+void mounted_layers_done(struct mounted_layers *m);
+
+/* What layer.private_ is while a layer is open. */
+struct layer_handle {
+	int dir;  /* the root of its content */
+	int loop; /* keeps the device until it is mounted; -1 */
+	char device[LOOP_PATH_MAX];
+	char *probe; /* classic mounts only: where it is mounted for now */
+	dev_t dev;   /* of the file */
+	ino_t ino;
+	char *text; /* of the layer manifest */
+};
+
+/*
+ * Opens and checks (layer_check.h), and fills manifest, id, size and, if it is mounted already, mount. -EINVAL and others with
+ * diag: the layer is broken. Without root, the reason is that mounting is not allowed.
+ */
+int layer_open(struct layer *layer, const char *run_dir, struct mounted_layers *mounted,
+	       struct diag *diag);
+
+/* Mounts an open layer at its place below RUN/layers and sets layer->mount. */
+int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag);
+
+/* Ends what layer_open() began; a layer that was not mounted is gone. */
+void layer_close(struct layer *layer);
+
+#endif

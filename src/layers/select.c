@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/select.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "layers/find.h"
+#include "layers/version.h"
+
+static int set_state(struct layer *layer, enum layer_state state, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int set_state(struct layer *layer, enum layer_state state, const char *format, ...)
+{
+	va_list ap;
+
+	free(layer->reason);
+	va_start(ap, format);
+	int n = vasprintf(&layer->reason, format, ap);
+	va_end(ap);
+	layer->state = state;
+	if (n >= 0)
+		return 0;
+	layer->reason = NULL;
+	return -ENOMEM;
+}
+
+static const char *version_of(const struct layer *layer)
+{
+	return layer->manifest.version ? layer->manifest.version : "";
+}
+
+static const struct wanted_layer *wanted(const struct layer_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_layers; i++)
+		if (strcmp(config->layers[i].name, name) == 0)
+			return &config->layers[i];
+	return NULL;
+}
+
+static bool is_pinned(const struct layer_config *config, const struct layer *layer)
+{
+	const struct wanted_layer *w = wanted(config, layer->manifest.name);
+
+	return w && w->version && layer_version_compare(w->version, version_of(layer)) == 0;
+}
+
+/* Above 0: a is to be taken before b, which has the same name. */
+static int compare_candidates(const struct layer *a, const struct layer *b)
+{
+	if (a->is_signed != b->is_signed)
+		return a->is_signed ? 1 : -1;
+	int order = layer_version_compare(version_of(a), version_of(b));
+	return order ? order : (int)b->origin - (int)a->origin;
+}
+
+/* Everything that can be said of one layer by itself; LAYER_ACTIVE stands for "may become active". */
+static int judge_alone(const struct layer_config *config, struct layer *layer)
+{
+	const struct wanted_layer *w = wanted(config, layer->manifest.name);
+
+	if (layer->state == LAYER_BROKEN)
+		return 0;
+	layer->state = LAYER_ACTIVE;
+	if (config->trust_required && !layer->is_signed)
+		return set_state(layer, LAYER_REFUSED, "it is not signed by a trusted key");
+	if (layer->tree)
+		return 0;
+	if (config->n_layers && !w)
+		return set_state(layer, LAYER_NOT_CONFIGURED, "CacheLayerConfig does not list it");
+	if (w && w->version && !is_pinned(config, layer))
+		return set_state(layer, LAYER_SUPERSEDED, "version %s is configured", w->version);
+	return 0;
+}
+
+/* The reason names the version that is active, or the place of the copy that is. */
+static int supersede(struct layer *loser, const struct layer *winner)
+{
+	if (layer_version_compare(version_of(loser), version_of(winner)) != 0)
+		return set_state(loser, LAYER_SUPERSEDED, "version %s is active",
+				 version_of(winner));
+	if (!digest_equal(&loser->id, &winner->id))
+		return set_state(loser, LAYER_SUPERSEDED,
+				 "the same version with other content is active from the %s",
+				 layer_origin_name(winner->origin));
+	return set_state(loser, LAYER_SUPERSEDED, "it is active from the %s",
+			 layer_origin_name(winner->origin));
+}
+
+/* One active layer per name; without media, only the machine's own are looked at. */
+static int choose_versions(struct layers_result *result, bool media)
+{
+	for (size_t i = 0; i < result->n_layers; i++) {
+		struct layer *a = &result->layers[i];
+		for (size_t j = i + 1; j < result->n_layers && a->state == LAYER_ACTIVE; j++) {
+			struct layer *b = &result->layers[j];
+			if (b->state != LAYER_ACTIVE || a->tree || b->tree ||
+			    (!media &&
+			     (a->origin == LAYER_ON_MEDIUM || b->origin == LAYER_ON_MEDIUM)) ||
+			    strcmp(a->manifest.name, b->manifest.name) != 0)
+				continue;
+			int r = compare_candidates(a, b) > 0 ? supersede(b, a) : supersede(a, b);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* A tag of one layer, for finding the same tag in others. */
+struct entry {
+	const struct layer_image *image;
+	struct layer *layer;
+	size_t position;
+};
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int order = strcmp(x->image->reference, y->image->reference);
+
+	return order ? order : (x->position > y->position) - (x->position < y->position);
+}
+
+static bool belongs_to_machine(const struct layer *layer)
+{
+	return layer->origin != LAYER_ON_MEDIUM && layer->state == LAYER_ACTIVE;
+}
+
+/* All images of the layers that fits() names, sorted by reference, then by order of the layers. */
+static int collect_entries(struct layers_result *result, bool (*fits)(const struct layer *layer),
+			   struct entry **ret, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < result->n_layers; i++)
+		n += fits(&result->layers[i]) ? result->layers[i].manifest.n_images : 0;
+	struct entry *entries = calloc(n + 1, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		for (size_t k = 0; fits(layer) && k < layer->manifest.n_images; k++)
+			entries[n++] = (struct entry){ &layer->manifest.images[k], layer, i };
+	}
+	qsort(entries, n, sizeof(*entries), compare_entries);
+	*ret = entries;
+	*ret_n = n;
+	return 0;
+}
+
+static int compare_key(const void *key, const void *entry)
+{
+	return strcmp(key, ((const struct entry *)entry)->image->reference);
+}
+
+/* The machine's own layer that gives one of this layer's tags another digest, or NULL. */
+static const struct entry *replaced_by(const struct layer *layer, const struct entry *own, size_t n)
+{
+	for (size_t i = 0; i < layer->manifest.n_images; i++) {
+		const struct layer_image *image = &layer->manifest.images[i];
+		const struct entry *e =
+			n ? bsearch(image->reference, own, n, sizeof(*own), compare_key) : NULL;
+		if (e && !digest_equal(&e->image->digest, &image->digest))
+			return e;
+	}
+	return NULL;
+}
+
+/*
+ * A medium may add references, but it may not replace what a tag means here: a stick in the front of a machine would otherwise
+ * serve its own registry.k8s.io/pause. Pinning the version, or a trusted signature, says that it is meant.
+ */
+static int refuse_replacements(const struct layer_config *config, struct layers_result *result)
+{
+	_cleanup_free_ struct entry *own = NULL;
+	size_t n;
+	int r = collect_entries(result, belongs_to_machine, &own, &n);
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		if (layer->origin != LAYER_ON_MEDIUM || layer->state != LAYER_ACTIVE ||
+		    layer->tree || layer->is_signed || is_pinned(config, layer))
+			continue;
+		const struct entry *e = replaced_by(layer, own, n);
+		if (e)
+			r = set_state(
+				layer, LAYER_REFUSED,
+				"it would replace %s, which %s holds; pin its version or sign "
+				"it if that is meant",
+				e->image->reference, e->layer->manifest.name);
+	}
+	return r;
+}
+
+static bool is_active(const struct layer *layer)
+{
+	return layer->state == LAYER_ACTIVE;
+}
+
+static int find_conflicts(struct layers_result *result)
+{
+	_cleanup_free_ struct entry *entries = NULL;
+	size_t n;
+	int r = collect_entries(result, is_active, &entries, &n);
+
+	for (size_t i = 1; r == 0 && i < n; i++) {
+		const struct entry *a = &entries[i - 1], *b = &entries[i];
+		if (strcmp(a->image->reference, b->image->reference) == 0 &&
+		    !digest_equal(&a->image->digest, &b->image->digest))
+			r = strv_addf(&result->conflicts,
+				      "%s and %s give %s different digests; that of %s counts",
+				      a->layer->manifest.name, b->layer->manifest.name,
+				      a->image->reference, b->layer->manifest.name);
+	}
+	return r;
+}
+
+/* Beyond what one overlay takes, the last in order are left out, so that those that worked go on working. */
+static int limit_active(struct layers_result *result)
+{
+	size_t active = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_ACTIVE && ++active > LAYERS_ACTIVE_MAX)
+			r = set_state(layer, LAYER_BROKEN,
+				      "%d layers are active already, and one overlay takes no more",
+				      LAYERS_ACTIVE_MAX);
+	}
+	return r;
+}
+
+static bool is_there(const struct layers_result *result, const struct wanted_layer *w)
+{
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		if (strcmp(layer->manifest.name, w->name) == 0 && layer->state != LAYER_SUPERSEDED)
+			return true;
+	}
+	return false;
+}
+
+static int add_missing(const struct layer_config *config, struct layers_result *result)
+{
+	size_t n = result->n_layers;
+
+	for (size_t i = 0; i < config->n_layers; i++) {
+		const struct wanted_layer *w = &config->layers[i];
+		struct layers_result found = { .layers = result->layers, .n_layers = n };
+		if (is_there(&found, w))
+			continue;
+		struct layer *layer = layers_add(result);
+		if (!layer)
+			return -ENOMEM;
+		layer->manifest.name = strdup(w->name);
+		layer->manifest.version = w->version ? strdup(w->version) : NULL;
+		if (!layer->manifest.name || (w->version && !layer->manifest.version) ||
+		    set_state(layer, LAYER_MISSING,
+			      "CacheLayerConfig wants it, and it is nowhere") < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int layers_select(const struct layer_config *config, struct layers_result *result)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++)
+		r = judge_alone(config, &result->layers[i]);
+	if (r == 0)
+		r = choose_versions(result, false);
+	if (r == 0)
+		r = refuse_replacements(config, result);
+	if (r == 0)
+		r = choose_versions(result, true);
+	if (r == 0)
+		r = limit_active(result);
+	if (r == 0)
+		r = find_conflicts(result);
+	return r < 0 ? r : add_missing(config, result);
+}
