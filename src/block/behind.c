@@ -20,14 +20,25 @@ static bool is_medium(const struct mount_entry *mount)
 	return strcmp(mount->fstype, "iso9660") == 0 || strcmp(mount->fstype, "udf") == 0;
 }
 
-/* Guards against loops of mounts and devices that a broken (or hostile) tree may have. */
-static bool go_deeper(struct behind *b)
+/*
+ * One level down, to a device or a mount, until come_back(). False: it is what we are in the middle of (a loop device whose file
+ * seems to lie on itself, a broken or hostile tree), or it is too deep.
+ */
+static bool go_deeper(struct behind *b, const char *what)
 {
 	if (b->depth >= BEHIND_DEPTH_MAX || b->steps >= BEHIND_STEPS_MAX)
 		return false;
-	b->depth++;
+	for (unsigned i = 0; i < b->depth; i++)
+		if (strcmp(b->way[i], what) == 0)
+			return false;
+	b->way[b->depth++] = what;
 	b->steps++;
 	return true;
+}
+
+static void come_back(struct behind *b)
+{
+	b->depth--;
 }
 
 static bool behind_link(struct behind *b, const char *link);
@@ -100,7 +111,7 @@ static bool mark_leaf(const struct behind *b, const char *sys_path)
 	return disk && !disk->fields.cdrom && !disk->fields.readonly && mark(b, sys_path);
 }
 
-/* A loop device's file lies on a mount. The device itself counts if that does and it can be written. */
+/* A loop device's file lies on a mount, if that mount can be seen from here. The device itself counts if it can be written. */
 static bool behind_loop(struct behind *b, int dir, const char *sys_path)
 {
 	char file[DISK_ATTRIBUTE_MAX];
@@ -108,12 +119,8 @@ static bool behind_loop(struct behind *b, int dir, const char *sys_path)
 
 	if (sysfs_text(dir, "loop/backing_file", file) > 0 && *file == '/')
 		mount = mounts_holding(b->mounts, file);
-	if (!mount)
-		return mark_leaf(b, sys_path);
-	bool any = behind_mount(b, mount);
-	if (any)
-		mark_leaf(b, sys_path);
-	return any;
+	bool any = mount && behind_mount(b, mount);
+	return mark_leaf(b, sys_path) || any;
 }
 
 static bool behind_whole(struct behind *b, int dir, const char *sys_path)
@@ -133,18 +140,19 @@ static bool behind_link(struct behind *b, const char *link)
 {
 	char path[DISK_ATTRIBUTE_MAX];
 
-	_cleanup_close_ int dir = sysfs_open_device(b->root, link, path);
-	if (dir < 0 || !go_deeper(b))
+	_cleanup_close_ int dir = sysfs_open_device(b->root, link, path), disk = -1;
+	if (dir < 0)
 		return false;
 	if (faccessat(dir, "partition", F_OK, 0) == 0) {
-		_cleanup_close_ int disk = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		disk = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		*strrchr(path, '/') = '\0';
-		bool any = disk >= 0 && behind_whole(b, disk, path);
-		b->depth--;
-		return any;
+		if (disk < 0)
+			return false;
 	}
-	bool any = behind_whole(b, dir, path);
-	b->depth--;
+	if (!go_deeper(b, path))
+		return false;
+	bool any = behind_whole(b, disk < 0 ? dir : disk, path);
+	come_back(b);
 	return any;
 }
 
@@ -265,7 +273,7 @@ bool behind_mount(struct behind *b, const struct mount_entry *mount)
 {
 	bool any;
 
-	if (is_medium(mount) || !go_deeper(b))
+	if (is_medium(mount) || !go_deeper(b, mount->point))
 		return false;
 	if (mount->major != 0)
 		any = behind_device_number(b, mount->major, mount->minor);
@@ -275,6 +283,6 @@ bool behind_mount(struct behind *b, const struct mount_entry *mount)
 		any = behind_btrfs(b, mount);
 	else
 		any = behind_source(b, mount->source);
-	b->depth--;
+	come_back(b);
 	return any;
 }

@@ -13,14 +13,15 @@
 #include "block/disk.h"
 #include "block/mounts.h"
 
-#define BEHIND_DEPTH_MAX 16	/* levels of devices and mounts */
-#define BEHIND_STEPS_MAX 100000 /* devices looked at for one question */
+#define BEHIND_DEPTH_MAX 16    /* levels of devices and mounts */
+#define BEHIND_STEPS_MAX 10000 /* devices looked at for one question */
 
 struct behind {
 	int root;
 	bool real; /* no prefix: devices may be looked at */
 	struct disk_list *list;
 	const struct mounts *mounts;
+	const char *way[BEHIND_DEPTH_MAX]; /* where we are: paths of devices, points of mounts */
 	unsigned depth, steps;
 };
 

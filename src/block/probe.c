@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <linux/major.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -273,7 +274,8 @@ static int scan_one(struct scan *s, const struct disk *disk)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (disk->error || disk->fields.size == 0)
+	/* A floppy drive turns for seconds before it says that it is empty. */
+	if (disk->error || disk->fields.size == 0 || disk->major == FLOPPY_MAJOR)
 		return 0;
 	if (s->real)
 		fd = open(disk->fields.dev_path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
