@@ -97,11 +97,10 @@ int value_check_endpoint(const char *text, struct diag *diag)
 	if (strpbrk(rest, "?#"))
 		return diag_set(diag, -EINVAL, "an endpoint has no ? and no #");
 	size_t length = strcspn(rest, "/");
-	const char *at = memchr(rest, '@', length);
-	if (at) {
-		length -= (size_t)(at + 1 - rest);
-		rest = at + 1;
-	}
+	if (memchr(rest, '@', length))
+		return diag_set(diag, -EINVAL,
+				"an endpoint holds no user and password; write them into a "
+				"RegistryAuthConfig of its host");
 	if (!authority_is_valid(rest, length))
 		return diag_set(diag, -EINVAL, "the endpoint has no valid host");
 	return 0;

@@ -167,9 +167,11 @@ static int put_config(struct runtime_plan *plan, size_t report, const char *user
 		return diag_set(diag, -ENOMEM, "out of memory");
 	if (!changed)
 		return explain(plan, report, c, "registry is set as one inline table");
-	int r = plan_hint(plan, report,
-			  "containerd reads config.toml when it starts: restart it if it runs");
-	return r < 0 ? r : plan_put(plan, report, CONTAINERD_CONFIG, user, changed, 0644, diag);
+	int r = plan_put(plan, report, CONTAINERD_CONFIG, user, changed, 0644, diag);
+	if (r == 0 && plan_changes(plan, CONTAINERD_CONFIG))
+		r = plan_hint(plan, report,
+			      "containerd reads config.toml when it starts: restart it if it runs");
+	return r;
 }
 
 /* Decides about config.toml; *ret_certs_d: the directory of the hosts.toml files. */

@@ -36,13 +36,7 @@ char *endpoint_host(const char *url)
 	const char *start = strstr(url, "://");
 
 	start = start ? start + 3 : url;
-	size_t length = strcspn(start, "/");
-	const char *at = memrchr(start, '@', length);
-	if (at) {
-		length -= (size_t)(at + 1 - start);
-		start = at + 1;
-	}
-	return strndup(start, length);
+	return strndup(start, strcspn(start, "/"));
 }
 
 int endpoints_for(const struct machine_config *config, const char *host, struct endpoint_list *ret)

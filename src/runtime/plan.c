@@ -205,6 +205,14 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 	return 0;
 }
 
+bool plan_changes(const struct runtime_plan *plan, const char *path)
+{
+	for (size_t i = 0; i < plan->n_edits; i++)
+		if (plan->edits[i].change && strcmp(plan->edits[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 static bool is_planned(const struct runtime_plan *plan, const char *path)
 {
 	for (size_t i = 0; i < plan->n_edits; i++)

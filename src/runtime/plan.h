@@ -58,6 +58,9 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 int plan_put(struct runtime_plan *plan, size_t report, const char *path, const char *user,
 	     const char *text, mode_t mode, struct diag *diag);
 
+/* Will the file at path be written? */
+bool plan_changes(const struct runtime_plan *plan, const char *path);
+
 int plan_finish(struct runtime_plan *plan, struct diag *diag);
 
 /* Writes. States of the reports become true; a file that cannot be written fails its runtime alone. */

@@ -256,6 +256,9 @@ static void test_registries(void **state)
 		{ MIRROR "endpoints: [{url: \"http://a b\"}]\n",
 		  "F:4:19: RegistryMirrorConfig ghcr.io: endpoints[0].url: character 9 of the "
 		  "endpoint cannot be in a URL" },
+		{ MIRROR "endpoints: [{url: \"http://u:p@h\"}]\n",
+		  "F:4:19: RegistryMirrorConfig ghcr.io: endpoints[0].url: an endpoint holds no user "
+		  "and password; write them into a RegistryAuthConfig of its host" },
 		{ MIRROR "endpoints: [{url: \"http://:5\"}]\n",
 		  "F:4:19: RegistryMirrorConfig ghcr.io: endpoints[0].url: the endpoint has no valid "
 		  "host" },
