@@ -45,6 +45,18 @@ void *arena_slow(struct arena *a, size_t size)
 	return chunk + 1;
 }
 
+void arena_rewind(struct arena *a, const struct arena_mark *mark)
+{
+	while (a->chunks != mark->chunks) {
+		struct arena_chunk *before = a->chunks->before;
+		free(a->chunks);
+		a->chunks = before;
+	}
+	a->next = mark->next;
+	a->end = mark->end;
+	a->used = mark->used;
+}
+
 void *arena_copy(struct arena *a, const void *data, size_t size)
 {
 	void *p = arena_alloc(a, size);

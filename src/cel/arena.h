@@ -45,6 +45,20 @@ static inline void *arena_alloc(struct arena *a, size_t size)
 	return p;
 }
 
+/* What was allocated after a mark can be given back. */
+struct arena_mark {
+	struct arena_chunk *chunks;
+	char *next, *end;
+	size_t used;
+};
+
+static inline struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){ a->chunks, a->next, a->end, a->used };
+}
+
+void arena_rewind(struct arena *a, const struct arena_mark *mark);
+
 void *arena_copy(struct arena *a, const void *data, size_t size);
 
 #endif

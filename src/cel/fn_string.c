@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * contains, startsWith, endsWith.
+ * contains, startsWith, endsWith, matches.
  */
 #include <string.h>
 
 #include "cel/eval.h"
 #include "cel/function.h"
+#include "cel/regex.h"
 
 static bool two_strings(struct cel_eval *e, const struct cel_value *args, struct cel_value *ret)
 {
@@ -43,4 +44,31 @@ void fn_ends_with(struct cel_eval *e, const struct cel_value *args, size_t n, st
 		*ret = cel_value_bool(part->length <= args[0].length &&
 				      memcmp(args[0].s + args[0].length - part->length, part->s,
 					     part->length) == 0);
+}
+
+static bool charge(void *data, uint32_t steps)
+{
+	return cel_charge(data, steps);
+}
+
+void fn_matches(struct cel_eval *e, const struct cel_value *args, size_t n, struct cel_value *ret)
+{
+	const struct regex_meter meter = { charge, e };
+	struct arena_mark mark = arena_mark(&e->arena);
+	struct regex regex;
+	bool error = false;
+
+	(void)n;
+	if (!two_strings(e, args, ret) || !cel_charge(e, args[1].length))
+		return;
+	const char *problem = regex_compile(&e->arena, args[1].s, args[1].length, &regex);
+	bool matched = !problem &&
+		       regex_match(&e->arena, &regex, args[0].s, args[0].length, &meter, &error);
+	arena_rewind(&e->arena, &mark);
+	if (problem)
+		cel_fail_about(e, ret, CEL_E_REGEX, NULL, problem);
+	else if (error)
+		cel_fail_about(e, ret, CEL_E_REGEX, NULL, regex_out_of_memory);
+	else
+		*ret = cel_value_bool(matched);
 }

@@ -125,6 +125,7 @@ static const struct cel_overload to_timestamp[] = { UNARY(TIME, TIME), UNARY(INT
 static const struct cel_overload to_uint[] = { UNARY(UINT, UINT), UNARY(DBL, UINT),
 					       UNARY(INT, UINT), UNARY(STR, UINT) };
 static const struct cel_overload two_strings[] = { MEMBER2(STR, STR, BOOL) };
+static const struct cel_overload matches[] = { BINARY(STR, STR, BOOL), MEMBER2(STR, STR, BOOL) };
 static const struct cel_overload of_time[] = { MEMBER(TIME, INT), MEMBER2(TIME, STR, INT) };
 static const struct cel_overload of_time_or_duration[] = { MEMBER(TIME, INT),
 							   MEMBER2(TIME, STR, INT),
@@ -150,6 +151,7 @@ const struct cel_function cel_functions[] = {
 	FUNCTION("getMonth", "time.getMonth()", fn_month, of_time),
 	FUNCTION("getSeconds", "time.getSeconds()", fn_seconds, of_time_or_duration),
 	FUNCTION("int", "int(value)", fn_int, to_int),
+	FUNCTION("matches", "text.matches(pattern)", fn_matches, matches),
 	FUNCTION("size", "size(value)", fn_size, size),
 	FUNCTION("startsWith", "text.startsWith(start)", fn_starts_with, two_strings),
 	FUNCTION("string", "string(value)", fn_string, to_string),
