@@ -242,8 +242,9 @@ int main(int argc, char *argv[])
 	int status = options_parse(&daemon.options, argc, argv);
 	if (status == OPTIONS_GO_ON) {
 		struct registry_options *o = &daemon.options.registry;
-		if (!o->record && !o->caches)
-			o->record = record = path_join(o->run_dir, NAME_RUN_VERIFIED);
+		const char *own = getenv("RUNTIME_DIRECTORY"); /* systemd.exec(5) */
+		if (!o->record && (own || !o->caches))
+			o->record = record = path_join(own ? own : o->run_dir, NAME_RUN_VERIFIED);
 		status = serve(&daemon);
 	}
 	daemon_done(&daemon);
