@@ -170,9 +170,11 @@ static int resolve_name(struct asked *asked)
 	memcpy(asked->repository, route->name, strlen(route->name) + 1);
 	int r = view_find_registry(asked->view, asked->repository, &registry);
 	if (r == -ENOENT && !strchr(route->name, '/')) {
-		/* a short name of docker.io */
-		route_repository("docker.io", route->name, asked->repository);
-		r = view_find_registry(asked->view, asked->repository, &registry);
+		route_repository(ROUTE_DOCKER_REGISTRY, route->name, asked->repository);
+		if (view_has_repository(asked->view, ROUTE_DOCKER_REGISTRY, asked->repository)) {
+			registry = strdup(ROUTE_DOCKER_REGISTRY);
+			r = registry ? 0 : -ENOMEM;
+		}
 	}
 	if (r < 0)
 		return r;

@@ -6,8 +6,7 @@
 
 #include "http/fields.h"
 
-#define DOCKER_REGISTRY "docker.io"
-#define DOCKER_LIBRARY	"library/"
+#define DOCKER_LIBRARY "library/"
 
 const char *route_kind_name(enum route_kind kind)
 {
@@ -172,7 +171,7 @@ void route_parse(const struct http_request *request, struct route *ret)
 void route_repository(const char *registry, const char *name,
 		      char repository[static ROUTE_NAME_MAX + 1])
 {
-	bool library = strcmp(registry, DOCKER_REGISTRY) == 0 && !strchr(name, '/');
+	bool library = strcmp(registry, ROUTE_DOCKER_REGISTRY) == 0 && !strchr(name, '/');
 	int n = snprintf(repository, ROUTE_NAME_MAX + 1, "%s%s", library ? DOCKER_LIBRARY : "",
 			 name);
 

@@ -13,6 +13,8 @@
 #include "store/digest.h"
 #include "store/reference.h"
 
+#define ROUTE_DOCKER_REGISTRY "docker.io" /* whose short names get "library/" before them */
+
 #define ROUTE_NAME_MAX (REFERENCE_REGISTRY_MAX + 1 + REFERENCE_REPOSITORY_MAX)
 #define ROUTE_PATH_MAX 2048 /* bytes of a decoded path */
 

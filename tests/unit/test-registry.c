@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A registry on a socket pair: what each request is answered with. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "lib/store.h"
+#include "registry/registry.h"
+#include "registry/route.h"
+#include "store/tree.h"
+
+struct world {
+	char dir[64];
+	struct event_base *base;
+	struct registry *registry;
+};
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	char *caches[] = { w->dir, NULL };
+	struct registry_options options = { .caches = caches, .workers = 1 };
+
+	signal(SIGPIPE, SIG_IGN);
+	log_set_level(LOG_EMERG);
+	strcpy(w->dir, "/tmp/larder-test-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	store_make(w->dir);
+	w->base = event_base_new();
+	assert_int_equal(registry_new(w->base, &options, &w->registry, NULL), 0);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	registry_free(w->registry);
+	event_base_free(w->base);
+	assert_int_equal(remove_tree_at(AT_FDCWD, w->dir), 0);
+	free(w);
+	return 0;
+}
+
+static int begin_asking(struct world *w, const char *request)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(registry_adopt(w->registry, pair[0]), 0);
+	assert_int_equal(write(pair[1], request, strlen(request)), strlen(request));
+	shutdown(pair[1], SHUT_WR);
+	fcntl(pair[1], F_SETFL, O_NONBLOCK);
+	return pair[1];
+}
+
+/* All that comes until the server closes; the caller's. */
+static char *end_asking(struct world *w, int client)
+{
+	size_t size = 0, capacity = 1 << 20;
+	char *text = calloc(1, capacity);
+
+	for (;;) {
+		ssize_t n = read(client, text + size, capacity - size - 1);
+		if (n == 0)
+			break;
+		if (n > 0)
+			size += (size_t)n;
+		else
+			event_base_loop(w->base, EVLOOP_ONCE);
+	}
+	close_fd(client);
+	return text;
+}
+
+static char *ask(struct world *w, const char *request)
+{
+	return end_asking(w, begin_asking(w, request));
+}
+
+/* "{image}" and the like become digests. */
+static char *expand(const char *text)
+{
+	const struct {
+		const char *name;
+		const struct digest *digest;
+	} names[] = {
+		{ "{config}", &store_config },	   { "{layer}", &store_layer },
+		{ "{big}", &store_second_layer },  { "{image}", &store_image },
+		{ "{index}", &store_index },	   { "{broken}", &store_broken },
+		{ "{referrer}", &store_referrer },
+	};
+	char *result = NULL, buffer[DIGEST_STRING_MAX];
+	size_t size;
+	FILE *f = open_memstream(&result, &size);
+
+	while (*text) {
+		size_t i = 0;
+		while (i < ARRAY_SIZE(names) &&
+		       strncmp(text, names[i].name, strlen(names[i].name)) != 0)
+			i++;
+		if (i < ARRAY_SIZE(names)) {
+			fputs(digest_format(names[i].digest, buffer), f);
+			text += strlen(names[i].name);
+		} else {
+			fputc(*text++, f);
+		}
+	}
+	fclose(f);
+	return result;
+}
+
+struct expectation {
+	const char *request; /* method and target */
+	const char *fields;  /* more header fields, each with CRLF; NULL: none */
+	unsigned status;
+	const char *has[4]; /* each must be in the answer */
+};
+
+static void check_all(struct world *w, const struct expectation *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *target = expand(cases[i].request);
+		_cleanup_free_ char *fields = expand(cases[i].fields ? cases[i].fields : "");
+		_cleanup_free_ char *request = NULL;
+		char line[32];
+
+		assert_true(asprintf(&request, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", target, fields) >
+			    0);
+		_cleanup_free_ char *answer = ask(w, request);
+		snprintf(line, sizeof(line), "HTTP/1.1 %u ", cases[i].status);
+		if (strncmp(answer, line, strlen(line)) != 0)
+			fail_msg("%s: not %u but: %s", request, cases[i].status, answer);
+		for (size_t j = 0; j < 4 && cases[i].has[j]; j++) {
+			_cleanup_free_ char *part = expand(cases[i].has[j]);
+			if (!strstr(answer, part))
+				fail_msg("%s: no \"%s\" in: %s", request, part, answer);
+		}
+		if (strncmp(cases[i].request, "HEAD", 4) == 0)
+			assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+	}
+}
+
+#define NS    "?ns=docker.io"
+#define IMAGE "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n"
+#define INDEX "Content-Type: application/vnd.oci.image.index.v1+json\r\n"
+
+static void test_manifests(void **state)
+{
+	static const struct expectation cases[] = {
+		{ "GET /v2/library/one/manifests/1" NS,
+		  NULL,
+		  200,
+		  { "Docker-Content-Digest: {image}\r\n", IMAGE, "ETag: \"{image}\"\r\n",
+		    "OCI-Namespace: docker.io\r\n" } },
+		{ "HEAD /v2/library/one/manifests/1" NS,
+		  NULL,
+		  200,
+		  { "Docker-Content-Digest: {image}\r\n", IMAGE, "Content-Length: 5" } },
+		{ "GET /v2/library/one/manifests/{image}" NS, NULL, 200, { IMAGE } },
+		{ "GET /v2/one/manifests/1" NS, NULL, 200, { IMAGE } },
+		{ "GET /v2/one/manifests/1?ns=registry-1.docker.io",
+		  NULL,
+		  200,
+		  { "OCI-Namespace: registry-1.docker.io\r\n" } },
+		{ "GET /v2/docker.io/library/one/manifests/1", NULL, 200, { IMAGE } },
+		{ "GET /v2/docker.io/one/manifests/1", NULL, 200, { IMAGE } },
+		{ "GET /v2/library/one/manifests/1", NULL, 200, { IMAGE } },
+		{ "GET /v2/one/manifests/1", NULL, 200, { IMAGE } },
+		{ "GET /v2/library/one/manifests/index" NS, NULL, 200, { INDEX, "{index}" } },
+		{ "GET /v2/library/one/manifests/index" NS,
+		  "Accept: application/vnd.oci.image.manifest.v1+json\r\n",
+		  200,
+		  { IMAGE, "Docker-Content-Digest: {image}\r\n" } },
+		{ "GET /v2/library/one/manifests/{index}" NS,
+		  "Accept: application/vnd.oci.image.manifest.v1+json\r\n",
+		  200,
+		  { INDEX } },
+		{ "GET /v2/library/one/manifests/index" NS, "Accept: */*\r\n", 200, { INDEX } },
+		{ "GET /v2/library%2Fone/manifests/%31" NS, NULL, 200, { IMAGE } },
+		{ "GET /v2/acme/app/manifests/broken?ns=ghcr.io",
+		  NULL,
+		  404,
+		  { "MANIFEST_UNKNOWN", "is missing" } },
+		{ "GET /v2/acme/app/manifests/{broken}?ns=ghcr.io", NULL, 404, { "is missing" } },
+		{ "GET /v2/library/one/manifests/2" NS, NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "HEAD /v2/library/one/manifests/2" NS, NULL, 404, { "Content-Length: " } },
+		{ "GET /v2/library/one/manifests/1?ns=ghcr.io", NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "GET /v2/library/two/manifests/1", NULL, 404, { "NAME_UNKNOWN" } },
+		{ "GET /v2/library/one/manifests/{layer}" NS, NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "GET /v2/library/one/manifests/sha256:00" NS, NULL, 404, { "DIGEST_INVALID" } },
+		{ "GET /v2/library/one/manifests/.hidden" NS, NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "GET /v2/library/one/manifests/1?ns=../x", NULL, 404, { "NAME_INVALID" } },
+		{ "GET /v2/library/one/manifests/1?ns=", NULL, 200, { IMAGE } },
+		{ "GET /v2/%2e%2e/%2e%2e/manifests/1" NS, NULL, 404, { "NAME_INVALID" } },
+		{ "GET /v2/../manifests/1" NS, NULL, 404, { "NAME_INVALID" } },
+		{ "GET /v2/LIB/manifests/1" NS, NULL, 404, { "NAME_INVALID" } },
+		{ "GET /v2/a%zz/manifests/1" NS, NULL, 400, { "UNSUPPORTED" } },
+	};
+
+	check_all(*state, cases, ARRAY_SIZE(cases));
+	check_all(*state, cases, ARRAY_SIZE(cases)); /* again, from the cache */
+}
+
+static void test_blobs(void **state)
+{
+	static const struct expectation cases[] = {
+		{ "GET /v2/library/one/blobs/{layer}" NS,
+		  NULL,
+		  200,
+		  { "Docker-Content-Digest: {layer}\r\n", "Accept-Ranges: bytes\r\n",
+		    "Content-Length: 5\r\n", "\r\n\r\nlayer" } },
+		{ "HEAD /v2/library/one/blobs/{big}" NS,
+		  NULL,
+		  200,
+		  { "Content-Length: 100000\r\n", "Content-Type: application/octet-stream" } },
+		{ "GET /v2/any/repository/blobs/{layer}", NULL, 200, { "\r\n\r\nlayer" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=1-2\r\n",
+		  206,
+		  { "Content-Range: bytes 1-2/5\r\n", "Content-Length: 2\r\n", "\r\n\r\nay" } },
+		{ "GET /v2/one/blobs/{layer}", "Range: bytes=-2\r\n", 206, { "\r\n\r\ner" } },
+		{ "GET /v2/one/blobs/{layer}", "Range: bytes=3-\r\n", 206, { "\r\n\r\ner" } },
+		{ "GET /v2/one/blobs/{layer}", "Range: bytes=0-1,3-4\r\n", 200, { "layer" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=5-\r\n",
+		  416,
+		  { "Content-Range: bytes */5\r\n" } },
+		{ "HEAD /v2/one/blobs/{layer}", "Range: bytes=1-2\r\n", 200, { "Length: 5\r\n" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=1-2\r\nIf-Range: \"{layer}\"\r\n",
+		  206,
+		  { "\r\n\r\nay" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=1-2\r\nIf-Range: \"{big}\"\r\n",
+		  200,
+		  { "\r\n\r\nlayer" } },
+		{ "GET /v2/one/blobs/{layer}", "If-None-Match: \"{layer}\"\r\n", 304, { "ETag" } },
+		{ "GET /v2/one/blobs/{layer}", "If-None-Match: \"{big}\"\r\n", 200, { "layer" } },
+		{ "GET /v2/one/blobs/{image}", NULL, 404, { "BLOB_UNKNOWN" } },
+		{ "GET /v2/one/blobs/latest", NULL, 404, { "DIGEST_INVALID" } },
+		{ "GET /v2/one/blobs/sha384:00", NULL, 404, { "DIGEST_INVALID" } },
+	};
+
+	check_all(*state, cases, ARRAY_SIZE(cases));
+	check_all(*state, cases, ARRAY_SIZE(cases));
+}
+
+static void test_lists(void **state)
+{
+	static const struct expectation cases[] = {
+		{ "GET /v2/", NULL, 200, { "Docker-Distribution-API-Version: registry/2.0\r\n" } },
+		{ "GET /v2", NULL, 200, { "{}" } },
+		{ "GET /v2/library/one/tags/list" NS,
+		  NULL,
+		  200,
+		  { "{\"name\":\"library/one\",\"tags\":[\"1\",\"index\"]}" } },
+		{ "GET /v2/library/one/tags/list?n=1&ns=docker.io",
+		  NULL,
+		  200,
+		  { "\"tags\":[\"1\"]",
+		    "Link: </v2/library/one/tags/list?n=1&last=1&ns=docker.io>; rel=\"next\"\r\n" } },
+		{ "GET /v2/library/one/tags/list?n=1&last=1",
+		  NULL,
+		  200,
+		  { "\"tags\":[\"index\"]" } },
+		{ "GET /v2/library/one/tags/list?n=0", NULL, 200, { "\"tags\":[]" } },
+		{ "GET /v2/library/one/tags/list?n=x", NULL, 400, { "PAGINATION" } },
+		{ "GET /v2/library/two/tags/list" NS, NULL, 404, { "NAME_UNKNOWN" } },
+		{ "GET /v2/_catalog",
+		  NULL,
+		  200,
+		  { "[\"docker.io/library/one\",\"ghcr.io/acme/app\"]" } },
+		{ "GET /v2/_catalog?ns=ghcr.io", NULL, 200, { "[\"acme/app\"]" } },
+		{ "GET /v2/_catalog?n=1", NULL, 200, { "Link: </v2/_catalog?n=1&last=docker.io" } },
+		{ "GET /v2/acme/app/referrers/{image}?ns=ghcr.io",
+		  NULL,
+		  200,
+		  { INDEX, "\"digest\":\"{referrer}\"", "\"artifactType\":\"test/signature\"",
+		    "\"annotations\":{\"by\":\"me\"}" } },
+		{ "GET /v2/acme/app/referrers/{image}?artifactType=test/signature",
+		  NULL,
+		  200,
+		  { "OCI-Filters-Applied: artifactType\r\n", "{referrer}" } },
+		{ "GET /v2/acme/app/referrers/{image}?artifactType=other",
+		  NULL,
+		  200,
+		  { "\"manifests\":[]" } },
+		{ "GET /v2/acme/app/referrers/{layer}", NULL, 200, { "\"manifests\":[]" } },
+		{ "GET /v2/acme/none/referrers/{layer}", NULL, 404, { "NAME_UNKNOWN" } },
+		{ "GET /healthz", NULL, 200, { "ok" } },
+		{ "GET /readyz", NULL, 200, { "ready" } },
+		{ "GET /metrics", NULL, 200, { "larder_http_requests_total{handler=\"base\"" } },
+		{ "GET /", NULL, 404, { "UNSUPPORTED" } },
+		{ "GET /v1/", NULL, 404, { NULL } },
+		{ "POST /v2/library/one/blobs/uploads/", NULL, 405, { "Allow: GET, HEAD\r\n" } },
+		{ "DELETE /v2/library/one/manifests/1", NULL, 405, { "UNSUPPORTED" } },
+		{ "OPTIONS *", NULL, 405, { "Allow: GET, HEAD\r\n" } },
+		{ "GET /v2/", "Content-Length: 1\r\n", 413, { "UNSUPPORTED", "close" } },
+	};
+
+	check_all(*state, cases, ARRAY_SIZE(cases));
+}
+
+static void test_pipelined(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *request = expand("GET /v2/one/blobs/{big} HTTP/1.1\r\nHost: a\r\n\r\n"
+					      "GET /v2/one/manifests/1 HTTP/1.1\r\nHost: a\r\n\r\n"
+					      "GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n\r\n"
+					      "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	_cleanup_free_ char *answer = ask(w, request);
+	char *at = answer;
+	static const char *const order[] = { "Content-Length: 100000", "image.manifest.v1",
+					     "repositories", "\r\n\r\nok\n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		at = strstr(at, order[i]);
+		assert_non_null(at);
+	}
+	assert_string_equal(strstr(at, "\r\n\r\nok\n"), "\r\n\r\nok\n");
+}
+
+static void overwrite(struct world *w, const char *path, const char *data)
+{
+	_cleanup_free_ char *full = path_join(w->dir, path);
+
+	assert_int_equal(write_file_atomic_at(AT_FDCWD, full, data, strlen(data), 0644), 0);
+}
+
+static void overwrite_blob(struct world *w, const struct digest *digest, const char *data)
+{
+	char path[PATH_MAX];
+
+	assert_int_equal(tree_blob_path(digest, path), 0);
+	overwrite(w, path, data);
+}
+
+static void test_corrupt_blob(void **state)
+{
+	static const struct expectation sound[] = {
+		{ "GET /v2/one/blobs/{layer}", NULL, 200, { "layer" } },
+	};
+	static const struct expectation corrupt[] = {
+		{ "GET /v2/one/blobs/{layer}", NULL, 404, { "BLOB_UNKNOWN" } },
+		{ "HEAD /v2/one/blobs/{layer}", NULL, 404, { NULL } },
+		{ "GET /metrics", NULL, 200, { "larder_verification_failures_total 1\n" } },
+		/* An image whose blob is bad is not offered. */
+		{ "GET /v2/one/manifests/index" NS, NULL, 404, { "is missing" } },
+	};
+	struct world *w = *state;
+
+	check_all(w, sound, 1);
+	overwrite_blob(w, &store_layer, "LAYER");
+	check_all(w, corrupt, ARRAY_SIZE(corrupt));
+	overwrite_blob(w, &store_layer, "layer");
+	check_all(w, sound, 1);
+}
+
+static void test_corrupt_manifests(void **state)
+{
+	static const struct expectation corrupt[] = {
+		{ "GET /v2/one/manifests/1" NS, NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "GET /v2/one/manifests/{image}" NS, NULL, 200, { IMAGE } },
+		{ "GET /v2/one/manifests/{index}" NS, NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "GET /metrics", NULL, 200, { "larder_verification_failures_total 2\n" } },
+	};
+	struct world *w = *state;
+	char path[PATH_MAX];
+
+	assert_int_equal(tree_tag_path("docker.io", "library/one", "1", path), 0);
+	overwrite(w, path, "{\"schemaVersion\":2,\"layers\":[]}");
+	assert_int_equal(tree_manifest_path("docker.io", "library/one", &store_index, path), 0);
+	overwrite(w, path, "{}");
+	check_all(w, corrupt, ARRAY_SIZE(corrupt));
+}
+
+/* New files are there at once, without a reload. */
+static void test_added(void **state)
+{
+	static const struct expectation before[] = {
+		{ "GET /v2/new/manifests/1?ns=quay.io", NULL, 404, { NULL } },
+		{ "GET /v2/one/manifests/1", NULL, 200, { IMAGE } },
+	};
+	static const struct expectation after[] = {
+		{ "GET /v2/new/manifests/1?ns=quay.io", NULL, 200, { IMAGE } },
+		{ "GET /v2/one/manifests/1", NULL, 200, { IMAGE } },
+		{ "GET /v2/library/one/manifests/1", NULL, 404, { "more than one registry" } },
+	};
+	struct world *w = *state;
+	char path[PATH_MAX];
+
+	check_all(w, before, ARRAY_SIZE(before));
+	assert_int_equal(tree_manifest_path("docker.io", "library/one", &store_image, path), 0);
+	_cleanup_free_ char *full = path_join(w->dir, path);
+	_cleanup_free_ char *text = NULL;
+	assert_int_equal(read_file_at(AT_FDCWD, full, 4096, &text, NULL), 0);
+	store_add_manifest(w->dir, "quay.io/new", "1", text);
+	check_all(w, after, 2);
+	store_add_manifest(w->dir, "quay.io/library/one", "1", text);
+	check_all(w, after, ARRAY_SIZE(after));
+}
+
+static void test_drained(void **state)
+{
+	struct world *w = *state;
+	int client = begin_asking(w, "GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n\r\n");
+
+	event_base_loop(w->base, EVLOOP_ONCE);
+	registry_drain(w->registry);
+	_cleanup_free_ char *answer = end_asking(w, client);
+	assert_non_null(strstr(answer, "repositories"));
+	assert_int_equal(registry_connections(w->registry), 0);
+}
+
+static void check_route(const char *target, enum route_kind kind, enum route_flaw flaw,
+			const char *name)
+{
+	struct http_request request = { .path = { target, strcspn(target, "?") } };
+	struct route route;
+
+	if (target[request.path.size])
+		request.query = (struct http_text){ target + request.path.size + 1,
+						    strlen(target + request.path.size + 1) };
+	route_parse(&request, &route);
+	if (route.kind != kind || route.flaw != flaw || strcmp(route.name, name) != 0)
+		fail_msg("%s: %d %d %s", target, route.kind, route.flaw, route.name);
+}
+
+static void test_routes(void **state)
+{
+	char registry[REFERENCE_REGISTRY_MAX + 1], repository[ROUTE_NAME_MAX + 1];
+
+	(void)state;
+	check_route("/v2/manifests/manifests/manifests/x", ROUTE_MANIFEST, ROUTE_SOUND,
+		    "manifests/manifests");
+	check_route("/v2/a/blobs/manifests/x", ROUTE_MANIFEST, ROUTE_SOUND, "a/blobs");
+	check_route("/v2/a/tags/list", ROUTE_TAGS, ROUTE_SOUND, "a");
+	check_route("/v2/a/tags/lisp", ROUTE_UNKNOWN, ROUTE_SOUND, "a");
+	check_route("/v2/manifests/x", ROUTE_UNKNOWN, ROUTE_SOUND, "");
+	check_route("/v2//manifests/x", ROUTE_MANIFEST, ROUTE_BAD_NAME, "");
+	check_route("/v2/a/manifests/", ROUTE_MANIFEST, ROUTE_BAD_TAG, "a");
+	check_route("/v2/localhost:5000/a/manifests/x", ROUTE_MANIFEST, ROUTE_SOUND,
+		    "localhost:5000/a");
+	assert_true(route_split_name("docker.io/busybox", registry, repository));
+	assert_string_equal(repository, "library/busybox");
+	assert_true(route_split_name("index.docker.io/a/b", registry, repository));
+	assert_string_equal(registry, "docker.io");
+	assert_string_equal(repository, "a/b");
+	assert_false(route_split_name("library/busybox", registry, repository));
+	assert_false(route_split_name("docker.io", registry, repository));
+}
+
+#define with_world(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_routes),
+		with_world(test_manifests),
+		with_world(test_blobs),
+		with_world(test_lists),
+		with_world(test_pipelined),
+		with_world(test_corrupt_blob),
+		with_world(test_corrupt_manifests),
+		with_world(test_added),
+		with_world(test_drained),
+	};
+
+	return unit_main(tests);
+}
