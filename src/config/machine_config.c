@@ -15,7 +15,7 @@ static int cannot_read(const struct config_source *source, int err, struct diag 
 		return diag_set_at(diag, -EINVAL, source->path, 0, 0,
 				   "the file is larger than %d KiB", CONFIG_FILE_BYTES_MAX / 1024);
 	if (err == -ENOENT)
-		return diag_set_at(diag, err, source->path, 0, 0, "there is no such file");
+		return diag_set_at(diag, -EINVAL, source->path, 0, 0, "there is no such file");
 	return diag_set_at(diag, err, source->path, 0, 0, "cannot read the file: %s",
 			   strerror(-err));
 }
@@ -41,6 +41,19 @@ static int add_source(struct document_set *set, const struct config_source *sour
 	r = documents_add_file(set, source->path, text, size, st.st_mode, diag);
 	explicit_bzero(text, size);
 	return r;
+}
+
+int config_cmdline_read(const char *root, char **ret, struct diag *diag)
+{
+	_cleanup_free_ char *path = path_join(root, "/proc/cmdline");
+
+	if (!path)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	int r = read_file_at(AT_FDCWD, path, CONFIG_CMDLINE_BYTES_MAX, ret, NULL);
+	if (r < 0 && r != -ENOENT)
+		return diag_set_at(diag, r, path, 0, 0, "cannot read the kernel's command line: %s",
+				   strerror(-r));
+	return 0;
 }
 
 static int read_documents(const struct config_sources *sources, struct document_set *set,

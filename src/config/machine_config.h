@@ -14,11 +14,12 @@
 #include "cel/selector.h"
 #include "config/sizes.h"
 
-#define CONFIG_FILE_BYTES_MAX (1024 * 1024)
-#define CONFIG_FILES_MAX      256
-#define CONFIG_DOCUMENTS_MAX  256
-#define CONFIG_DEPTH_MAX      64
-#define CONFIG_NODES_MAX      100000 /* after aliases were followed */
+#define CONFIG_FILE_BYTES_MAX	 (1024 * 1024)
+#define CONFIG_CMDLINE_BYTES_MAX (64 * 1024)
+#define CONFIG_FILES_MAX	 256
+#define CONFIG_DOCUMENTS_MAX	 256
+#define CONFIG_DEPTH_MAX	 64
+#define CONFIG_NODES_MAX	 100000 /* after aliases were followed */
 
 /* Where a value came from. */
 struct origin {
@@ -128,9 +129,12 @@ struct config_sources {
 	const char *cmdline; /* text of /proc/cmdline for larder.config=; NULL: none */
 };
 
+/* The text of /proc/cmdline below root (NULL: /), for config_sources; *ret stays NULL where there is none. Owned by the caller. */
+int config_cmdline_read(const char *root, char **ret, struct diag *diag);
+
 /*
  * Reads, merges and checks. No file at all is success with found false; a file named by --config or larder.config= that
- * is not there is -ENOENT. -EINVAL with file, line and column: what is wrong, and what was probably meant.
+ * is not there is -EINVAL. -EINVAL with file, line and column: what is wrong, and what was probably meant.
  */
 int machine_config_load(const struct config_sources *sources, struct machine_config **ret,
 			struct diag *diag);

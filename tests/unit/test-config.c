@@ -185,9 +185,9 @@ static void test_missing_file(void **state)
 	struct machine_config *c = NULL;
 
 	(void)state;
-	assert_int_equal(machine_config_load(&by_option, &c, &d), -ENOENT);
+	assert_int_equal(machine_config_load(&by_option, &c, &d), -EINVAL);
 	assert_string_equal(diag_text(&d), "/nonexistent/machine.yaml: there is no such file");
-	assert_int_equal(machine_config_load(&by_kernel, &c, &d), -ENOENT);
+	assert_int_equal(machine_config_load(&by_kernel, &c, &d), -EINVAL);
 	assert_null(c);
 }
 
