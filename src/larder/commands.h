@@ -4,6 +4,7 @@
 /* Every command, each defined in its cmd_*.c; main.c lists them in the order of the help text. */
 #include "larder/command.h"
 
+extern const struct command command_boot;
 extern const struct command command_build;
 extern const struct command command_disks;
 extern const struct command command_layers;
@@ -15,6 +16,7 @@ extern const struct command command_config_show;
 extern const struct command command_runtime_configure;
 extern const struct command command_runtime_restore;
 extern const struct command command_status;
+extern const struct command command_stop;
 extern const struct command command_volume_plan;
 extern const struct command command_volume_provision;
 extern const struct command command_volume_status;

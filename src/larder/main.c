@@ -39,14 +39,24 @@ static const struct command_option common_options[] = {
 };
 
 const struct command *const all_commands[] = {
-	&command_status,	  &command_config_check,
-	&command_config_show,	  &command_disks,
-	&command_volume_plan,	  &command_volume_provision,
-	&command_volume_status,	  &command_volume_wipe,
-	&command_layers,	  &command_layers_list,
-	&command_layers_check,	  &command_layers_sync,
-	&command_build,		  &command_runtime_configure,
-	&command_runtime_restore, NULL,
+	&command_boot,
+	&command_stop,
+	&command_status,
+	&command_config_check,
+	&command_config_show,
+	&command_disks,
+	&command_volume_plan,
+	&command_volume_provision,
+	&command_volume_status,
+	&command_volume_wipe,
+	&command_layers,
+	&command_layers_list,
+	&command_layers_check,
+	&command_layers_sync,
+	&command_build,
+	&command_runtime_configure,
+	&command_runtime_restore,
+	NULL,
 };
 
 static void print_options(const struct command_option *options)

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "boot/boot.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "base/events.h"
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "block/disk.h"
+#include "block/system_disk.h"
+#include "boot/describe.h"
+#include "boot/status.h"
+#include "config/machine_config.h"
+#include "layers/layers.h"
+#include "runtime/runtime.h"
+#include "volume/volume.h"
+
+/* What the steps hand on to each other. */
+struct pipeline {
+	const struct boot_options *options;
+	json_t *status;
+	struct machine_config *config;
+	struct disk_list disks;
+	struct timespec started;
+};
+
+static void pipeline_done(struct pipeline *p)
+{
+	json_decref(p->status);
+	machine_config_free(p->config);
+	disk_list_done(&p->disks);
+}
+
+__attribute__((format(printf, 4, 5))) static void report(const struct pipeline *p, int level,
+							 const char *event, const char *format, ...)
+{
+	_cleanup_free_ char *message = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&message, format, ap) < 0)
+		message = NULL;
+	va_end(ap);
+	if (message)
+		p->options->report(level, event, message);
+}
+
+/* A part that failed: one line now, and a problem in the status. The pipeline goes on. */
+static void problem(struct pipeline *p, const char *part, const char *event, int err,
+		    struct diag *diag)
+{
+	const char *message = diag->message ? diag_text(diag) : strerror(-err);
+
+	report(p, LOG_ERR, event, "%s: %s", part, message);
+	(void)status_add_problem(p->status, part, message);
+}
+
+static int load_config(struct pipeline *p, struct diag *diag)
+{
+	_cleanup_free_ char *cmdline = NULL;
+	struct config_sources sources = {
+		.root = p->options->config_root,
+		.run_dir = p->options->run_dir,
+		.files = p->options->config_files,
+	};
+
+	int r = config_cmdline_read(p->options->root, &cmdline, diag);
+	if (r < 0)
+		return r;
+	sources.cmdline = cmdline;
+	return machine_config_load(&sources, &p->config, diag);
+}
+
+static int find_disks(struct pipeline *p)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+
+	int r = disk_list_read(p->options->root, &p->disks, &diag);
+	if (r == 0)
+		r = system_disk_find(p->options->root, &p->disks, &p->config->install, NULL, &diag);
+	if (r < 0)
+		problem(p, "disks", EVENT_VOLUME_FAILED, r, &diag);
+	return r;
+}
+
+static void say_step(void *userdata, const char *line)
+{
+	report(userdata, LOG_INFO, NULL, "%s", line);
+}
+
+/* "No disk matched" is useless without the reason of each disk. */
+static void report_verdicts(const struct pipeline *p, const struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_verdicts; i++)
+		report(p, LOG_NOTICE, NULL, "%s: %s", plan->verdicts[i].disk,
+		       plan->verdicts[i].reason);
+}
+
+static void provide_volume(struct pipeline *p)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_volume_result_ struct volume_result result = { 0 };
+	struct volume_request request = {
+		.config = &p->config->volume,
+		.disks = &p->disks,
+		.run_dir = p->options->run_dir,
+		.say = say_step,
+		.userdata = p,
+	};
+
+	int r = volume_ensure(&request, &result, &diag);
+	if (r < 0) {
+		problem(p, "volume", r == -ENOENT ? EVENT_NO_DISK_MATCHED : EVENT_VOLUME_FAILED, r,
+			&diag);
+		report_verdicts(p, &result.plan);
+	} else if (result.formatted) {
+		report(p, LOG_INFO, EVENT_VOLUME_PROVISIONED,
+		       "%s is the new " NAME_VOLUME " volume", result.device);
+	}
+	(void)status_set(p->status, "volume", describe_volume(&result));
+}
+
+/* Every layer and medium that is not used is a problem, except those that were never wanted. */
+static void report_layer(struct pipeline *p, const struct layer *layer)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	const char *what = layer->path ? layer->path : layer->manifest.name;
+
+	if (layer->state == LAYER_BROKEN || layer->state == LAYER_MISSING ||
+	    layer->state == LAYER_REFUSED) {
+		diag_set(&diag, -EBADMSG, "%s is %s%s%s", what, layer_state_name(layer->state),
+			 layer->reason ? ": " : "", layer->reason ? layer->reason : "");
+		problem(p, "layers", EVENT_LAYER_BROKEN, -EBADMSG, &diag);
+	}
+}
+
+static void report_medium(struct pipeline *p, const struct medium *medium)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+
+	if (!medium->trusted) {
+		report(p, LOG_NOTICE, EVENT_MEDIUM_UNTRUSTED, "%s (%s) is not used: %s",
+		       medium->device, medium->label ? medium->label : "no label", medium->reason);
+	} else if (medium->reason) {
+		diag_set(&diag, -EIO, "%s cannot be used: %s", medium->device, medium->reason);
+		problem(p, "media", EVENT_MEDIUM_FAILED, -EIO, &diag);
+	}
+}
+
+static void activate_layers(struct pipeline *p)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	struct layers_request request = {
+		.config = p->config,
+		.root = p->options->root,
+		.run_dir = p->options->run_dir,
+	};
+
+	int r = layers_activate(&request, &result, &diag);
+	if (r < 0) {
+		problem(p, "layers", EVENT_LAYER_BROKEN, r, &diag);
+		return;
+	}
+	for (size_t i = 0; i < result.n_media; i++)
+		report_medium(p, &result.media[i]);
+	for (size_t i = 0; i < result.n_layers; i++)
+		report_layer(p, &result.layers[i]);
+	STRV_FOREACH (conflict, result.conflicts) {
+		(void)status_add_problem(p->status, "layers", *conflict);
+		report(p, LOG_WARNING, NULL, "%s", *conflict);
+	}
+	STRV_FOREACH (note, result.notes)
+		report(p, LOG_NOTICE, NULL, "%s", *note);
+	(void)status_set(p->status, "media", describe_media(&result));
+	(void)status_set(p->status, "layers", describe_layers(&result));
+	(void)status_set(p->status, "generation", json_integer(result.generation));
+}
+
+static void configure_runtimes(struct pipeline *p)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_runtime_result_ struct runtime_result result = { 0 };
+
+	if (!p->options->runtimes)
+		return;
+	int r = runtime_configure(p->config, p->options->root, &result, &diag);
+	if (r < 0)
+		problem(p, "runtimes", EVENT_RUNTIME_FAILED, r, &diag);
+	for (size_t i = 0; i < result.n_reports; i++) {
+		const struct runtime_report *runtime = &result.reports[i];
+		STRV_FOREACH (hint, runtime->hints)
+			report(p, LOG_NOTICE, NULL, "%s: %s", runtime->name, *hint);
+		if (runtime->state == RUNTIME_FAILED) {
+			diag_set(&diag, -EIO, "%s: %s", runtime->name, runtime->message);
+			problem(p, "runtimes", EVENT_RUNTIME_FAILED, -EIO, &diag);
+		}
+	}
+	(void)status_set(p->status, "runtimes", describe_runtimes(&result));
+}
+
+static int64_t elapsed_ms(const struct pipeline *p)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - p->started.tv_sec) * 1000 +
+	       (now.tv_nsec - p->started.tv_nsec) / 1000000;
+}
+
+static int run_pipeline(struct pipeline *p, struct diag *diag)
+{
+	int r = load_config(p, diag);
+
+	(void)status_set(p->status, "config", describe_config(p->config));
+	if (r < 0) {
+		(void)status_set_state(p->status, "failed");
+		(void)status_add_problem(p->status, "config",
+					 diag->message ? diag_text(diag) : strerror(-r));
+		return r;
+	}
+	STRV_FOREACH (note, p->config->notes)
+		report(p, LOG_NOTICE, NULL, "%s", *note);
+	if (!p->config->cache_enabled) {
+		(void)status_set_state(p->status, "disabled");
+	} else {
+		if (find_disks(p) == 0)
+			provide_volume(p);
+		activate_layers(p);
+	}
+	/* Also when disabled: then what an earlier boot wrote is taken back. */
+	configure_runtimes(p);
+	return 0;
+}
+
+int boot_run(const struct boot_options *options, json_t **ret_status, struct diag *diag)
+{
+	_cleanup_(pipeline_done) struct pipeline p = { .options = options };
+	_cleanup_diag_ struct diag write_diag = DIAG_INIT;
+
+	clock_gettime(CLOCK_MONOTONIC, &p.started);
+	p.status = status_new();
+	if (!p.status)
+		return -ENOMEM;
+	int r = run_pipeline(&p, diag);
+	int64_t ms = elapsed_ms(&p);
+	(void)status_set(p.status, "duration_ms", json_integer(ms));
+	/* What failed first is what the caller hears of. */
+	int w = status_write(p.status, options->run_dir, r < 0 ? &write_diag : diag);
+	if (r == 0)
+		r = w;
+	if (r == 0)
+		report(&p, LOG_INFO, EVENT_BOOT_FINISHED, "the image cache is %s after %lld ms",
+		       json_string_value(json_object_get(p.status, "state")), (long long)ms);
+	if (ret_status)
+		*ret_status = json_incref(p.status);
+	return r;
+}
+
+int boot_stop(const struct boot_options *options, struct diag *diag)
+{
+	_cleanup_free_ char *status = path_join(options->run_dir, NAME_RUN_STATUS);
+	_cleanup_diag_ struct diag volume_diag = DIAG_INIT;
+
+	if (!status)
+		return -ENOMEM;
+	int r = layers_stop(options->run_dir, diag);
+	/* The volume is tried whatever the layers did: a lazy unmount may have freed it. */
+	int v = volume_stop(options->run_dir, r < 0 ? &volume_diag : diag);
+	if (r == 0)
+		r = v;
+	if (unlink(status) < 0 && errno != ENOENT && r == 0)
+		r = diag_set(diag, -errno, "cannot remove %s: %s", status, strerror(errno));
+	return r;
+}
