@@ -11,7 +11,7 @@
 
 #include "base/io.h"
 #include "block/disk.h"
-#include "unit/tree.h"
+#include "lib/tree.h"
 
 #define ROUNDS_MAX 1001
 

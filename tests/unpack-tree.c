@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* unpack-tree FILE DIR: a captured machine (tests/unit/tree.h) as files in an existing directory. */
+/* unpack-tree FILE DIR: a captured machine (tests/lib/tree.h) as files in an existing directory. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/io.h"
-#include "unit/tree.h"
+#include "lib/tree.h"
 
 #define TREE_MAX (16 * 1024 * 1024)
 

@@ -10,7 +10,7 @@
 #include "block/mounts.h"
 #include "block/probe.h"
 #include "block/system_disk.h"
-#include "unit/tree.h"
+#include "lib/tree.h"
 
 #define must(truth)                                                                                \
 	do {                                                                                       \

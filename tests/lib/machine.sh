@@ -13,7 +13,7 @@ machine_run() {
 	unshare --mount --net --propagation private -- bash "$@"
 }
 
-machine_pids=()
+declare -A machine_daemons=()
 machine_start() { # inside, first
 	mkdir -p "$M"/{etc,etc.work,log}
 	ip link set lo up
@@ -34,16 +34,16 @@ machine_daemon() {
 	local name=$1
 	shift
 	"$@" >>"$M/log/$name" 2>&1 </dev/null &
-	machine_pids+=($!)
+	machine_daemons[$name]=$!
+}
+machine_daemon_stop() { # NAME
+	local pid=${machine_daemons[$1]}
+	unset "machine_daemons[$1]"
+	if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
 }
 machine_end() {
-	local pid i
-	for ((i = ${#machine_pids[@]} - 1; i >= 0; i--)); do
-		pid=${machine_pids[i]}
-		kill "$pid" 2>/dev/null || continue
-		wait "$pid" 2>/dev/null
-	done
-	machine_pids=()
+	local name
+	for name in "${!machine_daemons[@]}"; do machine_daemon_stop "$name"; done
 }
 
 machine_wait() { # SECONDS CMD…
@@ -57,12 +57,11 @@ machine_wait() { # SECONDS CMD…
 
 # The mirror that everything points to and that nothing must ask. Its count goes on over reboots.
 machine_dead_mirror() {
-	cat "$M/dead-mirror" >>"$M/dead-mirror.before" 2>/dev/null
-	rm -f "$M/dead-mirror"
+	if [ -e "$M/dead-mirror" ]; then cat "$M/dead-mirror" >>"$M/dead-mirror.before" && rm "$M/dead-mirror"; fi
 	machine_daemon dead-mirror dead-mirror 2005 "$M/dead-mirror"
 	machine_wait 10 test -e "$M/dead-mirror"
 }
-machine_dead_connections() { cat "$M"/dead-mirror "$M"/dead-mirror.before 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+machine_dead_connections() { cat "$M"/dead-mirror* | awk '{ n += $1 } END { print n }'; }
 
 # larderd as systemd starts it: the socket is bound before, the daemon gets it at the first connection.
 machine_larderd() {
@@ -86,13 +85,6 @@ machine_skopeo_digest() {
 	rm -rf "$2"
 	skopeo copy --quiet --all --preserve-digests --src-tls-verify=false "docker://127.0.0.1:3172/$1" "dir:$2" >&2 &&
 		echo "sha256:$(sha256sum <"$2/manifest.json" | cut -d' ' -f1)"
-}
-
-# table_hash DEVICE: what the partition table is made of (both ends of the disk), as one hash.
-table_hash() {
-	local sectors
-	sectors=$(blockdev --getsz "$1")
-	{ dd if="$1" bs=512 count=2048 && dd if="$1" bs=512 skip=$((sectors - 2048)); } 2>/dev/null | sha256sum | cut -d' ' -f1
 }
 
 # machine_config DISK MEDIUM: a machine config that trusts the medium, uses the disk, and knows only dead mirrors.

@@ -4,6 +4,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/machine.sh"
+. "$LARDER_SOURCE/tests/lib/disks.sh"
 requires_root
 requires busybox containerd ctr runc skopeo systemd-socket-activate curl mkfs.ext4 unshare
 export M=$T/machine T_OUTER=$T
@@ -18,8 +19,9 @@ check "a layer is built" larder build --images "$T/images.txt" --platform all --
 truncate -s 64M "$T/medium.img"
 mkfs.ext4 -q -L LARDER_1 -d "$T/medium" "$T/medium.img"
 truncate -s 2G "$T/disk.img"
-medium=$(attach_loop "$T/medium.img" --read-only) && cleanup losetup --detach "$medium"
-disk=$(attach_loop "$T/disk.img") && cleanup losetup --detach "$disk"
+disk_attach "$T/medium.img" --read-only
+medium=$disk
+disk_attach "$T/disk.img"
 machine_config "$disk" "$medium" >"$M/etc/larder/machine.yaml"
 
 # What one boot of the machine does; its TAP lines count on from the outer ones.
@@ -56,8 +58,8 @@ done
 check_equal "a container runs" "$(machine_container docker.io/library/busybox:1.36 2>"$T/out")" one
 check "status" larder status
 check_output "and it is ready" '^larder: *ready'
-kill "${machine_pids[-1]}" && wait "${machine_pids[-1]}"
-unset 'machine_pids[-1]'
+machine_daemon_stop containerd
+machine_daemon_stop larderd
 check "larder stop" larder stop
 check_equal "nothing stays mounted" "$(grep -c ' /run/larder/' /proc/self/mounts)" 0
 check_equal "connections to the dead mirror" "$(machine_dead_connections)" 0
@@ -78,11 +80,11 @@ one_boot() {
 one_boot 1
 check_equal "no loop device of the layer stays attached" "$(losetup -l -n -O BACK-FILE | grep -c 000-main-1.0.0)" 0
 check "detach the medium" losetup --detach "$medium"
-before=$(table_hash "$disk")
-losetup --detach "$disk"
+before=$(table_bytes "$disk")
+disk_detach "$disk"
 check "attach the same disk, without its partition" losetup "$disk" "$T/disk.img"
 one_boot 2
-check_equal "the second boot wrote nothing to the partition table" "$(table_hash "$disk")" "$before"
+check_equal "the second boot wrote nothing to the partition table" "$(table_bytes "$disk")" "$before"
 check_equal "the second boot copied nothing" "$(cat "$M/layers.2")" "$(cat "$M/layers.1")"
 run sfdisk --dump "$disk"
 check_output "one partition named IMAGECACHE" 'name="IMAGECACHE"'

@@ -4,13 +4,14 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/machine.sh"
+. "$LARDER_SOURCE/tests/lib/disks.sh"
 in_namespaces "$@"
 requires mkfs.ext4 busybox jq
 mkdir -p "$T/etc" "$T/run"
 mount -t tmpfs tmpfs /run
 
 truncate -s 2G "$T/disk.img"
-disk=$(attach_loop "$T/disk.img") && cleanup losetup --detach "$disk"
+disk_attach "$T/disk.img"
 config() { # [SELECTOR]: a good one, from which each case departs
 	cat <<-YAML
 		apiVersion: v1alpha1
@@ -52,7 +53,7 @@ config 'disk.size > 10' >"$T/machine.yaml"
 refused 2 "machine.yaml:10:[0-9]+: .*10u" "a selector with the wrong type"
 
 rm "$T/machine.yaml"
-refused 2 "machine.yaml.*(No such file|not there|does not exist)" "a missing config file"
+refused 2 "machine.yaml: there is no such file" "a missing config file"
 
 # A selector of true matches the machine's own root disk, which is in use. Only that disk and ours are to be seen here.
 config true >"$T/machine.yaml"
@@ -63,12 +64,13 @@ root=$(findmnt -nvo SOURCE /)
 root_disk=/dev/$(lsblk -ndo PKNAME "$root" | grep . || basename "$root")
 only_disks "$root_disk" "$disk"
 check "disks" larder disks --output json
-check_equal "only two disks are to be seen" "$(jq -r '.[].dev_path' "$T/stdout" | sort | xargs)" "$(printf '%s\n' "$root_disk" "$disk" | sort | xargs)"
+check_equal "only two disks are to be seen" "$(jq -r '.disks[].dev_path' "$T/stdout" | sort | xargs)" "$(printf '%s\n' "$root_disk" "$disk" | sort | xargs)"
 [ $tap_failed = 0 ] || done_testing
-beginning() { dd if="$root_disk" bs=512 count=2 iflag=direct status=none | sha256sum; } # where a table would be
+# Where a table would be. Some sandboxes let nobody open their root disk: then there is nothing to compare, and nothing to fear.
+beginning() { dd if="$root_disk" bs=4096 count=1 iflag=direct 2>/dev/null | sha256sum; }
 table=$(beginning) partitions=$(lsblk -nro NAME "$root_disk")
 check_status 1 "a selector of true: the boot is degraded" boot --strict
-check_output "and says that the root disk is in use" "$(basename "$root_disk").*(mounted|in use)"
+check_output "and says why the root disk is refused" "$(basename "$root_disk"): .*(mounted|in use|cannot be opened)"
 check_equal "the root disk has not got a partition table" "$(beginning)" "$table"
 check_equal "nor a partition" "$(lsblk -nro NAME "$root_disk")" "$partitions"
 check_output "and says what was found on the other disk" "$(basename "$disk").*ext4"

@@ -10,7 +10,7 @@
 #include "block/disk.h"
 #include "block/links.h"
 #include "block/sysfs.h"
-#include "unit/tree.h"
+#include "lib/tree.h"
 
 struct machine {
 	char path[64];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef LARDER_TESTS_UNIT_TREE_H
-#define LARDER_TESTS_UNIT_TREE_H
+#ifndef LARDER_TESTS_TREE_H
+#define LARDER_TESTS_TREE_H
 /*
  * Captured machines as text: one file holds a tree of /sys, /dev, /proc and /run, easy to read and to review.
  *

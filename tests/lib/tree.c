@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "unit/tree.h"
+#include "lib/tree.h"
 
 #include <fcntl.h>
 #include <limits.h>
