@@ -3,7 +3,7 @@
 # The Debian system that every machine of the vm tier starts from: installed by mmdebstrap from the package sources of this host,
 # kept under build/vm and made anew when this file or the sources change. Nothing of larder is in it.
 #
-#	$vm_dir/base.tar      the root filesystem
+#	$vm_dir/base.ext4     its root filesystem
 #	$vm_dir/vmlinuz       Debian's cloud kernel (NVMe and ext4 built in: a root on NVMe needs no initramfs)
 
 vm_dir=$LARDER_BUILD/vm
@@ -33,6 +33,7 @@ vm_base_customize() {
 	mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../vm-agent.service "$root/etc/systemd/system/multi-user.target.wants/vm-agent.service"
 	passwd --root "$root" --delete root >/dev/null
+	: >"$root/etc/machine-id"
 }
 
 # Makes the base unless it is there. Needs root: the packages' own scripts run in a chroot.
@@ -45,9 +46,16 @@ vm_base() {
 	root=$vm_dir/base
 	rm -rf --one-file-system "$root"
 	mmdebstrap --quiet --mode=root --variant=apt --include="$(tr -s '\n ' ',,' <<<"$vm_packages" | sed 's/,$//')" \
-		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' --skip=cleanup/apt/lists,cleanup/apt/cache \
 		"$(vm_suite)" "$root" - < <(vm_sources) || return
-	vm_base_customize "$root"
-	cp "$root"/boot/vmlinuz-* "$vm_dir/vmlinuz"
-	tar --one-file-system -C "$root" -cf "$vm_dir/base.tar" . && rm -rf --one-file-system "$root" && echo "$key" >"$vm_dir/base.key"
+	vm_base_customize "$root" || return
+	rm -f "$root"/var/cache/apt/archives/*.deb
+	cp "$root"/boot/vmlinuz-* "$vm_dir/vmlinuz" &&
+		vm_ext4 "$vm_dir/base.ext4" "$root" && rm -rf --one-file-system "$root" && echo "$key" >"$vm_dir/base.key"
+}
+
+vm_ext4() { # IMAGE DIRECTORY
+	rm -f "$1"
+	truncate -s 3G "$1"
+	mkfs.ext4 -q -F -E lazy_itable_init=1,lazy_journal_init=1 -d "$2" "$1"
 }
