@@ -9,6 +9,6 @@ larder_pre_pivot() {
 
 	config_root=$NEWROOT
 	[ -e "$NEWROOT/etc/larder/machine.yaml" ] || [ -e "$NEWROOT/usr/lib/larder/machine.yaml" ] || config_root=/
-	/usr/lib/larder/larder-boot --config-root="$config_root" || echo "larder-boot in the initial RAM disk ended with status $?" >&2
+	/usr/lib/larder/larder-boot --no-runtimes --config-root="$config_root" || echo "larder-boot in the initial RAM disk ended with status $?" >&2
 }
 larder_pre_pivot

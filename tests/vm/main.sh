@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The main job on a booted machine: an ISO with the cache, a blank disk, mirrors that are all dead; then again without the ISO.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/vm/lib/machine.sh"
+. "$LARDER_SOURCE/tests/vm/lib/cache.sh"
+vm_begin
+cache_images
+cache_layer main 1.0.0 "$T/iso/larder/000-main-1.0.0.sqsh"
+check "an ISO is made" cache_iso LARDER_1 "$T/iso" "$T/larder.iso"
+truncate -s 2G "$T/cache.img"
+mapfile -t disk < <(vm_disk "$T/cache.img" CACHE)
+mapfile -t cdrom < <(vm_cdrom "$T/larder.iso")
+
+vm_machine main
+check_status 1 "the package enables nothing" systemctl --root="$V/root" is-enabled larder.target
+check "systemctl enable larder.target" vm_enable
+cache_config 'disk.serial == "CACHE" && !disk.readonly' 'volume.label.startsWith("LARDER_")' | cache_machine
+vm_boot first "${disk[@]}" "${cdrom[@]}"
+
+# The shutdown, seen from outside.
+shutdown_clean() { # NAME
+	check_equal "$1: the volume was unmounted before the power went" "$(disk_volume_state "$T/cache.img")" clean
+	run grep -aiE 'failed (to )?unmount|not all file systems unmounted|still (busy|mounted)|stop job is running' "$vm_console"
+	check_equal "$1: systemd unmounted everything without a complaint" "$(cat "$T/stdout")" ""
+	vm_open
+	run vm_journal --grep 'Failed to (stop|unmount)|Failed with result|Unit entered failed|ordering cycle'
+	check_equal "$1: no unit failed from the first moment to the last" "$(grep -v dead-mirror "$T/stdout")" ""
+	run vm_journal --unit larder-boot.service
+	check_output "$1: larder-boot.service was stopped" 'Stopped larder-boot.service'
+}
+shutdown_clean first
+run sfdisk --dump "$T/cache.img"
+table=$(cat "$T/stdout")
+check_output "one partition named IMAGECACHE" 'name="IMAGECACHE"'
+# An empty runtime, as on a machine that was installed anew.
+rm -rf --one-file-system "$V/root/var/lib/containerd" "$V/root"/var/log/journal/*
+vm_boot again "${disk[@]}"
+shutdown_clean again
+vm_close
+check_equal "the partition table is as it was" "$(sfdisk --dump "$T/cache.img" 2>/dev/null)" "$table"
+done_testing
