@@ -10,7 +10,7 @@
 #include "runtime/runtimes.h"
 
 static const struct runtime_kind *const runtime_kinds[] = {
-	&runtime_containerd,
+	&runtime_containerd, &runtime_containers, &runtime_docker, &runtime_k3s, &runtime_rke2,
 };
 
 static int out_of_memory(struct diag *diag)

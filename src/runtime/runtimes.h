@@ -15,5 +15,9 @@ struct runtime_kind {
 };
 
 extern const struct runtime_kind runtime_containerd;
+extern const struct runtime_kind runtime_containers;
+extern const struct runtime_kind runtime_docker;
+extern const struct runtime_kind runtime_k3s;
+extern const struct runtime_kind runtime_rke2;
 
 #endif

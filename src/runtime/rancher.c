@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * k3s and rke2: /etc/rancher/<name>/registries.yaml (docs.k3s.io, "Private Registry Configuration"), from which they make
+ * the settings of their own containerd when they start. "*" stands for every registry without an entry, so each entry gets
+ * the cache by itself. A user's file is added to line by line and keeps its comments.
+ */
+#include <string.h>
+
+#include "base/names.h"
+#include "base/text.h"
+#include "config/node.h"
+#include "runtime/endpoints.h"
+#include "runtime/marked.h"
+#include "runtime/pki.h"
+#include "runtime/runtimes.h"
+#include "runtime/yaml_edit.h"
+
+#define K3S_CONFIG  "/etc/rancher/k3s/registries.yaml"
+#define RKE2_CONFIG "/etc/rancher/rke2/registries.yaml"
+#define ANY_HOST    "*"
+#define CACHE_ITEM  "\"" REGISTRY_URL "\""
+
+static const char *const k3s_evidence[] = {
+	"/usr/local/bin/k3s", "/usr/bin/k3s", "/opt/bin/k3s", "/etc/rancher/k3s", NULL,
+};
+static const char *const rke2_evidence[] = {
+	"/usr/local/bin/rke2", "/usr/bin/rke2", "/opt/rke2/bin/rke2", "/etc/rancher/rke2", NULL,
+};
+
+struct registries {
+	struct runtime_plan *plan;
+	size_t report;
+	const char *path;
+	struct pool pool;
+	struct config_file file;
+	const struct node *root; /* NULL: the user has no document */
+	bool secret;
+	struct diag *diag;
+};
+
+static int out_of_memory(struct diag *diag)
+{
+	return diag_set(diag, -ENOMEM, "out of memory");
+}
+
+static int cannot_add(struct registries *r, const struct node *at)
+{
+	return node_error(
+		at, r->diag,
+		"the cache cannot be added here without rewriting the file; write this part "
+		"as a plain map or list, one entry on each line");
+}
+
+static int parse(struct registries *r, const char *text)
+{
+	struct node **documents;
+	uint64_t nodes = 0;
+	size_t n;
+
+	r->file = (struct config_file){ .path = r->path, .text = text, .size = strlen(text) };
+	int e = node_parse(&r->pool, &r->file, &nodes, &documents, &n, r->diag);
+	if (e < 0)
+		return e;
+	if (n > 1)
+		return node_error(documents[1], r->diag, "there is more than one document");
+	r->root = n == 1 ? documents[0] : NULL;
+	if (r->root && r->root->kind != NODE_MAP)
+		return node_error(r->root, r->diag, "the document must be a map");
+	return 0;
+}
+
+static void write_item(FILE *f, const char *before, const char *text)
+{
+	_cleanup_free_ char *quoted = yaml_quote(text);
+
+	fprintf(f, "%s%s", before, quoted ? quoted : "\"\"");
+}
+
+/* A URL as these programs take it: with a path, it is used as it is. */
+static void write_endpoint(FILE *f, const struct endpoint *e, bool first)
+{
+	const char *host = strstr(e->url, "://") + 3;
+	const char *path = host + strcspn(host, "/");
+	_cleanup_free_ char *url = NULL;
+	size_t length = strlen(e->url);
+
+	while (length > 0 && e->url[length - 1] == '/')
+		length--;
+	bool whole = e->override_path || path[strspn(path, "/")] == '\0';
+	if (asprintf(&url, "%.*s%s", (int)length, e->url, whole ? "" : "/v2") < 0)
+		url = NULL;
+	write_item(f, first ? "" : ", ", url ? url : "");
+}
+
+/* {endpoint: ["http://127.0.0.1:3172", …]} */
+static char *mirror_value(struct registries *r, const char *host)
+{
+	_cleanup_endpoints_ struct endpoint_list list = { 0 };
+	char *value = NULL;
+	size_t size;
+	FILE *f = open_memstream(&value, &size);
+
+	if (!f || endpoints_for(r->plan->config, host, &list) < 0) {
+		if (f)
+			fclose(f);
+		free(value);
+		return NULL;
+	}
+	fputs("{endpoint: [", f);
+	for (size_t i = 0; i < list.n_endpoints; i++)
+		write_endpoint(f, &list.endpoints[i], i == 0);
+	fputs("]}", f);
+	if (fclose(f) != 0) {
+		free(value);
+		return NULL;
+	}
+	return value;
+}
+
+/* {auth: {…}, tls: {…}} */
+static char *access_value(struct registries *r, const struct registry_access_config *a)
+{
+	_cleanup_free_ char *ca = pki_path(a->host, PKI_CA),
+			    *cert = pki_path(a->host, PKI_CLIENT_CERT),
+			    *key = pki_path(a->host, PKI_CLIENT_KEY);
+	const struct {
+		const char *section, *name, *value;
+	} fields[] = {
+		{ "auth", "username", a->username },
+		{ "auth", "password", a->password },
+		{ "auth", "auth", a->auth },
+		{ "auth", "identity_token", a->identity_token },
+		{ "tls", "ca_file", a->ca ? ca : NULL },
+		{ "tls", "cert_file", a->client_cert ? cert : NULL },
+		{ "tls", "key_file", a->client_key ? key : NULL },
+		{ "tls", "insecure_skip_verify", a->insecure_skip_verify ? "true" : NULL },
+	};
+	const char *open = NULL;
+	char *value = NULL;
+	size_t size;
+	FILE *f = open_memstream(&value, &size);
+
+	if (!f)
+		return NULL;
+	fputc('{', f);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (!fields[i].value)
+			continue;
+		if (!open || strcmp(open, fields[i].section) != 0)
+			fprintf(f, "%s%s: {", open ? "}, " : "", fields[i].section);
+		else
+			fputs(", ", f);
+		open = fields[i].section;
+		fprintf(f, "%s: ", fields[i].name);
+		if (strcmp(fields[i].value, "true") == 0 && strcmp(open, "tls") == 0)
+			fputs("true", f);
+		else
+			write_item(f, "", fields[i].value);
+		r->secret = r->secret || strcmp(open, "auth") == 0;
+	}
+	fputs(open ? "}}" : "}", f);
+	if (fclose(f) != 0) {
+		free(value);
+		return NULL;
+	}
+	return value;
+}
+
+/* Entries of the machine config that the user's document does not have. */
+typedef int (*add_entry)(struct registries *r, void *userdata, const char *quoted_host,
+			 char *value);
+
+static int for_each_mirror(struct registries *r, const struct node *have, add_entry add,
+			   void *userdata)
+{
+	const struct machine_config *c = r->plan->config;
+	bool any = false;
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i <= c->n_mirrors; i++) {
+		/* "*" comes last if the config has none. */
+		const char *host = i < c->n_mirrors ? c->mirrors[i].host : ANY_HOST;
+		_cleanup_free_ char *quoted = yaml_quote(host);
+		_cleanup_free_ char *value = NULL;
+		if (strcmp(host, ANY_HOST) == 0) {
+			if (any)
+				continue;
+			any = true;
+		}
+		if (have && !node_is_null(node_get(have, host)))
+			continue;
+		value = mirror_value(r, host);
+		e = quoted && value ? add(r, userdata, quoted, value) : out_of_memory(r->diag);
+	}
+	return e;
+}
+
+static int for_each_access(struct registries *r, const struct node *have, add_entry add,
+			   void *userdata)
+{
+	const struct machine_config *c = r->plan->config;
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < c->n_access; i++) {
+		_cleanup_free_ char *quoted = yaml_quote(c->access[i].host);
+		if (have && node_get(have, c->access[i].host))
+			continue;
+		_cleanup_free_ char *value = access_value(r, &c->access[i]);
+		e = quoted && value ? add(r, userdata, quoted, value) : out_of_memory(r->diag);
+	}
+	return e;
+}
+
+static int write_entry(struct registries *r, void *userdata, const char *host, char *value)
+{
+	(void)r;
+	fprintf(userdata, "  %s: %s\n", host, value);
+	return 0;
+}
+
+/* The sections that the user's document does not have, as a block of text; "" if it has both. */
+static int new_sections(struct registries *r, char **ret)
+{
+	size_t size;
+	FILE *f = open_memstream(ret, &size);
+	int e = 0;
+
+	if (!f)
+		return out_of_memory(r->diag);
+	if (!node_get(r->root, "mirrors")) {
+		fputs("mirrors:\n", f);
+		e = for_each_mirror(r, NULL, write_entry, f);
+	}
+	if (e == 0 && !node_get(r->root, "configs") && r->plan->config->n_access > 0) {
+		fputs("configs:\n", f);
+		e = for_each_access(r, NULL, write_entry, f);
+	}
+	return fclose(f) != 0 && e == 0 ? out_of_memory(r->diag) : e;
+}
+
+struct addition {
+	struct yaml_edit *edit;
+	const struct node *map;
+};
+
+static int insert_entry(struct registries *r, void *userdata, const char *host, char *value)
+{
+	const struct addition *a = userdata;
+	int e = yaml_edit_add(a->edit, a->map, host, value);
+
+	return e == -EINVAL ? cannot_add(r, a->map) : e < 0 ? out_of_memory(r->diag) : 0;
+}
+
+/* The cache goes before the endpoints of an entry of the user. */
+static int edit_mirror(struct registries *r, struct yaml_edit *edit, const struct node_pair *pair)
+{
+	const struct node *endpoints = node_get(pair->value, "endpoint");
+	int e;
+
+	if (pair->value->kind != NODE_MAP)
+		return node_is_null(pair->value)
+			       ? cannot_add(r, pair->key)
+			       : node_error(pair->value, r->diag, "must be a map");
+	if (node_get(pair->value, "rewrite") &&
+	    plan_hint(
+		    r->plan, r->report,
+		    "%s: the rewrite rules of %s also change the names that the cache is asked for",
+		    r->path, pair->key->text) < 0)
+		return out_of_memory(r->diag);
+	if (!endpoints) {
+		e = yaml_edit_add(edit, pair->value, "endpoint", "[" CACHE_ITEM "]");
+	} else if (endpoints->kind != NODE_LIST) {
+		return cannot_add(r, pair->key);
+	} else {
+		const struct node *first = endpoints->n > 0 ? endpoints->items[0] : NULL;
+		if (first && first->kind == NODE_SCALAR && strcmp(first->text, REGISTRY_URL) == 0)
+			return 0;
+		e = yaml_edit_prepend(edit, endpoints, CACHE_ITEM);
+	}
+	return e == -EINVAL ? cannot_add(r, pair->key) : e < 0 ? out_of_memory(r->diag) : 0;
+}
+
+static int edit_section(struct registries *r, struct yaml_edit *edit, const char *name)
+{
+	const struct node *section = node_get(r->root, name);
+	struct addition addition = { edit, section };
+	bool mirrors = strcmp(name, "mirrors") == 0;
+	int e = 0;
+
+	if (!section)
+		return 0;
+	if (section->kind != NODE_MAP)
+		return node_is_null(section)
+			       ? cannot_add(r, section)
+			       : node_error(section, r->diag, "%s must be a map", name);
+	for (size_t i = 0; e == 0 && mirrors && i < section->n; i++)
+		e = edit_mirror(r, edit, &section->pairs[i]);
+	if (e < 0)
+		return e;
+	return mirrors ? for_each_mirror(r, section, insert_entry, &addition)
+		       : for_each_access(r, section, insert_entry, &addition);
+}
+
+/* Whatever was inserted: the result must say what was meant, or the user's file stays. */
+static int verify(struct registries *r, const char *text)
+{
+	int e = parse(r, text);
+	const struct node *mirrors = e == 0 ? node_get(r->root, "mirrors") : NULL;
+
+	if (e < 0)
+		return e;
+	for (size_t i = 0; mirrors && mirrors->kind == NODE_MAP && i < mirrors->n; i++) {
+		const struct node *endpoints = node_get(mirrors->pairs[i].value, "endpoint");
+		if (!endpoints || endpoints->kind != NODE_LIST || endpoints->n == 0 ||
+		    endpoints->items[0]->kind != NODE_SCALAR ||
+		    strcmp(endpoints->items[0]->text, REGISTRY_URL) != 0)
+			return cannot_add(r, mirrors->pairs[i].key);
+	}
+	if (!mirrors || !node_get(mirrors, ANY_HOST))
+		return diag_set_at(r->diag, -EINVAL, r->path, 0, 0,
+				   "the cache cannot be added without rewriting the file");
+	return 0;
+}
+
+/* Takes out what this file's functions put in: a plan_strip. */
+static int strip(const char *text, char **ret, struct diag *diag)
+{
+	static const char inside[] = CACHE_ITEM ", ";
+	_cleanup_free_ char *lines = NULL;
+	size_t size;
+	FILE *f = open_memstream(&lines, &size);
+
+	if (!f)
+		return out_of_memory(diag);
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		bool ours = length >= strlen(YAML_EDIT_MARK) &&
+			    strncmp(text + length - strlen(YAML_EDIT_MARK), YAML_EDIT_MARK,
+				    strlen(YAML_EDIT_MARK)) == 0;
+		const char *item = memmem(text, length, inside, strlen(inside));
+		length += text[length] == '\n';
+		if (!ours && item)
+			fprintf(f, "%.*s%.*s", (int)(item - text), text,
+				(int)(text + length - item - (ptrdiff_t)strlen(inside)),
+				item + strlen(inside));
+		else if (!ours)
+			fwrite(text, 1, length, f);
+		text += length;
+	}
+	if (fclose(f) != 0)
+		return out_of_memory(diag);
+	return marked_strip(lines, ret, diag);
+}
+
+static int merge(struct registries *r, const char *user, char **ret)
+{
+	_cleanup_yaml_edit_ struct yaml_edit edit = { .text = user };
+	_cleanup_free_ char *edited = NULL, *block = NULL;
+	int e = parse(r, user);
+
+	if (e == 0)
+		e = edit_section(r, &edit, "mirrors");
+	if (e == 0)
+		e = edit_section(r, &edit, "configs");
+	if (e == 0)
+		e = new_sections(r, &block);
+	if (e < 0)
+		return e;
+	edited = yaml_edit_apply(&edit);
+	if (edited)
+		*ret = *block ? marked_insert(edited, strlen(edited), block) : TAKE_PTR(edited);
+	return *ret ? verify(r, *ret) : out_of_memory(r->diag);
+}
+
+static int plan_registries(struct runtime_plan *plan, size_t report, const char *path,
+			   struct diag *diag)
+{
+	_cleanup_free_ char *user = NULL, *text = NULL;
+	struct registries r = { .plan = plan, .report = report, .path = path, .diag = diag };
+	int e = plan_user_text(plan, path, strip, &user, diag);
+
+	if (e == 0)
+		e = merge(&r, user ? user : "", &text);
+	if (e == 0)
+		e = plan_put(plan, report, path, user, text, r.secret ? 0600 : 0644, diag);
+	if (e == 0 && plan_changes(plan, path) &&
+	    plan_hint(plan, report, "%s reads registries.yaml when it starts",
+		      plan->result.reports[report].name) < 0)
+		e = out_of_memory(diag);
+	pool_done(&r.pool);
+	return e;
+}
+
+static int plan_k3s(struct runtime_plan *plan, size_t report, struct diag *diag)
+{
+	return plan_registries(plan, report, K3S_CONFIG, diag);
+}
+
+static int plan_rke2(struct runtime_plan *plan, size_t report, struct diag *diag)
+{
+	return plan_registries(plan, report, RKE2_CONFIG, diag);
+}
+
+const struct runtime_kind runtime_k3s = { "k3s", k3s_evidence, plan_k3s };
+const struct runtime_kind runtime_rke2 = { "rke2", rke2_evidence, plan_rke2 };

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/registries_conf.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "runtime/rootfs.h"
+#include "runtime/toml.h"
+
+struct reader {
+	int root;
+	struct registries_conf *conf;
+	struct diag *diag;
+};
+
+static int out_of_memory(struct diag *diag)
+{
+	return diag_set(diag, -ENOMEM, "out of memory");
+}
+
+static void table_done(struct registries_table *t)
+{
+	free(t->prefix);
+	free(t->head);
+	free(t->mirrors);
+}
+
+void registries_conf_done(struct registries_conf *conf)
+{
+	for (size_t i = 0; i < conf->n_tables; i++)
+		table_done(&conf->tables[i]);
+	free(conf->tables);
+	*conf = (struct registries_conf){ 0 };
+}
+
+/* Takes the table; one of the same prefix gives way to it. */
+static int add_table(struct reader *c, struct registries_table *t)
+{
+	for (size_t i = 0; i < c->conf->n_tables; i++) {
+		if (strcmp(c->conf->tables[i].prefix, t->prefix) != 0)
+			continue;
+		table_done(&c->conf->tables[i]);
+		c->conf->tables[i] = *t;
+		return 0;
+	}
+	struct registries_table *larger =
+		reallocarray(c->conf->tables, c->conf->n_tables + 1, sizeof(*larger));
+	if (!larger) {
+		table_done(t);
+		return out_of_memory(c->diag);
+	}
+	c->conf->tables = larger;
+	larger[c->conf->n_tables++] = *t;
+	return 0;
+}
+
+/* Reads the table whose header is statement i; *ret_next is the first statement behind it. */
+static int read_table(struct reader *c, const struct toml_document *d, size_t i, size_t *ret_next)
+{
+	_cleanup_free_ char *prefix = NULL, *location = NULL;
+	size_t mirrors = 0, start = d->statements[i].end, end = start, next = i + 1;
+	bool in_mirror = false;
+	int r = 0;
+
+	for (; r >= 0 && next < d->n_statements; next++) {
+		const struct toml_statement *s = &d->statements[next];
+		if (!toml_path_begins(s->path, "registry", NULL) ||
+		    (s->kind == TOML_ARRAY_TABLE && toml_path_is(s->path, "registry", NULL)))
+			break;
+		if (s->kind != TOML_KEY && !in_mirror) {
+			in_mirror = true;
+			mirrors = s->start;
+		}
+		if (s->kind == TOML_KEY && toml_path_is(s->path, "registry", "prefix", NULL))
+			r = toml_string(d, s, &prefix);
+		else if (s->kind == TOML_KEY && toml_path_is(s->path, "registry", "location", NULL))
+			r = toml_string(d, s, &location);
+		end = s->end;
+	}
+	*ret_next = next;
+	if (r < 0)
+		return r == -ENOMEM ? out_of_memory(c->diag)
+				    : diag_set(c->diag, r, "line %u: prefix and location are texts",
+					       d->statements[i].line);
+	if (!prefix && !location)
+		return 0;
+	if (!in_mirror)
+		mirrors = end;
+	struct registries_table t = {
+		.prefix = strdup(prefix && *prefix ? prefix
+				 : location	   ? location
+						   : ""),
+		.head = strndup(d->text + start, mirrors - start),
+		.mirrors = strndup(d->text + mirrors, end - mirrors),
+	};
+	if (!t.prefix || !t.head || !t.mirrors) {
+		table_done(&t);
+		return out_of_memory(c->diag);
+	}
+	return add_table(c, &t);
+}
+
+static int read_tables(struct reader *c, const char *text)
+{
+	_cleanup_toml_ struct toml_document d = { 0 };
+	int r = toml_scan(text, &d, c->diag);
+
+	for (size_t i = 0; r == 0 && i < d.n_statements;) {
+		const struct toml_statement *s = &d.statements[i];
+		if (s->kind == TOML_ARRAY_TABLE && toml_path_is(s->path, "registry", NULL))
+			r = read_table(c, &d, i, &i);
+		else
+			i++;
+	}
+	return r;
+}
+
+static int read_file(struct reader *c, const char *path)
+{
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
+	int r = rootfs_read(c->root, path, &file);
+
+	/* A link is followed by the runtimes, and larder only reads here. What cannot be read hides nothing. */
+	if (r < 0 || !file.text)
+		return r == -ENOMEM ? out_of_memory(c->diag) : 0;
+	r = read_tables(c, file.text);
+	return r < 0 ? diag_prefix(c->diag, r, "%s", path) : 0;
+}
+
+static int read_all(struct reader *c, const char *ours)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = read_file(c, CONTAINERS_CONF);
+
+	if (r < 0)
+		return r;
+	r = rootfs_list(c->root, CONTAINERS_DROP_IN, &names);
+	if (r < 0 && r != -ENOTDIR)
+		return diag_set_at(c->diag, r, CONTAINERS_DROP_IN, 0, 0, "cannot read: %s",
+				   strerror(-r));
+	r = 0;
+	STRV_FOREACH (name, names) {
+		_cleanup_free_ char *path = NULL;
+		if (r < 0 || !text_ends_with(*name, ".conf") || strcmp(*name, ours) == 0)
+			continue;
+		if (asprintf(&path, CONTAINERS_DROP_IN "/%s", *name) < 0)
+			return out_of_memory(c->diag);
+		r = read_file(c, path);
+	}
+	return r;
+}
+
+int registries_conf_read(int root, const char *ours, struct registries_conf *ret, struct diag *diag)
+{
+	struct registries_conf conf = { 0 };
+	struct reader reader = { root, &conf, diag };
+	int r = read_all(&reader, ours);
+
+	if (r < 0)
+		registries_conf_done(&conf);
+	else
+		*ret = conf;
+	return r;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_RUNTIME_REGISTRIES_CONF_H
+#define LARDER_RUNTIME_REGISTRIES_CONF_H
+/*
+ * The [[registry]] tables of registries.conf and its drop-ins, as text, each prefix once: of tables with one prefix the last
+ * that is read counts (containers-registries.conf.d(5)).
+ */
+#include <stddef.h>
+
+#include "base/diag.h"
+
+#define CONTAINERS_CONF	   "/etc/containers/registries.conf"
+#define CONTAINERS_DROP_IN "/etc/containers/registries.conf.d"
+
+struct registries_table {
+	char *prefix;  /* its own, else its location */
+	char *head;    /* its own lines, without [[registry]] */
+	char *mirrors; /* its [[registry.mirror]] tables */
+};
+
+struct registries_conf {
+	struct registries_table *tables;
+	size_t n_tables;
+};
+
+/* ours: the drop-in to leave out. root: see rootfs.h. -EINVAL with file and line: it is no TOML. */
+int registries_conf_read(int root, const char *ours, struct registries_conf *ret,
+			 struct diag *diag);
+void registries_conf_done(struct registries_conf *conf);
+
+#endif

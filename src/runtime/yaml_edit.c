@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/yaml_edit.h"
+
+#include <string.h>
+
+/* The byte at (line, column); columns are code points. */
+static size_t offset_of(const char *text, unsigned line, unsigned column)
+{
+	const char *at = text;
+
+	while (line-- > 1) {
+		at += strcspn(at, "\n");
+		at += *at == '\n';
+	}
+	for (; column > 1 && *at && *at != '\n'; column--)
+		do
+			at++;
+		while (((unsigned char)*at & 0xc0) == 0x80);
+	return (size_t)(at - text);
+}
+
+/* Takes text; NULL is "out of memory". The same insertion twice (through an alias) is one. */
+static int insert(struct yaml_edit *e, size_t offset, char *text)
+{
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < e->n_insertions; i++) {
+		if (e->insertions[i].offset == offset && strcmp(e->insertions[i].text, text) == 0) {
+			free(text);
+			return 0;
+		}
+	}
+	struct yaml_insertion *larger =
+		reallocarray(e->insertions, e->n_insertions + 1, sizeof(*larger));
+	if (!larger) {
+		free(text);
+		return -ENOMEM;
+	}
+	e->insertions = larger;
+	larger[e->n_insertions++] = (struct yaml_insertion){ offset, text };
+	return 0;
+}
+
+static size_t line_start(const char *text, size_t offset)
+{
+	while (offset > 0 && text[offset - 1] != '\n')
+		offset--;
+	return offset;
+}
+
+/* A line of its own before the one that holds offset, indented as far as "column" of that line. */
+static int insert_line(struct yaml_edit *e, size_t offset, const char *line)
+{
+	size_t start = line_start(e->text, offset);
+	char *text = NULL;
+
+	if (asprintf(&text, "%*s%s " YAML_EDIT_MARK "\n", (int)(offset - start), "", line) < 0)
+		return -ENOMEM;
+	return insert(e, start, text);
+}
+
+int yaml_edit_prepend(struct yaml_edit *e, const struct node *list, const char *item)
+{
+	size_t offset = offset_of(e->text, list->line, list->column);
+	_cleanup_free_ char *line = NULL;
+	char *text = NULL;
+
+	if (e->text[offset] == '[') {
+		if (asprintf(&text, "%s%s", item, list->n > 0 ? ", " : "") < 0)
+			return -ENOMEM;
+		return insert(e, offset + 1, text);
+	}
+	if (e->text[offset] != '-')
+		return -EINVAL;
+	if (asprintf(&line, "- %s", item) < 0)
+		return -ENOMEM;
+	return insert_line(e, offset, line);
+}
+
+int yaml_edit_add(struct yaml_edit *e, const struct node *map, const char *key, const char *value)
+{
+	size_t offset = offset_of(e->text, map->line, map->column);
+	_cleanup_free_ char *line = NULL;
+	char *text = NULL;
+
+	if (e->text[offset] == '{') {
+		if (asprintf(&text, "%s: %s%s", key, value, map->n > 0 ? ", " : "") < 0)
+			return -ENOMEM;
+		return insert(e, offset + 1, text);
+	}
+	if (map->n == 0 ||
+	    offset != offset_of(e->text, map->pairs[0].key->line, map->pairs[0].key->column))
+		return -EINVAL;
+	/* Only blanks may stand before the first key of a block map, or it shares its line with something. */
+	for (size_t i = line_start(e->text, offset); i < offset; i++)
+		if (e->text[i] != ' ')
+			return -EINVAL;
+	if (asprintf(&line, "%s: %s", key, value) < 0)
+		return -ENOMEM;
+	return insert_line(e, offset, line);
+}
+
+char *yaml_edit_apply(struct yaml_edit *e)
+{
+	char *result = NULL;
+	size_t size, at = 0, length = strlen(e->text);
+	FILE *f = open_memstream(&result, &size);
+
+	if (!f)
+		return NULL;
+	/* Few insertions: each time the next one in the order of the file, equal offsets in the order they were made. */
+	for (; at <= length; at++) {
+		for (size_t i = 0; i < e->n_insertions; i++)
+			if (e->insertions[i].offset == at)
+				fputs(e->insertions[i].text, f);
+		if (at < length)
+			fputc(e->text[at], f);
+	}
+	if (fclose(f) != 0) {
+		free(result);
+		return NULL;
+	}
+	return result;
+}
+
+void yaml_edit_done(struct yaml_edit *e)
+{
+	for (size_t i = 0; i < e->n_insertions; i++)
+		free(e->insertions[i].text);
+	free(e->insertions);
+	*e = (struct yaml_edit){ 0 };
+}
+
+char *yaml_quote(const char *text)
+{
+	char *quoted = NULL;
+	size_t size;
+	FILE *f = open_memstream(&quoted, &size);
+
+	if (!f)
+		return NULL;
+	fputc('"', f);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c == '"' || c == '\\')
+			fprintf(f, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(f, "\\x%02x", c);
+		else
+			fputc(c, f);
+	}
+	fputc('"', f);
+	if (fclose(f) != 0) {
+		free(quoted);
+		return NULL;
+	}
+	return quoted;
+}
