@@ -85,7 +85,7 @@ static bool is_insecure(const struct endpoint *e)
 	       (e->access && e->access->insecure_skip_verify);
 }
 
-/* The place of a prefix in the cache: 127.0.0.1:3172/docker.io/library. */
+/* The place of a prefix in the cache: REGISTRY_ADDRESS/docker.io/library. */
 static void write_cache_mirror(struct containers *c, const char *prefix)
 {
 	_cleanup_free_ char *location = NULL;

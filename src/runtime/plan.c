@@ -201,7 +201,9 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 		r = set_text(&e->after, text);
 	if (r < 0)
 		return out_of_memory(diag);
-	e->change = !same_text(&e->before, &e->after) || e->before.mode != e->after.mode;
+	/* An edited file may already say what it should; then what restore brings back is brought up to date. */
+	e->change = state == SAVED_EDITED || !same_text(&e->before, &e->after) ||
+		    e->before.mode != e->after.mode;
 	return 0;
 }
 

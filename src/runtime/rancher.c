@@ -92,7 +92,7 @@ static void write_endpoint(FILE *f, const struct endpoint *e, bool first)
 	write_item(f, first ? "" : ", ", url ? url : "");
 }
 
-/* {endpoint: ["http://127.0.0.1:3172", …]} */
+/* {endpoint: ["(the cache)", …]} */
 static char *mirror_value(struct registries *r, const char *host)
 {
 	_cleanup_endpoints_ struct endpoint_list list = { 0 };

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Settings of each runtime, in root directories made for the test: what is written, what a second run does, what comes back. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "runtime/diff.h"
+#include "runtime/runtime.h"
+
+#define MARK_BEGIN                                                                                    \
+	"# larder: begin (written by \"larder runtime configure\"; \"larder runtime restore\" takes " \
+	"it out)\n"
+#define MARK_END   "# larder: end\n"
+#define CACHE_HOST "\n[host.\"http://127.0.0.1:3172\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+#define ENABLED	   "machine: {features: {imageCache: {localEnabled: true}}}\n---\n"
+#define HOSTS	   "etc/containerd/certs.d/"
+
+struct root {
+	char path[32];
+	int dir;
+	struct machine_config *config;
+};
+
+static void put(const struct root *root, const char *path, const char *text)
+{
+	assert_int_equal(mkdir_parents_at(root->dir, path, 0755), 0);
+	assert_int_equal(write_file_atomic_at(root->dir, path, text, strlen(text), 0644), 0);
+}
+
+static char *get(const struct root *root, const char *path)
+{
+	char *text = NULL;
+	int r = read_file_at(root->dir, path, 1 << 20, &text, NULL);
+
+	if (r == -ENOENT)
+		return NULL;
+	assert_int_equal(r, 0);
+	return text;
+}
+
+static void assert_file(const struct root *root, const char *path, const char *expected)
+{
+	_cleanup_free_ char *text = get(root, path);
+
+	if (!text && expected)
+		fail_msg("%s is not there", path);
+	if (!expected)
+		assert_null(text);
+	else
+		assert_string_equal(text, expected);
+}
+
+static void root_config(struct root *root, const char *config)
+{
+	const struct config_sources sources = { .root = root->path };
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+
+	machine_config_free(root->config);
+	root->config = NULL;
+	put(root, "etc/larder/machine.yaml", config);
+	if (machine_config_load(&sources, &root->config, &d) < 0)
+		fail_msg("%s", diag_text(&d));
+}
+
+static void root_make(struct root *root, const char *config, const char *program)
+{
+	*root = (struct root){ .path = "/tmp/larder-root-XXXXXX" };
+	assert_non_null(mkdtemp(root->path));
+	root->dir = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(root->dir >= 0);
+	if (program)
+		put(root, program, "");
+	root_config(root, config);
+}
+
+static void root_done(struct root *root)
+{
+	machine_config_free(root->config);
+	close_fd(root->dir);
+	assert_int_equal(remove_tree_at(AT_FDCWD, root->path), 0);
+}
+
+static const struct runtime_report *find_report(const struct runtime_result *result,
+						const char *name)
+{
+	for (size_t i = 0; i < result->n_reports; i++)
+		if (strcmp(result->reports[i].name, name) == 0)
+			return &result->reports[i];
+	return NULL;
+}
+
+/* Configures and returns the state of one runtime; *ret_message (may be NULL) why. */
+static enum runtime_state configure(const struct root *root, const char *name, char **ret_message)
+{
+	_cleanup_runtime_result_ struct runtime_result result = { 0 };
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+
+	if (runtime_configure(root->config, root->path, &result, &d) < 0)
+		fail_msg("%s", diag_text(&d));
+	const struct runtime_report *report = find_report(&result, name);
+	assert_non_null(report);
+	if (ret_message)
+		*ret_message = strdup(report->message ? report->message : "");
+	else if (report->message)
+		fail_msg("%s", report->message);
+	return report->state;
+}
+
+static void restore(const struct root *root, enum runtime_state expected)
+{
+	_cleanup_runtime_result_ struct runtime_result result = { 0 };
+
+	assert_int_equal(runtime_restore(root->path, &result, NULL), 0);
+	const struct runtime_report *report = find_report(&result, "restore");
+	assert_int_equal(report ? report->state : RUNTIME_UNCHANGED, expected);
+}
+
+static void test_nothing_installed(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(&root, ENABLED, NULL);
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_ABSENT);
+	assert_int_equal(configure(&root, "docker", NULL), RUNTIME_ABSENT);
+	assert_file(&root, HOSTS "_default/hosts.toml", NULL);
+	root_done(&root);
+}
+
+static void test_containerd_fresh(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(&root,
+		  ENABLED
+		  "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: ghcr.io\n"
+		  "endpoints: [{url: http://127.0.0.1:2005}, {url: https://m/v2/g, overridePath: "
+		  "true}]\nskipFallback: true\n"
+		  "---\napiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: h:5000\n",
+		  "usr/bin/containerd");
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+	assert_file(&root, "etc/containerd/config.toml",
+		    MARK_BEGIN "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n"
+			       "  config_path = \"/etc/containerd/certs.d\"\n" MARK_END);
+	assert_file(&root, HOSTS "_default/hosts.toml", MARK_BEGIN CACHE_HOST MARK_END);
+	assert_file(&root, HOSTS "h_5000_/hosts.toml", MARK_BEGIN CACHE_HOST MARK_END);
+	assert_file(&root, HOSTS "ghcr.io/hosts.toml",
+		    MARK_BEGIN "server = \"https://m/v2/g\"\noverride_path = true\n" CACHE_HOST
+			       "\n[host.\"http://127.0.0.1:2005\"]\n"
+			       "  capabilities = [\"pull\", \"resolve\"]\n" MARK_END);
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_UNCHANGED);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/containerd/config.toml", NULL);
+	assert_int_equal(faccessat(root.dir, "etc/containerd", F_OK, 0), -1);
+	restore(&root, RUNTIME_UNCHANGED);
+	root_done(&root);
+}
+
+/* The forms of config.toml, and what becomes of each. */
+static void test_containerd_config(void **state)
+{
+#define CRI2 "[plugins.\"io.containerd.grpc.v1.cri\".registry"
+#define LINE MARK_BEGIN "config_path = \"/etc/containerd/certs.d\"\n" MARK_END
+	static const struct {
+		const char *before, *after; /* NULL: left alone */
+	} cases[] = {
+		{ "version = 2\n", "version = 2\n" MARK_BEGIN CRI2 "]\n"
+				   "  config_path = \"/etc/containerd/certs.d\"\n" MARK_END },
+		{ "version = 3\n",
+		  "version = 3\n" MARK_BEGIN "[plugins.\"io.containerd.cri.v1.images\".registry]\n"
+		  "  config_path = \"/etc/containerd/certs.d\"\n" MARK_END },
+		{ "oom_score = 1\n", "oom_score = 1\n" MARK_BEGIN "[plugins.\"cri\".registry]\n"
+				     "  config_path = \"/etc/containerd/certs.d\"\n" MARK_END },
+		{ "version = 2\n" CRI2 "]\n  x = 1\n",
+		  "version = 2\n" CRI2 "]\n" LINE "  x = 1\n" },
+		{ "version = 2\n" CRI2 "]\n  config_path = \"\"\n  x = 1\n",
+		  "version = 2\n" CRI2 "]\n" LINE "  x = 1\n" },
+		{ "version = 2\n" CRI2 ".mirrors]\n" CRI2 "]\n config_path = ''\n",
+		  "version = 2\n" CRI2 ".mirrors]\n" CRI2 "]\n" LINE },
+		{ "version = 2\n" CRI2 "]\n  config_path = \"/etc/other\"\n", NULL },
+		{ "version = 2\n" CRI2 ".mirrors.\"docker.io\"]\n endpoint = []\n", NULL },
+		{ "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nregistry = {}\n", NULL },
+		{ "version = 2\ndisabled_plugins = [\"cri\"]\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct root root;
+		root_make(&root, ENABLED, NULL);
+		put(&root, "etc/containerd/config.toml", cases[i].before);
+		assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+		assert_file(&root, "etc/containerd/config.toml",
+			    cases[i].after ? cases[i].after : cases[i].before);
+		assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_UNCHANGED);
+		restore(&root, RUNTIME_CHANGED);
+		assert_file(&root, "etc/containerd/config.toml", cases[i].before);
+		root_done(&root);
+	}
+}
+
+/* A directory of the user's hides _default, so the cache goes into each, before what is there. */
+static void test_containerd_merge(void **state)
+{
+	static const char user[] = "server = \"https://quay.io\"\n\n[host.\"https://mine\"]\n";
+	struct root root;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	put(&root, "etc/containerd/config.toml",
+	    "version = 2\n" CRI2 "]\nconfig_path = \"/srv/certs\"\n");
+	put(&root, "srv/certs/quay.io/hosts.toml", user);
+	put(&root, "srv/certs/old.example/ca.crt", "");
+	put(&root, "srv/certs/old.example/me.cert", "");
+	put(&root, "srv/certs/old.example/me.key", "");
+	put(&root, "srv/certs/h:5000/hosts.toml", "server = \"http://h:5000\"\n");
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+	assert_file(&root, "srv/certs/quay.io/hosts.toml",
+		    "server = \"https://quay.io\"\n\n" MARK_BEGIN CACHE_HOST MARK_END
+		    "[host.\"https://mine\"]\n");
+	assert_file(
+		&root, "srv/certs/old.example/hosts.toml",
+		MARK_BEGIN
+		"ca = [\"ca.crt\"]\nclient = [[\"me.cert\", \"me.key\"]]\n" CACHE_HOST MARK_END);
+	assert_file(&root, "srv/certs/h:5000/hosts.toml",
+		    "server = \"http://h:5000\"\n" MARK_BEGIN CACHE_HOST MARK_END);
+	assert_file(&root, "srv/certs/_default/hosts.toml", MARK_BEGIN CACHE_HOST MARK_END);
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_UNCHANGED);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "srv/certs/quay.io/hosts.toml", user);
+	assert_file(&root, "srv/certs/old.example/hosts.toml", NULL);
+	assert_file(&root, "srv/certs/old.example/ca.crt", "");
+	root_done(&root);
+}
+
+/* What a person changes after larder wrote stays, and the next run works with it. */
+static void test_edited_since(void **state)
+{
+	struct root root;
+	_cleanup_free_ char *text = NULL, *edited = NULL;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	put(&root, HOSTS "quay.io/hosts.toml", "[host.\"https://mine\"]\n");
+	configure(&root, "containerd", NULL);
+	text = get(&root, HOSTS "quay.io/hosts.toml");
+	assert_true(asprintf(&edited, "# new\n%s[host.\"https://more\"]\n", text) > 0);
+	put(&root, HOSTS "quay.io/hosts.toml", edited);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, HOSTS "quay.io/hosts.toml", edited);
+	assert_file(&root, HOSTS "_default/hosts.toml", NULL);
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+	assert_file(&root, HOSTS "quay.io/hosts.toml", edited);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, HOSTS "quay.io/hosts.toml",
+		    "# new\n[host.\"https://mine\"]\n[host.\"https://more\"]\n");
+	root_done(&root);
+}
+
+/* What the machine config no longer wants goes; a cache that is switched off takes everything back. */
+static void test_config_changes(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(&root,
+		  ENABLED "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: ghcr.io\n",
+		  "usr/bin/containerd");
+	configure(&root, "containerd", NULL);
+	assert_file(&root, HOSTS "ghcr.io/hosts.toml", MARK_BEGIN CACHE_HOST MARK_END);
+	root_config(&root, ENABLED);
+	configure(&root, "containerd", NULL);
+	assert_file(&root, HOSTS "ghcr.io/hosts.toml", NULL);
+	assert_file(&root, HOSTS "_default/hosts.toml", MARK_BEGIN CACHE_HOST MARK_END);
+	root_config(&root, "machine: {}\n");
+	assert_int_equal(configure(&root, "restore", NULL), RUNTIME_CHANGED);
+	assert_file(&root, HOSTS "_default/hosts.toml", NULL);
+	root_done(&root);
+}
+
+/* A registry with TLS settings and no mirror still gets the cache first. */
+static void test_access(void **state)
+{
+	struct root root;
+	struct stat st;
+
+	(void)state;
+	root_make(&root,
+		  ENABLED
+		  "apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: h:5\n"
+		  "ca: '-----BEGIN C'\nclientIdentity: {cert: '-----BEGIN X', key: '-----BEGIN "
+		  "K'}\n---\napiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: quay.io\n"
+		  "username: a\npassword: \"b\\\"c\"\n",
+		  "usr/bin/containerd");
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+	assert_file(&root, HOSTS "h_5_/hosts.toml",
+		    MARK_BEGIN "ca = \"/etc/larder/pki/h_5_/ca.pem\"\n"
+			       "client = [[\"/etc/larder/pki/h_5_/client.pem\", "
+			       "\"/etc/larder/pki/h_5_/client-key.pem\"]]\n" CACHE_HOST MARK_END);
+	assert_file(&root, "etc/larder/pki/h_5_/client-key.pem", "-----BEGIN K");
+	assert_int_equal(fstatat(root.dir, "etc/larder/pki/h_5_/client-key.pem", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_file(&root, HOSTS "quay.io/hosts.toml",
+		    MARK_BEGIN
+		    "\n[header]\n    authorization = [\"Basic YTpiImM=\"]\n" CACHE_HOST MARK_END);
+	assert_int_equal(fstatat(root.dir, HOSTS "quay.io/hosts.toml", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/larder/pki/h_5_/client-key.pem", NULL);
+	root_done(&root);
+}
+
+static void test_failures(void **state)
+{
+	struct root root;
+	_cleanup_free_ char *message = NULL, *second = NULL;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	put(&root, "usr/bin/dockerd", "");
+	put(&root, "etc/docker/daemon.json", "{\"a\": 1,}\n");
+	assert_int_equal(configure(&root, "docker", &message), RUNTIME_FAILED);
+	assert_non_null(strstr(message, "/etc/docker/daemon.json:1:"));
+	assert_file(&root, "etc/docker/daemon.json", "{\"a\": 1,}\n");
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_UNCHANGED);
+	assert_int_equal(unlinkat(root.dir, "etc/docker/daemon.json", 0), 0);
+	assert_int_equal(symlinkat("/nowhere", root.dir, "etc/docker/daemon.json"), 0);
+	assert_int_equal(configure(&root, "docker", &second), RUNTIME_FAILED);
+	assert_string_equal(second,
+			    "/etc/docker/daemon.json: this is a symbolic link; larder replaces "
+			    "only files");
+	root_done(&root);
+}
+
+/* A link that leads out of the root directory leads nowhere else than into it. */
+static void test_stays_in_root(void **state)
+{
+	struct root root, outside;
+
+	(void)state;
+	root_make(&outside, ENABLED, NULL);
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	assert_int_equal(symlinkat(outside.path, root.dir, "etc/containerd"), 0);
+	_cleanup_free_ char *message = NULL;
+	(void)configure(&root, "containerd", &message);
+	assert_file(&outside, "config.toml", NULL);
+	assert_file(&outside, "certs.d/_default/hosts.toml", NULL);
+	root_done(&root);
+	root_done(&outside);
+}
+
+static void test_docker(void **state)
+{
+	static const char user[] =
+		"{\n  \"log-level\": \"warn\",\n  \"registry-mirrors\": [\"https://a\"]\n}";
+	struct root root;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	root_make(&root,
+		  ENABLED "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: docker.io\n"
+			  "endpoints: [{url: http://127.0.0.1:2005/}, {url: https://m/path}]\n",
+		  "usr/bin/dockerd");
+	put(&root, "etc/docker/daemon.json", user);
+	assert_int_equal(configure(&root, "docker", NULL), RUNTIME_CHANGED);
+	text = get(&root, "etc/docker/daemon.json");
+	assert_string_equal(text,
+			    "{\n  \"log-level\": \"warn\",\n  \"registry-mirrors\": [\n"
+			    "    \"http://127.0.0.1:3172\",\n    \"http://127.0.0.1:2005/\",\n"
+			    "    \"https://a\"\n  ]\n}\n");
+	assert_file(&root, "etc/docker/certs.d/_default/hosts.toml",
+		    MARK_BEGIN CACHE_HOST MARK_END);
+	assert_int_equal(configure(&root, "docker", NULL), RUNTIME_UNCHANGED);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/docker/daemon.json", user);
+	root_done(&root);
+}
+
+static void test_k3s_fresh(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(&root,
+		  ENABLED "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: ghcr.io\n"
+			  "endpoints: [{url: https://m}, {url: https://n/x}]\n---\n"
+			  "apiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: m\nusername: u\n"
+			  "password: 'p\"q'\n",
+		  "usr/local/bin/k3s");
+	assert_int_equal(configure(&root, "k3s", NULL), RUNTIME_CHANGED);
+	assert_file(&root, "etc/rancher/k3s/registries.yaml",
+		    MARK_BEGIN
+		    "mirrors:\n"
+		    "  \"ghcr.io\": {endpoint: [\"http://127.0.0.1:3172\", \"https://m\", "
+		    "\"https://n/x/v2\"]}\n"
+		    "  \"*\": {endpoint: [\"http://127.0.0.1:3172\"]}\n"
+		    "configs:\n"
+		    "  \"m\": {auth: {username: \"u\", password: \"p\\\"q\"}}\n" MARK_END);
+	assert_int_equal(configure(&root, "k3s", NULL), RUNTIME_UNCHANGED);
+	root_done(&root);
+}
+
+/* A user's registries.yaml, in the styles that people use: every line of it stays. */
+static void test_k3s_merge(void **state)
+{
+#define STAR "\"*\": {endpoint: [\"http://127.0.0.1:3172\"]} # larder\n"
+#define ITEM "\"http://127.0.0.1:3172\""
+	static const struct {
+		const char *before, *after;
+	} cases[] = {
+		{ "# mine\nmirrors:\n  docker.io:\n    endpoint:\n      # first\n"
+		  "      - \"https://a\" # keep\n      - \"https://b\"\n",
+		  "# mine\nmirrors:\n  " STAR "  docker.io:\n    endpoint:\n      # first\n"
+		  "      - " ITEM
+		  " # larder\n      - \"https://a\" # keep\n      - \"https://b\"\n" },
+		{ "mirrors:\n  \"*\":\n    endpoint: [\"https://a\"]\n  x.io:\n    endpoint: []\n",
+		  "mirrors:\n  \"*\":\n    endpoint: [" ITEM ", \"https://a\"]\n  x.io:\n"
+		  "    endpoint: [" ITEM "]\n" },
+		{ "mirrors: {quay.io: {endpoint: [\"https://a\"]}}\n",
+		  "mirrors: {\"*\": {endpoint: [" ITEM "]}, quay.io: {endpoint: [" ITEM
+		  ", \"https://a\"]}}\n" },
+		{ "mirrors:\n  quay.io:\n    rewrite: {a: b}\n",
+		  "mirrors:\n  " STAR "  quay.io:\n    endpoint: [" ITEM "] # larder\n"
+		  "    rewrite: {a: b}\n" },
+		{ "mirrors:\n- a: b\n", NULL },
+		{ "configs:\n  h: {auth: {username: u}}\n",
+		  "configs:\n  h: {auth: {username: u}}\n" MARK_BEGIN "mirrors:\n"
+		  "  \"*\": {endpoint: [" ITEM "]}\n" MARK_END },
+		{ "mirrors:\n  \"*\":\n    endpoint:\n    - http://127.0.0.1:3172\n", "" },
+		{ "mirrors:\n  a.io:\n", NULL },
+		{ "mirrors: {a: b: c}\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *message = NULL;
+		bool same = cases[i].after && !*cases[i].after;
+		struct root root;
+		root_make(&root, ENABLED, "usr/local/bin/rke2");
+		put(&root, "etc/rancher/rke2/registries.yaml", cases[i].before);
+		assert_int_equal(configure(&root, "rke2", &message), !cases[i].after
+									     ? RUNTIME_FAILED
+								     : same ? RUNTIME_UNCHANGED
+									    : RUNTIME_CHANGED);
+		if (!cases[i].after)
+			assert_non_null(strstr(message, "/etc/rancher/rke2/registries.yaml:"));
+		assert_file(&root, "etc/rancher/rke2/registries.yaml",
+			    cases[i].after && !same ? cases[i].after : cases[i].before);
+		restore(&root, cases[i].after && !same ? RUNTIME_CHANGED : RUNTIME_UNCHANGED);
+		assert_file(&root, "etc/rancher/rke2/registries.yaml", cases[i].before);
+		root_done(&root);
+	}
+}
+
+static void test_containers(void **state)
+{
+	struct root root;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	root_make(&root,
+		  ENABLED
+		  "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: ghcr.io\n"
+		  "endpoints: [{url: http://127.0.0.1:2005}, {url: https://m/v2/g, overridePath: "
+		  "true}]\nskipFallback: true\n",
+		  "usr/bin/podman");
+	put(&root, "etc/containers/registries.conf",
+	    "[[registry]]\nlocation = \"docker.io\"\n\n[[registry]]\nprefix = \"*.corp\"\n");
+	put(&root, "etc/containers/registries.conf.d/mine.conf",
+	    "[[registry]]\nlocation = \"docker.io\"\ninsecure = false # 2\n"
+	    "[[registry.mirror]]\nlocation = \"mine\"\n");
+	put(&root, "run/larder/cache/manifests/cached.example/x/digest/y", "");
+	assert_int_equal(configure(&root, "podman and CRI-O", NULL), RUNTIME_CHANGED);
+	text = get(&root, "etc/containers/registries.conf.d/zz-larder.conf");
+#define MIRROR(x) "[[registry.mirror]]\nlocation = \"" x "\"\n"
+#define PLAIN	  "insecure = true\n"
+#define CACHED(x)                                                                                  \
+	"\n[[registry]]\nprefix = \"" x "\"\nlocation = \"" x "\"\n" MIRROR("127.0.0.1:3172/" x)   \
+		PLAIN
+	assert_string_equal(
+		text, MARK_BEGIN
+		"\n[[registry]]\nlocation = \"docker.io\"\ninsecure = false # 2\n" MIRROR(
+			"127.0.0.1:3172/docker.io") PLAIN MIRROR("mine")
+			CACHED("cached.example") "\n[[registry]]\nprefix = \"ghcr.io\"\nlocation = \"m/g\"\n" MIRROR(
+				"127.0.0.1:3172/ghcr.io") PLAIN MIRROR("127.0.0.1:2005")
+				PLAIN CACHED("quay.io") CACHED("registry.k8s.io") MARK_END);
+	assert_int_equal(configure(&root, "podman and CRI-O", NULL), RUNTIME_UNCHANGED);
+	root_done(&root);
+}
+
+static void test_diff(void **state)
+{
+	static const struct {
+		const char *old, *new, *expected;
+	} cases[] = {
+		{ "a\n", "a\n", "" },
+		{ NULL, "a\nb\n", "--- /dev/null\n+++ b/f\n@@ -0,0 +1,2 @@\n+a\n+b\n" },
+		{ "a\n", NULL, "--- a/f\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\n" },
+		{ "1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nx\n6\n7\n8\n9\n",
+		  "--- a/f\n+++ b/f\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+x\n 6\n 7\n 8\n" },
+		{ "a\nb", "a\nb\n",
+		  "--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+b\n" },
+		{ "a\n1\n2\n3\n4\n5\n6\n7\n8\nb\n", "A\n1\n2\n3\n4\n5\n6\n7\n8\nB\n",
+		  "--- a/f\n+++ b/f\n@@ -1,4 +1,4 @@\n-a\n+A\n 1\n 2\n 3\n@@ -7,4 +7,4 @@\n 6\n 7\n "
+		  "8\n-b\n+B\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *out = NULL;
+		size_t size;
+		FILE *f = open_memstream(&out, &size);
+		assert_int_equal(diff_write(f, "/f", cases[i].old, cases[i].new), 0);
+		assert_int_equal(fclose(f), 0);
+		assert_string_equal(out, cases[i].expected);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_installed),
+		cmocka_unit_test(test_containerd_fresh),
+		cmocka_unit_test(test_containerd_config),
+		cmocka_unit_test(test_containerd_merge),
+		cmocka_unit_test(test_edited_since),
+		cmocka_unit_test(test_config_changes),
+		cmocka_unit_test(test_access),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_stays_in_root),
+		cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_k3s_fresh),
+		cmocka_unit_test(test_k3s_merge),
+		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_diff),
+	};
+
+	return unit_main(tests);
+}
