@@ -24,6 +24,7 @@ enum {
 	OPT_AUTHOR,
 	OPT_DESCRIPTION,
 	OPT_INSECURE,
+	OPT_SIGN,
 	OPT_JSON,
 };
 
@@ -39,6 +40,8 @@ static const struct command_option build_command_options[] = {
 	{ "description", "TEXT", "what it is for", OPT_DESCRIPTION },
 	{ "insecure", NULL, "registries may speak plain HTTP or TLS that cannot be verified",
 	  OPT_INSECURE },
+	{ "sign", "KEY", "private Ed25519 key in PEM; LAYER.sqsh.sig is put beside the layer",
+	  OPT_SIGN },
 	{ "json", NULL, "print what was built as JSON", OPT_JSON },
 	{ 0 },
 };
@@ -119,6 +122,9 @@ static int take_option(struct build_arguments *a, const struct command *self, in
 		return -1;
 	case OPT_INSECURE:
 		a->options.insecure = true;
+		return -1;
+	case OPT_SIGN:
+		a->options.sign_key = optarg;
 		return -1;
 	case OPT_JSON:
 		a->json = true;

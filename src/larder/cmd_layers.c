@@ -83,21 +83,49 @@ static int print_result(const struct context *context, const struct layers_resul
 	return status;
 }
 
+/* What every command here begins with. */
+struct session {
+	struct machine_config *config;
+	struct layers_request request;
+	struct layers_result result;
+	struct progress progress;
+	struct diag diag;
+};
+
+static void session_done(struct session *s)
+{
+	layers_result_done(&s->result);
+	machine_config_freep(&s->config);
+	diag_done(&s->diag);
+}
+
+/* verb: what progress says; NULL: none is shown. */
+static int session_start(struct session *s, const struct context *context, const char *verb)
+{
+	int r = load_machine_config(context, &s->config, &s->diag);
+
+	if (r < 0)
+		return r;
+	s->request = layers_request_for(context, s->config);
+	if (verb) {
+		progress_start(&s->progress, verb);
+		s->request.progress = progress_update;
+		s->request.user = &s->progress;
+	}
+	return 0;
+}
+
 static int run_list(struct context *context, const struct command *self, int argc, char *argv[])
 {
-	_cleanup_(machine_config_freep) struct machine_config *config = NULL;
-	_cleanup_layers_result_ struct layers_result result = { 0 };
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_(session_done) struct session s = { 0 };
 	int status = parse_simple_arguments(context, self, argc, argv, 0);
 
 	if (status >= 0)
 		return status;
-	int r = load_machine_config(context, &config, &diag);
-	if (r == 0) {
-		struct layers_request request = layers_request_for(context, config);
-		r = layers_inspect(&request, &result, &diag);
-	}
-	return r < 0 ? command_failed(r, &diag) : print_result(context, &result);
+	int r = session_start(&s, context, NULL);
+	if (r == 0)
+		r = layers_inspect(&s.request, &s.result, &s.diag);
+	return r < 0 ? command_failed(r, &s.diag) : print_result(context, &s.result);
 }
 
 /* Drift: what is configured is not active, or what is there is not used as it should be. */
@@ -131,22 +159,18 @@ static int print_drift(const struct layers_result *result)
 
 static int run_check(struct context *context, const struct command *self, int argc, char *argv[])
 {
-	_cleanup_(machine_config_freep) struct machine_config *config = NULL;
-	_cleanup_layers_result_ struct layers_result result = { 0 };
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_(session_done) struct session s = { 0 };
 	int status = parse_simple_arguments(context, self, argc, argv, 0);
 
 	if (status >= 0)
 		return status;
-	int r = load_machine_config(context, &config, &diag);
-	if (r == 0) {
-		struct layers_request request = layers_request_for(context, config);
-		r = layers_inspect(&request, &result, &diag);
-	}
+	int r = session_start(&s, context, NULL);
+	if (r == 0)
+		r = layers_inspect(&s.request, &s.result, &s.diag);
 	if (r < 0)
-		return command_failed(r, &diag);
-	print_notes(&result);
-	status = print_drift(&result);
+		return command_failed(r, &s.diag);
+	print_notes(&s.result);
+	status = print_drift(&s.result);
 	if (status == EXIT_DONE)
 		printf("every configured layer is active, and nothing else\n");
 	return status;
@@ -167,29 +191,108 @@ static int show_sync(const struct context *context, const struct layers_result *
 
 static int run_sync(struct context *context, const struct command *self, int argc, char *argv[])
 {
-	_cleanup_(machine_config_freep) struct machine_config *config = NULL;
-	_cleanup_layers_result_ struct layers_result result = { 0 };
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
-	struct progress progress;
+	_cleanup_(session_done) struct session s = { 0 };
+	int status = parse_simple_arguments(context, self, argc, argv, 0);
+
+	if (status >= 0 || (status = refuse_other_namespace()) >= 0)
+		return status;
+	int r = session_start(&s, context, "copying");
+	if (r == 0)
+		r = layers_sync(&s.request, &s.result, &s.diag);
+	progress_end(&s.progress);
+	if (s.result.n_layers)
+		update_status(context, &s.result);
+	if (r < 0) {
+		print_notes(&s.result);
+		return command_failed(r, &s.diag);
+	}
+	return show_sync(context, &s.result);
+}
+
+/* What became of a file that was added. */
+static void print_added(const struct layers_result *result, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		const char *name = layer->path ? strrchr(layer->path, '/') : NULL;
+		if (!name || layer->origin != LAYER_ON_VOLUME ||
+		    strcmp(name + 1, slash ? slash + 1 : file) != 0)
+			continue;
+		printf("%s %s is %s%s%s\n", layer->manifest.name,
+		       layer->manifest.version ? layer->manifest.version : "",
+		       layer_state_name(layer->state), layer->reason ? ": " : "",
+		       layer->reason ? layer->reason : "");
+	}
+}
+
+static int run_add(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	_cleanup_(session_done) struct session s = { 0 };
+	int status = parse_simple_arguments(context, self, argc, argv, LAYERS_MAX);
+
+	if (status >= 0 || (status = refuse_other_namespace()) >= 0)
+		return status;
+	if (optind == argc)
+		return command_usage(self, "which file? LAYER.sqsh is needed");
+	int r = session_start(&s, context, "copying");
+	if (r == 0)
+		r = layers_add_files(&s.request, argv + optind, &s.result, &s.diag);
+	progress_end(&s.progress);
+	if (s.result.n_layers)
+		update_status(context, &s.result);
+	if (r == 0 && context->output != OUTPUT_TABLE)
+		return print_result(context, &s.result);
+	print_notes(&s.result);
+	for (int i = optind; r == 0 && i < argc; i++)
+		print_added(&s.result, argv[i]);
+	return r < 0 ? command_failed(r, &s.diag) : EXIT_DONE;
+}
+
+static int run_prune(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	_cleanup_(session_done) struct session s = { 0 };
 	int status = parse_simple_arguments(context, self, argc, argv, 0);
 
 	if (status >= 0)
 		return status;
-	int r = load_machine_config(context, &config, &diag);
+	int r = session_start(&s, context, NULL);
+	if (r == 0)
+		r = layers_prune(&s.request, &s.result, &s.diag);
 	if (r < 0)
-		return command_failed(r, &diag);
-	struct layers_request request = layers_request_for(context, config);
-	progress_start(&progress, "copying");
-	request.progress = progress_update;
-	request.user = &progress;
-	r = layers_sync(&request, &result, &diag);
-	progress_end(&progress);
-	update_status(context, &result);
-	if (r < 0) {
-		print_notes(&result);
-		return command_failed(r, &diag);
+		return command_failed(r, &s.diag);
+	if (!s.result.notes)
+		printf("nothing to prune\n");
+	STRV_FOREACH (note, s.result.notes)
+		printf("%s\n", *note);
+	return EXIT_DONE;
+}
+
+static int run_verify(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	_cleanup_(session_done) struct session s = { 0 };
+	size_t whole = 0;
+	int status = parse_simple_arguments(context, self, argc, argv, LAYERS_MAX);
+
+	if (status >= 0)
+		return status;
+	int r = session_start(&s, context, "verifying");
+	if (r == 0)
+		r = layers_verify(&s.request, argv + optind, &s.result, &s.diag);
+	progress_end(&s.progress);
+	if (r < 0)
+		return command_failed(r, &s.diag);
+	for (size_t i = 0; i < s.result.n_layers; i++) {
+		const struct layer *layer = &s.result.layers[i];
+		whole += layer->state != LAYER_BROKEN && layer->path;
+		if (layer->state != LAYER_BROKEN)
+			continue;
+		log_error("%s: %s", layer->path, layer->reason ? layer->reason : "broken");
+		status = EXIT_FAILED;
 	}
-	return show_sync(context, &result);
+	printf("%zu layer%s whole\n", whole, whole == 1 ? " is" : "s are");
+	return status < 0 ? EXIT_DONE : status;
 }
 
 const struct command command_layers = {
@@ -218,4 +321,25 @@ const struct command command_layers_sync = {
 	.synopsis = "",
 	.summary = "Copy layers from media to the volume, and release the media",
 	.run = run_sync,
+};
+
+const struct command command_layers_add = {
+	.name = "layers add",
+	.synopsis = "FILE…",
+	.summary = "Copy layers to the volume, checked, and use them at once",
+	.run = run_add,
+};
+
+const struct command command_layers_prune = {
+	.name = "layers prune",
+	.synopsis = "",
+	.summary = "Delete superseded layers beyond those that are kept",
+	.run = run_prune,
+};
+
+const struct command command_layers_verify = {
+	.name = "layers verify",
+	.synopsis = "[NAME…]",
+	.summary = "Hash everything in layers, and name what is broken",
+	.run = run_verify,
 };

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -83,4 +85,22 @@ void print_notes(const struct layers_result *result)
 		log_warning("%s", *conflict);
 	STRV_FOREACH (note, result->notes)
 		log_warning("%s", *note);
+}
+
+static bool same_namespace_as_init(void)
+{
+	struct stat ours, init;
+
+	/* Who may not look at PID 1 may not mount either, and is told so by the mount. */
+	return stat("/proc/self/ns/mnt", &ours) < 0 || stat("/proc/1/ns/mnt", &init) < 0 ||
+	       (ours.st_ino == init.st_ino && ours.st_dev == init.st_dev);
+}
+
+int refuse_other_namespace(void)
+{
+	if (access("/run/systemd/system", F_OK) < 0 || same_namespace_as_init())
+		return -1;
+	log_error("this is another mount namespace than that of PID 1, where larderd would not see "
+		  "what is mounted; call it from there (nsenter --target 1 --mount)");
+	return EXIT_FAILED;
 }

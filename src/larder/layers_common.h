@@ -21,6 +21,12 @@ int parse_simple_arguments(struct context *context, const struct command *self, 
 /* Brings the parts of RUN/status.json that follow from the result up to date, if there is one. */
 void update_status(const struct context *context, const struct layers_result *result);
 
+/*
+ * Under systemd, mounts belong into the namespace of PID 1: a mount made in another one would not be seen by larderd and
+ * would be gone with us. An exit status with the reason logged, or -1: go on.
+ */
+int refuse_other_namespace(void);
+
 /* Notes and conflicts, one line each on standard error. */
 void print_notes(const struct layers_result *result);
 

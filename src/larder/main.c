@@ -38,6 +38,7 @@ static const struct command_option common_options[] = {
 	{ 0 },
 };
 
+/* clang-format off: one line a command, so that two changes do not meet in one line */
 const struct command *const all_commands[] = {
 	&command_boot,
 	&command_stop,
@@ -51,13 +52,21 @@ const struct command *const all_commands[] = {
 	&command_volume_wipe,
 	&command_layers,
 	&command_layers_list,
-	&command_layers_check,
+	&command_layers_add,
 	&command_layers_sync,
+	&command_layers_check,
+	&command_layers_prune,
+	&command_layers_verify,
+	&command_images,
+	&command_images_list,
+	&command_images_missing,
+	&command_images_verify,
 	&command_build,
 	&command_runtime_configure,
 	&command_runtime_restore,
 	NULL,
 };
+/* clang-format on */
 
 static void print_options(const struct command_option *options)
 {

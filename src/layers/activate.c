@@ -228,24 +228,32 @@ int layers_activate(const struct layers_request *request, struct layers_result *
 	return r < 0 ? r : layers_activate_locked(&settled, ret, diag);
 }
 
-int layers_inspect(const struct layers_request *request, struct layers_result *ret,
-		   struct diag *diag)
+int layers_survey_locked(const struct layers_request *request, struct layers_result *ret,
+			 struct diag *diag)
 {
 	_cleanup_(mounted_layers_done) struct mounted_layers mounted = { 0 };
 	_cleanup_layers_result_ struct layers_result result = { 0 };
+	int r = survey(request, &result, false, &mounted, diag);
+
+	if (r < 0)
+		return r;
+	result.generation = generation_current(request->run_dir);
+	*ret = result;
+	result = (struct layers_result){ 0 };
+	return 0;
+}
+
+int layers_inspect(const struct layers_request *request, struct layers_result *ret,
+		   struct diag *diag)
+{
 	_cleanup_free_ char *run_dir = NULL;
 	_cleanup_close_ int lock = -1;
 	struct layers_request settled;
 	int r = run_lock(request, &settled, &run_dir, &lock, diag);
 
 	if (r == 0)
-		r = survey(&settled, &result, false, &mounted, diag);
+		r = layers_survey_locked(&settled, ret, diag);
 	if (r == 0)
-		result.generation = generation_current(settled.run_dir);
-	close_all(&result);
-	if (r < 0)
-		return r;
-	*ret = result;
-	result = (struct layers_result){ 0 };
-	return 0;
+		close_all(ret);
+	return r;
 }

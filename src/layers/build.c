@@ -11,6 +11,7 @@
 #include "base/names.h"
 #include "base/run.h"
 #include "base/text.h"
+#include "layers/sign.h"
 #include "layers/version.h"
 
 #define MKSQUASHFS_TIMEOUT_MS (24U * 60 * 60 * 1000)
@@ -28,8 +29,9 @@ struct build {
 	struct contents contents;
 	struct layer_manifest manifest;
 	char *manifest_text;
-	char *work;  /* "OUTPUT's directory/.larder-build.XXXXXX" */
-	char *image; /* in work */
+	char *work;		 /* "OUTPUT's directory/.larder-build.XXXXXX" */
+	char *image;		 /* in work */
+	struct signing_key *key; /* NULL: unsigned */
 	struct diag *diag;
 };
 
@@ -38,6 +40,7 @@ static void build_done(struct build *b)
 	if (b->work)
 		(void)remove_tree_at(AT_FDCWD, b->work);
 	contents_done(&b->contents);
+	signing_key_freep(&b->key);
 	layer_manifest_done(&b->manifest);
 	free(b->manifest_text);
 	free(b->work);
@@ -248,6 +251,23 @@ static int pack(struct build *b)
 	return r;
 }
 
+/* OUTPUT.sig; without a key one that is there from an earlier build is taken away, since it fits no longer. */
+static int write_signature(struct build *b)
+{
+	_cleanup_free_ char *path = NULL;
+	unsigned char signature[SIGNATURE_BYTES];
+
+	if (asprintf(&path, "%s" NAME_LAYER_SIG_SUFFIX, b->options->output) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	if (!b->key)
+		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	int r = sign_text(b->key, b->manifest_text, strlen(b->manifest_text), signature);
+	return r < 0 ? r
+		     : write_file_durable_at(AT_FDCWD, path, signature, sizeof(signature), 0644);
+}
+
 /* fsync, digest, both names. The sum goes first: a layer that has no sum, or an old one, is never taken for a whole one. */
 static int publish(struct build *b, struct build_result *ret)
 {
@@ -270,6 +290,8 @@ static int publish(struct build *b, struct build_result *ret)
 	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
 		return diag_set(b->diag, -errno, "%s: %s", output, strerror(errno));
 	r = write_file_durable_at(AT_FDCWD, sum_path, sum, strlen(sum), 0644);
+	if (r == 0)
+		r = write_signature(b);
 	if (r == 0 && rename(b->image, output) < 0)
 		r = -errno;
 	if (r < 0)
@@ -287,6 +309,8 @@ int build_layer(const struct images_list *list, const struct build_options *opti
 
 	if (r == 0)
 		r = settle_texts(&b);
+	if (r == 0 && options->sign_key)
+		r = signing_key_read(options->sign_key, &b.key, diag);
 	if (r == 0)
 		r = make_work_dir(&b);
 	if (r == 0)

@@ -20,7 +20,8 @@ struct build_options {
 	const char *author, *description;
 	struct platform_choice choice;
 	bool insecure;
-	int64_t time; /* of every file: SOURCE_DATE_EPOCH, or 0 */
+	const char *sign_key; /* private key: OUTPUT.sig is written as well; NULL: unsigned */
+	int64_t time;	      /* of every file: SOURCE_DATE_EPOCH, or 0 */
 	feed_progress_fn progress;
 	void *user;
 	void (*work_dir)(const char *path,

@@ -81,7 +81,7 @@ static int open_part(struct copy *c, const struct digest *sum)
 
 	if (sum)
 		digest_format(sum, text);
-	if (asprintf(&c->part, "%s/%.16s-%s.part", c->job->incoming, strchr(text, ':') + 1,
+	if (asprintf(&c->part, "%s/%.16s-%s" PART_SUFFIX, c->job->incoming, strchr(text, ':') + 1,
 		     c->job->name) < 0) {
 		c->part = NULL;
 		return -ENOMEM;

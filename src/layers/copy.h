@@ -11,6 +11,8 @@
 #include "base/diag.h"
 #include "store/digest.h"
 
+#define PART_SUFFIX ".part" /* of unfinished copies */
+
 /* The digest in FILE.sha256 (as sha256sum(1) writes it). -ENOENT: there is none; -EINVAL with diag: it is none. */
 int copy_read_sum(const char *file, struct digest *ret, struct diag *diag);
 

@@ -21,9 +21,12 @@
 int layer_check(int dir, struct layer_manifest *ret, struct digest *ret_id, char **ret_text,
 		struct diag *diag);
 
-/* Hashes every blob and every manifest of the layer. -EBADMSG with diag: what is wrong. progress as in struct layers_request. */
-int layer_verify(int dir, const struct layer_manifest *manifest,
+/*
+ * Hashes every listed blob and every manifest of the layer. -EBADMSG: some are wrong; *broken gets a line for each (where: digest: what),
+ * where is what the layer is called in it. progress as in struct layers_request.
+ */
+int layer_verify(int dir, const struct layer_manifest *manifest, const char *where,
 		 void (*progress)(uint64_t done, uint64_t total, const char *what, void *user),
-		 void *user, struct diag *diag);
+		 void *user, char ***broken);
 
 #endif

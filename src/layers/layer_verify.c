@@ -5,16 +5,26 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "layers/layer_check.h"
 #include "store/tree.h"
 
 struct verify {
 	int dir;
+	const char *where;
 	uint64_t done, total;
+	bool failed;
 	void (*progress)(uint64_t done, uint64_t total, const char *what, void *user);
 	void *user;
-	struct diag *diag;
+	char ***broken;
 };
+
+/* Says what is wrong and goes on: a person wants to know all of it. */
+static int report_broken(struct verify *v, const char *name, const char *what)
+{
+	v->failed = true;
+	return strv_addf(v->broken, "%s: %s: %s", v->where, name, what);
+}
 
 static int verify_file(struct verify *v, const char *path, const struct digest *digest)
 {
@@ -27,11 +37,12 @@ static int verify_file(struct verify *v, const char *path, const struct digest *
 	digest_format(digest, name);
 	if (r == 0)
 		r = digest_of_fd(fd, 0, (uint64_t)st.st_size, digest->algorithm, &got);
+	if (r == -ENOMEM)
+		return r;
 	if (r < 0)
-		return diag_set(v->diag, -EBADMSG, "%s: %s", name,
-				r == -ENOENT ? "it is not there" : strerror(-r));
+		return report_broken(v, name, r == -ENOENT ? "it is not there" : strerror(-r));
 	if (!digest_equal(&got, digest))
-		return diag_set(v->diag, -EBADMSG, "%s: its bytes are not right", name);
+		return report_broken(v, name, "its bytes are not right");
 	v->done += (uint64_t)st.st_size;
 	if (v->progress)
 		v->progress(v->done, v->total, name, v->user);
@@ -49,11 +60,13 @@ static int verify_manifest(const char *registry, const char *repository, const c
 	return r < 0 ? r : verify_file(user, path, digest);
 }
 
-int layer_verify(int dir, const struct layer_manifest *manifest,
+int layer_verify(int dir, const struct layer_manifest *manifest, const char *where,
 		 void (*progress)(uint64_t done, uint64_t total, const char *what, void *user),
-		 void *user, struct diag *diag)
+		 void *user, char ***broken)
 {
-	struct verify v = { .dir = dir, .progress = progress, .user = user, .diag = diag };
+	struct verify v = {
+		.dir = dir, .where = where, .progress = progress, .user = user, .broken = broken
+	};
 	int r = tree_walk_manifests(dir, verify_manifest, &v, NULL);
 
 	for (size_t i = 0; i < manifest->n_images; i++)
@@ -64,5 +77,7 @@ int layer_verify(int dir, const struct layer_manifest *manifest,
 		if (r == 0)
 			r = verify_file(&v, path, &manifest->blobs[i]);
 	}
-	return r;
+	if (r < 0 && r != -ENOMEM)
+		r = report_broken(&v, "manifests", strerror(-r));
+	return r < 0 ? r : v.failed ? -EBADMSG : 0;
 }

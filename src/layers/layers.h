@@ -97,6 +97,27 @@ int layers_inspect(const struct layers_request *request, struct layers_result *r
  */
 int layers_sync(const struct layers_request *request, struct layers_result *ret, struct diag *diag);
 
+/*
+ * Copies layer files to the volume as sync does, and publishes the generation that follows. What is superseded now stays as far as
+ * CacheLayerConfig's "keep" says. -ENODEV, -ENOSPC, -EBADMSG, -EINVAL with diag; those before the one that failed were added.
+ */
+int layers_add_files(const struct layers_request *request, char *const *files,
+		     struct layers_result *ret, struct diag *diag);
+
+/*
+ * Deletes superseded layers from the volume, the oldest versions first, so that at most "keep" of each name stay. Active layers
+ * and those that are not configured or broken are never touched. Names of deleted files are notes of *ret.
+ */
+int layers_prune(const struct layers_request *request, struct layers_result *ret,
+		 struct diag *diag);
+
+/*
+ * Hashes everything in every layer that can be opened (names: only these; NULL or empty: all). Those whose bytes are wrong become
+ * LAYER_BROKEN in *ret with their reason. -ENOENT with diag: no layer has one of the names.
+ */
+int layers_verify(const struct layers_request *request, char *const *names,
+		  struct layers_result *ret, struct diag *diag);
+
 /* Unmounts generations, layers and media of run_dir, in this order. 0 if there was nothing. -EBUSY with diag: something is
  * still used; it is detached, and goes when its last user ends. */
 int layers_stop(const char *run_dir, struct diag *diag);

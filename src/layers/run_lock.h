@@ -15,4 +15,8 @@ int run_lock(const struct layers_request *request, struct layers_request *ret, c
 int layers_activate_locked(const struct layers_request *request, struct layers_result *ret,
 			   struct diag *diag);
 
+/* layers_inspect() by somebody who holds the lock; the layers stay open until layers_result_done(). */
+int layers_survey_locked(const struct layers_request *request, struct layers_result *ret,
+			 struct diag *diag);
+
 #endif

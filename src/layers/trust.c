@@ -10,10 +10,10 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "layers/layer_open.h"
+#include "layers/sign.h"
 
-#define KEY_BYTES_MAX	65536
-#define KEYS_MAX	64
-#define SIGNATURE_BYTES 64
+#define KEY_BYTES_MAX 65536
+#define KEYS_MAX      64
 
 struct keys {
 	EVP_PKEY *list[KEYS_MAX];

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/images.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "layers/contents.h"
+#include "layers/layer_open.h"
+#include "layers/run_lock.h"
+#include "layers/tree_describe.h"
+#include "store/manifest.h"
+#include "store/reference.h"
+#include "store/tree.h"
+
+static void image_done(struct image *image)
+{
+	free(image->reference);
+	free(image->layer);
+	strv_free(image->platforms);
+	strv_free(image->omitted);
+	strv_free(image->missing);
+}
+
+void images_done(struct image_list *list)
+{
+	for (size_t i = 0; i < list->n_images; i++)
+		image_done(&list->images[i]);
+	free(list->images);
+	*list = (struct image_list){ 0 };
+}
+
+/* Where content is looked for: directories, in order. */
+struct store {
+	int dirs[LAYERS_ACTIVE_MAX + 2];
+	size_t n;
+};
+
+static int find(const struct store *store, const char *path)
+{
+	for (size_t i = 0; i < store->n; i++) {
+		int fd = open_beneath(store->dirs[i], path, O_RDONLY);
+		if (fd >= 0)
+			return fd;
+	}
+	return -ENOENT;
+}
+
+/* What is known while one image is followed. */
+struct follow {
+	const struct store *store;
+	const struct reference *reference;
+	struct image *image;
+};
+
+static int note_missing(struct image *image, const char *what, const struct digest *digest)
+{
+	char text[DIGEST_STRING_MAX];
+
+	if (strv_length(image->missing) >= IMAGES_MISSING_MAX)
+		return 0;
+	return strv_addf(&image->missing, "%s %s", what, digest_format(digest, text));
+}
+
+static int follow_blob(struct follow *f, const struct descriptor *d)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int r = tree_blob_path(&d->digest, path);
+
+	if (r < 0)
+		return r;
+	_cleanup_close_ int fd = find(f->store, path);
+	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != d->size)
+		return d->foreign ? 0 : note_missing(f->image, "blob", &d->digest);
+	f->image->size += d->size;
+	return 0;
+}
+
+static int read_manifest(struct follow *f, const struct digest *digest, struct manifest *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[PATH_MAX];
+	size_t size = 0;
+	int r = tree_manifest_path(f->reference->registry, f->reference->repository, digest, path);
+
+	if (r < 0)
+		return r;
+	_cleanup_close_ int fd = find(f->store, path);
+	r = fd < 0 ? fd : read_fd(fd, MANIFEST_BYTES_MAX, &text, &size);
+	if (r == 0)
+		r = manifest_parse(text, size, ret, NULL);
+	if (r == 0)
+		f->image->size += size;
+	return r;
+}
+
+static int note_platform(char ***list, const struct platform *p)
+{
+	_cleanup_free_ char *text = platform_format(p);
+
+	if (!text)
+		return -ENOMEM;
+	if (!p->os || text_starts_with(text, "unknown/") || strv_contains(*list, text))
+		return 0;
+	return strv_take(list, TAKE_PTR(text));
+}
+
+static int follow_manifest(struct follow *f, const struct digest *digest,
+			   const struct platform *platform, unsigned depth);
+
+/* A platform that is not there is left out, unless it is this machine's. */
+static int follow_child(struct follow *f, const struct descriptor *d, unsigned depth)
+{
+	char path[PATH_MAX];
+	int r = tree_manifest_path(f->reference->registry, f->reference->repository, &d->digest,
+				   path);
+
+	if (r < 0)
+		return r;
+	_cleanup_close_ int fd = find(f->store, path);
+	if (fd >= 0)
+		return follow_manifest(f, &d->digest, &d->platform, depth + 1);
+	r = note_platform(&f->image->omitted, &d->platform);
+	if (r == 0 && platform_matches(&d->platform, platform_host()))
+		r = note_missing(f->image, "manifest", &d->digest);
+	return r;
+}
+
+static int follow_manifest(struct follow *f, const struct digest *digest,
+			   const struct platform *platform, unsigned depth)
+{
+	_cleanup_manifest_ struct manifest m = { 0 };
+	int r = read_manifest(f, digest, &m);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 || depth > CONTENTS_DEPTH_MAX)
+		return note_missing(f->image, "manifest", digest);
+	if (m.kind == MANIFEST_INDEX) {
+		for (size_t i = 0; r == 0 && i < m.n_items; i++)
+			r = follow_child(f, &m.items[i], depth);
+		return r;
+	}
+	if (platform)
+		r = note_platform(&f->image->platforms, platform);
+	if (r == 0 && m.config.digest.algorithm != DIGEST_NONE)
+		r = follow_blob(f, &m.config);
+	for (size_t i = 0; r == 0 && i < m.n_items; i++)
+		r = follow_blob(f, &m.items[i]);
+	return r;
+}
+
+static int strv_copy(char *const *from, char ***to)
+{
+	int r = 0;
+
+	for (; r == 0 && from && *from; from++)
+		r = strv_add(to, *from);
+	return r;
+}
+
+static int add_image(struct image_list *list, const struct store *store,
+		     const struct layer_image *from, const char *layer)
+{
+	_cleanup_reference_ struct reference reference = { 0 };
+	struct image *larger = reallocarray(list->images, list->n_images + 1, sizeof(*larger));
+
+	if (!larger)
+		return -ENOMEM;
+	list->images = larger;
+	struct image *image = &list->images[list->n_images++];
+	*image = (struct image){ .digest = from->digest };
+	image->reference = strdup(from->reference);
+	image->layer = layer ? strdup(layer) : NULL;
+	if (!image->reference || (layer && !image->layer))
+		return -ENOMEM;
+	int r = reference_parse(from->reference, &reference, NULL);
+	struct follow f = { .store = store, .reference = &reference, .image = image };
+	if (r == 0)
+		r = follow_manifest(&f, &image->digest, NULL, 0);
+	/* A single image has no index to say its platform; the layer manifest does. */
+	if (r == 0 && !image->platforms)
+		r = strv_copy(from->platforms, &image->platforms);
+	return r;
+}
+
+static int add_layers(struct image_list *list, const struct store *store,
+		      const struct layers_result *layers)
+{
+	int r = 0;
+
+	for (size_t i = layers->n_layers; r == 0 && i-- > 0;) {
+		const struct layer *layer = &layers->layers[i];
+		for (size_t k = 0;
+		     r == 0 && layer->state == LAYER_ACTIVE && k < layer->manifest.n_images; k++)
+			r = add_image(list, store, &layer->manifest.images[k],
+				      layer->manifest.name);
+	}
+	return r;
+}
+
+static int add_loose(struct image_list *list, const struct store *store, int volume)
+{
+	_cleanup_layer_manifest_ struct layer_manifest m = { 0 };
+	int r = tree_describe(volume, &m, NULL);
+
+	for (size_t i = 0; r == 0 && i < m.n_images; i++)
+		r = add_image(list, store, &m.images[i], NULL);
+	return r == -EINVAL ? 0 : r;
+}
+
+static int compare_images(const void *a, const void *b)
+{
+	return strcmp(((const struct image *)a)->reference, ((const struct image *)b)->reference);
+}
+
+int images_read(const char *run_dir, const struct layers_result *layers, struct image_list *ret)
+{
+	_cleanup_images_ struct image_list list = { 0 };
+	_cleanup_free_ char *path = path_join(run_dir, NAME_RUN_VOLUME);
+	_cleanup_close_ int volume =
+		path ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	struct store store = { 0 };
+	int r = path ? 0 : -ENOMEM;
+
+	if (volume >= 0)
+		store.dirs[store.n++] = volume;
+	for (size_t i = layers->n_layers; i-- > 0 && store.n < ARRAY_SIZE(store.dirs);) {
+		const struct layer_handle *h = layers->layers[i].private_;
+		if (layers->layers[i].state == LAYER_ACTIVE && h)
+			store.dirs[store.n++] = h->dir;
+	}
+	if (r == 0 && volume >= 0)
+		r = add_loose(&list, &store, volume);
+	if (r == 0)
+		r = add_layers(&list, &store, layers);
+	if (r < 0)
+		return r;
+	if (list.n_images)
+		qsort(list.images, list.n_images, sizeof(*list.images), compare_images);
+	*ret = list;
+	list = (struct image_list){ 0 };
+	return 0;
+}
+
+int layers_images(const struct layers_request *request, struct layers_result *ret_layers,
+		  struct image_list *ret, struct diag *diag)
+{
+	_cleanup_layers_result_ struct layers_result layers = { 0 };
+	_cleanup_free_ char *run_dir = NULL;
+	_cleanup_close_ int lock = -1;
+	struct layers_request settled;
+	int r = run_lock(request, &settled, &run_dir, &lock, diag);
+
+	if (r == 0)
+		r = layers_survey_locked(&settled, &layers, diag);
+	if (r == 0)
+		r = images_read(run_dir, &layers, ret);
+	if (r < 0)
+		return r;
+	*ret_layers = layers;
+	layers = (struct layers_result){ 0 };
+	return 0;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What an administrator does with layers by hand: add, prune, verify. */
+#include <string.h>
+
+#include "base/text.h"
+#include "layers/find.h"
+#include "layers/layer_check.h"
+#include "layers/layer_open.h"
+#include "layers/run_lock.h"
+#include "layers/target.h"
+#include "layers/version.h"
+
+/* Refuses what is no layer before anything is copied. */
+static int check_file(const struct layers_request *request, const char *file, struct diag *diag)
+{
+	_cleanup_free_ char *name = NULL, *version = NULL;
+	const char *slash = strrchr(file, '/');
+	struct mounted_layers none = { 0 };
+	struct layer layer = { .origin = LAYER_BUILT_IN, .path = strdup(file) };
+
+	if (!layer.path)
+		return -ENOMEM;
+	int r = layer_file_name_parse(slash ? slash + 1 : file, &name, &version);
+	if (r == -EINVAL)
+		r = diag_set(diag, -EINVAL, "a layer is called NAME-VERSION.sqsh");
+	if (r == 0)
+		r = layer_open(&layer, request->run_dir, &none, diag);
+	layer_close(&layer);
+	layer_manifest_done(&layer.manifest);
+	free(layer.path);
+	free(layer.mount);
+	return r < 0 ? diag_prefix(diag, r, "%s", file) : 0;
+}
+
+static int add_one(const struct target *target, const char *file, struct layers_result *before,
+		   struct diag *diag)
+{
+	int r = check_file(target->request, file, diag);
+
+	if (r < 0)
+		return r;
+	r = target_copy(target, file, diag);
+	if (r == -ENOSPC && target_make_room(target, before) > 0)
+		r = target_copy(target, file, diag);
+	return r;
+}
+
+static int add_locked(const struct layers_request *request, char *const *files,
+		      struct layers_result *ret, struct diag *diag)
+{
+	_cleanup_layers_result_ struct layers_result before = { 0 };
+	struct target target = { 0 };
+	unsigned copied = 0;
+	int failed = 0;
+	int r = target_open(request, &target, diag);
+
+	if (r == 0)
+		r = layers_survey_locked(request, &before, diag);
+	for (; r == 0 && failed == 0 && files && *files; files++) {
+		failed = add_one(&target, *files, &before, diag);
+		copied += failed == 0;
+	}
+	target_done(&target);
+	/* A failed file does not keep those before it from being used. */
+	if (r == 0 && (failed == 0 || copied))
+		r = layers_activate_locked(request, ret, failed ? NULL : diag);
+	if (r == 0) {
+		ret->copied = copied;
+		STRV_FOREACH (note, before.notes)
+			(void)strv_add(&ret->notes, *note);
+	}
+	return r < 0 ? r : failed;
+}
+
+int layers_add_files(const struct layers_request *request, char *const *files,
+		     struct layers_result *ret, struct diag *diag)
+{
+	_cleanup_free_ char *run_dir = NULL;
+	_cleanup_close_ int lock = -1;
+	struct layers_request settled;
+	int r = run_lock(request, &settled, &run_dir, &lock, diag);
+
+	return r < 0 ? r : add_locked(&settled, files, ret, diag);
+}
+
+int layers_prune(const struct layers_request *request, struct layers_result *ret, struct diag *diag)
+{
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	_cleanup_free_ char *run_dir = NULL;
+	_cleanup_close_ int lock = -1;
+	struct layers_request settled;
+	struct target target = { 0 };
+	int r = run_lock(request, &settled, &run_dir, &lock, diag);
+
+	if (r == 0)
+		r = target_open(&settled, &target, diag);
+	if (r == 0)
+		r = layers_survey_locked(&settled, &result, diag);
+	if (r == 0)
+		r = target_make_room(&target, &result);
+	target_done(&target);
+	if (r < 0)
+		return r;
+	*ret = result;
+	result = (struct layers_result){ 0 };
+	return 0;
+}
+
+static int verify_one(const struct layers_request *request, struct layer *layer)
+{
+	const struct layer_handle *h = layer->private_;
+	_cleanup_strv_ char **broken = NULL;
+
+	if (layer->state == LAYER_BROKEN || layer->tree || !h)
+		return 0;
+	int r = layer_verify(h->dir, &layer->manifest, layer_file_name(layer), request->progress,
+			     request->user, &broken);
+	if (r != -EBADMSG)
+		return r;
+	layer->state = LAYER_BROKEN;
+	free(layer->reason);
+	layer->reason = strdup(broken ? broken[0] : strerror(-r));
+	return layer->reason ? 0 : -ENOMEM;
+}
+
+static int find_names(char *const *names, const struct layers_result *result, struct diag *diag)
+{
+	for (; names && *names; names++) {
+		bool found = false;
+		for (size_t i = 0; i < result->n_layers; i++)
+			found |= strcmp(result->layers[i].manifest.name, *names) == 0;
+		if (!found)
+			return diag_set(diag, -ENOENT, "there is no layer called \"%s\"", *names);
+	}
+	return 0;
+}
+
+int layers_verify(const struct layers_request *request, char *const *names,
+		  struct layers_result *ret, struct diag *diag)
+{
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	_cleanup_free_ char *run_dir = NULL;
+	_cleanup_close_ int lock = -1;
+	struct layers_request settled;
+	int r = run_lock(request, &settled, &run_dir, &lock, diag);
+
+	if (r == 0)
+		r = layers_survey_locked(&settled, &result, diag);
+	lock = close_fd(lock); /* hashing takes long, and what is open stays open */
+	if (r == 0)
+		r = find_names(names, &result, diag);
+	for (size_t i = 0; r == 0 && i < result.n_layers; i++)
+		if (!names || !*names || strv_contains(names, result.layers[i].manifest.name))
+			r = verify_one(request, &result.layers[i]);
+	if (r < 0)
+		return r;
+	*ret = result;
+	result = (struct layers_result){ 0 };
+	return 0;
+}

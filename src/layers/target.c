@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/target.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "layers/copy.h"
+#include "layers/find.h"
+#include "layers/layer_check.h"
+#include "layers/layer_open.h"
+#include "layers/version.h"
+
+void target_done(struct target *t)
+{
+	free(t->layers_dir);
+	free(t->incoming);
+}
+
+int target_open(const struct layers_request *request, struct target *ret, struct diag *diag)
+{
+	_cleanup_free_ char *volume = path_join(request->run_dir, NAME_RUN_VOLUME);
+	_cleanup_free_ char *format = volume ? path_join(volume, NAME_FORMAT_FILE) : NULL;
+	struct stat st;
+
+	if (!format)
+		return -ENOMEM;
+	if (stat(format, &st) < 0)
+		return diag_set(diag, -ENODEV,
+				"there is no volume at %s to copy to (see larder status)", volume);
+	ret->request = request;
+	ret->layers_dir = path_join(volume, NAME_LAYERS_DIR);
+	ret->incoming = path_join(volume, NAME_INCOMING_DIR);
+	if (!ret->layers_dir || !ret->incoming)
+		return -ENOMEM;
+	int r = mkdir_all_at(AT_FDCWD, ret->layers_dir, 0755);
+	if (r == 0)
+		r = mkdir_all_at(AT_FDCWD, ret->incoming, 0755);
+	return r < 0 ? diag_set(diag, r, "%s: %s", volume, strerror(-r)) : 0;
+}
+
+/* For a layer without a sum: everything in it, hashed, before it gets its name. */
+static int verify_copy(const char *path, void *user, struct diag *diag)
+{
+	const struct target *t = user;
+	struct mounted_layers none = { 0 };
+	struct layer layer = { .origin = LAYER_ON_VOLUME, .path = strdup(path) };
+
+	if (!layer.path)
+		return -ENOMEM;
+	_cleanup_strv_ char **broken = NULL;
+	int r = layer_open(&layer, t->request->run_dir, &none, diag);
+	if (r == 0)
+		r = layer_verify(((struct layer_handle *)layer.private_)->dir, &layer.manifest,
+				 layer.manifest.name, t->request->progress, t->request->user,
+				 &broken);
+	if (r == -EBADMSG && broken)
+		diag_set(diag, r, "%s", broken[0]);
+	layer_close(&layer);
+	layer_manifest_done(&layer.manifest);
+	free(layer.path);
+	return r;
+}
+
+int target_copy(const struct target *t, const char *file, struct diag *diag)
+{
+	const char *slash = strrchr(file, '/');
+	const struct copy_job job = {
+		.from = file,
+		.to = t->layers_dir,
+		.incoming = t->incoming,
+		.name = slash ? slash + 1 : file,
+		.progress = t->request->progress,
+		.user = t->request->user,
+	};
+
+	return copy_layer(&job, verify_copy, (void *)t, diag);
+}
+
+static bool is_prunable(const struct layer *layer)
+{
+	return layer->state == LAYER_SUPERSEDED && layer->origin == LAYER_ON_VOLUME && !layer->tree;
+}
+
+/* How many superseded layers of the same name are newer than this one. */
+static unsigned newer_ones(const struct layers_result *result, const struct layer *layer)
+{
+	const char *version = layer->manifest.version ? layer->manifest.version : "";
+	unsigned n = 0;
+
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *other = &result->layers[i];
+		const char *its = other->manifest.version ? other->manifest.version : "";
+		if (other == layer || !is_prunable(other) ||
+		    strcmp(other->manifest.name, layer->manifest.name) != 0)
+			continue;
+		int order = layer_version_compare(its, version);
+		n += order > 0 || (order == 0 && other > layer);
+	}
+	return n;
+}
+
+/* The image first: what lies beside it means nothing without it. */
+static int delete_layer(const struct layer *layer)
+{
+	static const char *const suffixes[] = { "", NAME_LAYER_SUM_SUFFIX, NAME_LAYER_SIG_SUFFIX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		_cleanup_free_ char *path = NULL;
+		if (asprintf(&path, "%s%s", layer->path, suffixes[i]) < 0) {
+			path = NULL;
+			return -ENOMEM;
+		}
+		if (unlink(path) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return fsync_parent_at(AT_FDCWD, layer->path);
+}
+
+int target_make_room(const struct target *t, struct layers_result *result)
+{
+	_cleanup_free_ bool *doomed = calloc(result->n_layers + 1, sizeof(bool));
+	int n = 0;
+
+	if (!doomed)
+		return -ENOMEM;
+	for (size_t i = 0; i < result->n_layers; i++)
+		doomed[i] =
+			is_prunable(&result->layers[i]) &&
+			newer_ones(result, &result->layers[i]) >= t->request->config->layers.keep;
+	for (size_t i = 0; i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		if (!doomed[i])
+			continue;
+		layer_close(layer);
+		int r = delete_layer(layer);
+		if (r == 0)
+			r = strv_addf(&result->notes, "%s was deleted: %s", layer_file_name(layer),
+				      layer->reason ? layer->reason : "superseded");
+		if (r < 0)
+			return r;
+		n++;
+	}
+	return n;
+}
+
+int target_clean(const struct target *t)
+{
+	_cleanup_closedir_ DIR *d = opendir(t->incoming);
+	int r = 0;
+
+	if (!d)
+		return -errno;
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		if (text_ends_with(e->d_name, PART_SUFFIX) && unlinkat(dirfd(d), e->d_name, 0) < 0)
+			r = -errno;
+	return r;
+}

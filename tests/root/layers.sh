@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Layers from a medium to the volume; versions; add, keep, prune, check, verify; images.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/layers.sh"
+in_namespaces "$@"
+requires mksquashfs mkfs.ext4 jq skopeo
+layers_start
+
+# The case that made larder compare names: two versions of one layer, both on the volume.
+layer "$T/root/usr/lib/larder/layers/000-iscsi-tools-v0.1.1.sqsh" ghcr.io/siderolabs/iscsi-tools:v0.1.1=old >"$T/out"
+layer "$T/root/usr/lib/larder/layers/001-iscsi-tools-v0.1.4.sqsh" ghcr.io/siderolabs/iscsi-tools:v0.1.4=new >"$T/out"
+layers_config
+check "built-in layers are mounted" L layers sync
+check_equal "the higher version is active" "$(state iscsi-tools v0.1.4)" active
+check_equal "the other is superseded" "$(state iscsi-tools v0.1.1)" superseded
+check_equal "and says by which" "$(reason iscsi-tools v0.1.1)" "version v0.1.4 is active"
+check_equal "only the active one is in the generation" "$(ls "$T/run/cache/manifests/ghcr.io/siderolabs/iscsi-tools/reference")" v0.1.4
+check "nothing differs from what is configured" L layers check
+
+layers_config false 'layers: [{name: iscsi-tools, version: v0.1.1}, {name: k8s}]'
+check "a pinned version" L layers sync
+check_equal "a pinned version is active" "$(state iscsi-tools v0.1.1)" active
+check_equal "and the higher one is not" "$(state iscsi-tools v0.1.4)" superseded
+check_equal "a configured layer that is nowhere is missing" "$(state k8s)" missing
+check_status 1 "drift is an exit status" L layers check
+check_output "and is named" "k8s: missing"
+
+# A medium, copied to the volume and released.
+layer "$T/medium/larder/010-k8s-1.34.2.sqsh" registry.k8s.io/pause:3.10=pause registry.k8s.io/etcd:3.6=etcd >"$T/out"
+device=$(medium LARDER_1 "$T/medium") && cleanup losetup --detach "$device"
+layers_config "volume.dev_path == \"$device\""
+check "sync copies the layer" L layers sync
+check_output "and says so" "1 layer copied"
+check "byte for byte" cmp "$T/medium/larder/010-k8s-1.34.2.sqsh" "$T/run/volume/layers/010-k8s-1.34.2.sqsh"
+check "its sum lies beside it" bash -c "cd '$T/run/volume/layers' && sha256sum --quiet --check ./*.sha256"
+check_equal "the medium is released" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
+check_equal "its loop device has no other user" "$(losetup --list --noheadings --output NAME,BACK-FILE | grep -c "$T/run/media")" 0
+check_equal "it is active from the volume" "$(L layers --output json | jq -r '.layers[] | select(.name == "k8s" and .state == "active").origin')" volume
+before=$(stat -c '%i %Y' "$T/run/volume/layers/"*) link=$(readlink "$T/run/cache")
+check "a second sync" L layers sync
+check_output "copies nothing" "nothing to copy"
+check_equal "and leaves the files alone" "$(stat -c '%i %Y' "$T/run/volume/layers/"*)" "$before"
+check_equal "and the generation" "$(readlink "$T/run/cache")" "$link"
+
+# A new version while the old generation is being read.
+exec 7<"$T/run/cache/manifests/registry.k8s.io/pause/reference/3.10"
+old=$(readlink "$T/run/cache")
+layer "$T/k8s-1.35.0.sqsh" registry.k8s.io/pause:3.10=pause registry.k8s.io/etcd:3.7=etcd7 >"$T/out"
+check "a layer is added" L layers add "$T/k8s-1.35.0.sqsh"
+check_output "and is active" "k8s 1.35.0 is active"
+check_equal "there is a new generation" "$([ "$(readlink "$T/run/cache")" != "$old" ] && echo yes)" yes
+check "a reader of the old one reads on" grep -q schemaVersion <&7
+exec 7<&-
+check_equal "it is unmounted" "$(grep -c " $T/run/$old " /proc/self/mounts)" 0
+check_equal "the old version is superseded" "$(state k8s 1.34.2)" superseded,superseded
+check_equal "one generation is mounted" "$(grep -c " $T/run/gen/" /proc/self/mounts)" 1
+check_equal "one k8s is mounted" "$(grep -c " $T/run/layers/k8s-" /proc/self/mounts)" 1
+
+for version in 1.36.0 1.37.0; do
+	layer "$T/k8s-$version.sqsh" "registry.k8s.io/pause:$version=$version" >"$T/out"
+	check "k8s $version is added" L layers add "$T/k8s-$version.sqsh"
+done
+check "prune" L layers prune
+check_output "deletes the oldest" "010-k8s-1.34.2.sqsh was deleted"
+check_equal "and keeps as many as configured" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "k8s-1.36.0.sqsh k8s-1.37.0.sqsh"
+check_equal "with their sums" "$(cd "$T/run/volume/layers" && echo *.sha256)" "k8s-1.36.0.sqsh.sha256 k8s-1.37.0.sqsh.sha256"
+check "prune again" L layers prune
+check_output "has nothing to do" "nothing to prune"
+
+check "images" L images
+check_output "has digest and layer" 'registry.k8s.io/pause:1.37.0 +sha256:[0-9a-f]{64} .*linux/riscv64.* k8s$'
+check "nothing is missing" L images missing
+check "all images verify" L images verify
+check_output "and are counted" "2 images verified"
+check "all layers verify" L layers verify
+
+# Two layers that give one tag two digests.
+layer "$T/root/var/lib/larder/layers/zz-other-1.sqsh" registry.k8s.io/pause:1.37.0=another >"$T/out"
+check "a conflict is no failure" L layers sync
+check_output "but both are named" "k8s and other give registry.k8s.io/pause:1.37.0 different digests"
+check_status 1 "and it is drift" L layers check
+rm "$T/root/var/lib/larder/layers/"zz-other*
+
+# A blob that rots on the volume is found, and named.
+python3 - "$T/run/volume/layers/k8s-1.37.0.sqsh" <<-'END'
+	import sys
+	data = bytearray(open(sys.argv[1], "rb").read())
+	at = data.index(b'"architecture"')
+	data[at + 1] ^= 1
+	open(sys.argv[1], "wb").write(data)
+END
+check_status 1 "rot is found" L images verify
+check_output "and named" "k8s-1.37.0.sqsh: sha256:[0-9a-f]{64}: its bytes are not right"
+check_status 1 "also by layers verify" L layers verify k8s
+check_status 1 "a name that is no layer's" L layers verify nothing
+check_output "is said" 'no layer called "nothing"'
+
+check_status 1 "without a volume nothing is copied" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run2" --root "$T/root"
+check_output "and the message says so" "there is no volume"
+done_testing
