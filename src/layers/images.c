@@ -75,7 +75,7 @@ static int follow_blob(struct follow *f, const struct descriptor *d)
 		return r;
 	_cleanup_close_ int fd = find(f->store, path);
 	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != d->size)
-		return d->foreign ? 0 : note_missing(f->image, "blob", &d->digest);
+		return d->foreign ? 0 : note_missing(f->image, NAME_BLOB_DIR, &d->digest);
 	f->image->size += d->size;
 	return 0;
 }

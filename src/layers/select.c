@@ -168,6 +168,19 @@ static const struct entry *replaced_by(const struct layer *layer, const struct e
 	return NULL;
 }
 
+/* Is a layer of the same name active here already that is to be taken before it? */
+static bool loses_anyway(const struct layers_result *result, const struct layer *layer)
+{
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *own = &result->layers[i];
+		if (belongs_to_machine(own) &&
+		    strcmp(own->manifest.name, layer->manifest.name) == 0 &&
+		    compare_candidates(own, layer) > 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A medium may add references, but it may not replace what a tag means here: a stick in the front of a machine would otherwise
  * serve its own registry.k8s.io/pause. Pinning the version, or a trusted signature, says that it is meant.
@@ -181,7 +194,8 @@ static int refuse_replacements(const struct layer_config *config, struct layers_
 	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
 		struct layer *layer = &result->layers[i];
 		if (layer->origin != LAYER_ON_MEDIUM || layer->state != LAYER_ACTIVE ||
-		    layer->tree || layer->is_signed || is_pinned(config, layer))
+		    layer->tree || layer->is_signed || is_pinned(config, layer) ||
+		    loses_anyway(result, layer))
 			continue;
 		const struct entry *e = replaced_by(layer, own, n);
 		if (e)

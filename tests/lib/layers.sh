@@ -9,7 +9,8 @@ layer() {
 	shift
 	: >"$list"
 	for pair; do
-		layout=$(mktemp -d "$T/layout.XXXXXX")
+		layout=$(mktemp -d "$T/layout.XXXXXX")/image # the name is part of the content
+		mkdir "$layout"
 		make_image "$layout" tag "${pair#*=}" riscv64 >/dev/null
 		echo "${pair%%=*}=oci:$layout:tag" >>"$list"
 	done
