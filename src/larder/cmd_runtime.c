@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* larder runtime configure | restore: settings of container runtimes that point at the cache. */
+/* larder runtime configure | status | restore: settings of container runtimes that point at the cache. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,9 @@
 #include "larder/commands.h"
 #include "larder/load_config.h"
 #include "larder/output.h"
+#include "runtime/route.h"
 #include "runtime/runtime.h"
+#include "store/reference.h"
 
 enum {
 	OPT_DRY_RUN = 256,
@@ -136,6 +138,95 @@ static int run_restore(struct context *context, const struct command *self, int 
 	return print_result(context, &result, diff, dry_run);
 }
 
+/* Without a reference: does each runtime's setting say what it should? */
+static int print_states(const struct context *context)
+{
+	_cleanup_(machine_config_freep) struct machine_config *c = NULL;
+	_cleanup_runtime_result_ struct runtime_result result = { 0 };
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	int r = load_config(context, NULL, &c, &d);
+
+	if (r == 0)
+		r = runtime_preview(c, context->root, &result, NULL, &d);
+	if (r < 0)
+		return command_failed(r, &d);
+	if (context->output == OUTPUT_TABLE)
+		printf("The cache is %s in the machine config.\n",
+		       c->cache_enabled ? "enabled" : "not enabled");
+	return print_result(context, &result, NULL, true);
+}
+
+static json_t *routes_json(const struct reference *reference, const struct runtime_routes *routes)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < routes->n_routes; i++) {
+		const struct runtime_route *route = &routes->routes[i];
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:o, s:s, s:s, s:s}", "name",
+						route->runtime, "cacheFirst", route->cache_first,
+						"endpoints", strings_json(route->endpoints),
+						"source", route->source ? route->source : "",
+						"note", route->note ? route->note : "", "error",
+						route->error ? route->error : ""));
+	}
+	return json_pack("{s:s, s:s, s:o}", "registry", reference->registry, "repository",
+			 reference->repository, "runtimes", list);
+}
+
+static void print_route(const struct runtime_route *route)
+{
+	int number = 0;
+
+	printf("%s\n", route->runtime);
+	if (route->error)
+		printf("  cannot tell: %s\n", route->error);
+	STRV_FOREACH (endpoint, route->endpoints) {
+		bool cache = number++ == 0 && route->cache_first;
+		printf("  %d. %s%s\n", number, *endpoint, cache ? "  (the cache)" : "");
+	}
+	if (!route->error)
+		printf("  from %s\n",
+		       route->source ? route->source : "no file: these are its defaults");
+	if (route->note)
+		printf("  note: %s\n", route->note);
+}
+
+/* With one: who is asked for it, in which order? */
+static int print_routes(const struct context *context, const char *text)
+{
+	_cleanup_reference_ struct reference reference = { 0 };
+	_cleanup_routes_ struct runtime_routes routes = { 0 };
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	int r = reference_parse(text, &reference, &d);
+
+	if (r == 0)
+		r = runtime_routes(context->root, reference.registry, reference.repository, &routes,
+				   &d);
+	if (r < 0)
+		return command_failed(r, &d);
+	if (context->output != OUTPUT_TABLE) {
+		_cleanup_(json_decrefp) json_t *value = routes_json(&reference, &routes);
+		return value ? output_value(context, value) : EXIT_FAILED;
+	}
+	printf("%s/%s is looked for at, in this order:\n", reference.registry,
+	       reference.repository);
+	for (size_t i = 0; i < routes.n_routes; i++)
+		print_route(&routes.routes[i]);
+	if (routes.n_routes == 0)
+		printf("There is no container runtime that larder knows.\n");
+	return EXIT_DONE;
+}
+
+static int run_status(struct context *context, const struct command *self, int argc, char *argv[])
+{
+	for (int o; (o = command_next_option(context, self, argc, argv)) != COMMAND_OPTIONS_END;)
+		return o == COMMAND_DONE ? EXIT_DONE : EXIT_USAGE;
+	if (optind + 1 < argc)
+		return command_usage(self, "\"%s\" is one argument too many", argv[optind + 1]);
+	return optind < argc ? print_routes(context, argv[optind]) : print_states(context);
+}
+
 static const struct command_option runtime_options[] = {
 	{ "dry-run", NULL, "change nothing; show the difference", OPT_DRY_RUN },
 	{ 0 },
@@ -155,4 +246,11 @@ const struct command command_runtime_restore = {
 	.summary = "Sets the container runtimes back to what they were",
 	.options = runtime_options,
 	.run = run_restore,
+};
+
+const struct command command_runtime_status = {
+	.name = "runtime status",
+	.synopsis = "[REF]",
+	.summary = "Says which runtimes use the cache, or where each will look for an image",
+	.run = run_status,
 };

@@ -22,6 +22,7 @@ extern const struct command command_config_show;
 extern const struct command command_runtime_configure;
 extern const struct command command_runtime_restore;
 extern const struct command command_layers_verify;
+extern const struct command command_runtime_status;
 extern const struct command command_status;
 extern const struct command command_stop;
 extern const struct command command_volume_plan;

@@ -63,6 +63,7 @@ const struct command *const all_commands[] = {
 	&command_images_verify,
 	&command_build,
 	&command_runtime_configure,
+	&command_runtime_status,
 	&command_runtime_restore,
 	NULL,
 };

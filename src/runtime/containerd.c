@@ -138,23 +138,27 @@ static int explain(struct runtime_plan *plan, size_t report, const struct cri_co
 			 why, plugin_name(c));
 }
 
-/* Where the hosts.toml files go: config_path of the user, or ours. */
+/* The directory of the hosts.toml files: the first that config_path names, or ours. NULL: out of memory. */
+static char *certs_directory(const struct cri_config *c)
+{
+	size_t length = c->config_path ? strcspn(c->config_path, ":") : 0;
+
+	if (length == 0 || *c->config_path != '/')
+		return strdup(CONTAINERD_CERTS_D);
+	return strndup(c->config_path, length);
+}
+
 static int choose_certs_d(struct runtime_plan *plan, size_t report, const struct cri_config *c,
 			  char **ret)
 {
-	size_t length = c->config_path ? strcspn(c->config_path, ":") : 0;
 	int r = 0;
 
-	if (length == 0 || *c->config_path != '/') {
-		*ret = strdup(CONTAINERD_CERTS_D);
-		return *ret ? 0 : -ENOMEM;
-	}
-	if (c->config_path[length])
+	if (c->config_path && strchr(c->config_path, ':'))
 		r = plan_hint(
 			plan, report,
 			"config_path in " CONTAINERD_CONFIG " names several directories; some "
 			"versions of containerd take it for one name: let it be one directory");
-	*ret = strndup(c->config_path, length);
+	*ret = certs_directory(c);
 	return r == 0 && *ret ? 0 : -ENOMEM;
 }
 
@@ -217,8 +221,31 @@ static int plan_containerd(struct runtime_plan *plan, size_t report, struct diag
 	return r < 0 ? r : hosts_toml_plan(plan, report, certs_d, diag);
 }
 
+static int route_containerd(int root, const char *host, const char *repository,
+			    struct runtime_route *route, struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
+	_cleanup_toml_ struct toml_document d = { 0 };
+	_cleanup_free_ char *certs_d = NULL;
+	struct cri_config c = { 0 };
+
+	(void)repository;
+	(void)rootfs_read(root, CONTAINERD_CONFIG, &file);
+	int r = toml_scan(file.text ? file.text : "", &d, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, CONTAINERD_CONFIG);
+	r = read_config(&d, &c);
+	certs_d = r == 0 ? certs_directory(&c) : NULL;
+	if (certs_d && !(c.config_path && *c.config_path))
+		route->note = strdup(
+			"the CRI plugin does not read this: config_path is not set in " CONTAINERD_CONFIG);
+	free(c.config_path);
+	return certs_d ? hosts_toml_route(root, certs_d, host, route, diag) : -ENOMEM;
+}
+
 const struct runtime_kind runtime_containerd = {
 	"containerd",
 	containerd_evidence,
 	plan_containerd,
+	route_containerd,
 };

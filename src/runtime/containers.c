@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "runtime/endpoints.h"
 #include "runtime/marked.h"
+#include "runtime/containers_route.h"
 #include "runtime/registries_conf.h"
 #include "runtime/runtimes.h"
 #include "runtime/toml.h"
@@ -307,4 +308,5 @@ const struct runtime_kind runtime_containers = {
 	"podman and CRI-O",
 	containers_evidence,
 	plan_containers,
+	containers_route,
 };

@@ -181,8 +181,41 @@ static int plan_docker(struct runtime_plan *plan, size_t report, struct diag *di
 	return r < 0 ? r : hosts_toml_plan(plan, report, DOCKER_CERTS_D, diag);
 }
 
+/* Versions before 29: the mirrors for Docker Hub; later ones: hosts.toml. Which it is cannot be told from files. */
+static int route_docker(int root, const char *host, const char *repository,
+			struct runtime_route *route, struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
+	_cleanup_(json_decrefp) json_t *config = NULL;
+	json_t *item;
+	size_t i;
+	int r = rootfs_read(root, DOCKER_CONFIG, &file);
+
+	(void)repository;
+	if (strcmp(host, DOCKER_HUB) != 0) {
+		route->note =
+			strdup("this holds from Docker 29 on; earlier versions ask mirrors for "
+			       "images of Docker Hub only");
+		return hosts_toml_route(root, DOCKER_CERTS_D, host, route, diag);
+	}
+	if (r < 0)
+		return diag_set_at(diag, r, DOCKER_CONFIG, 0, 0, "cannot read: %s", strerror(-r));
+	if (!file.text)
+		return route_add_registry(route, host);
+	route->source = strdup(DOCKER_CONFIG);
+	r = parse(file.text, &config, diag);
+	if (r < 0)
+		return r;
+	json_array_foreach (json_object_get(config, DOCKER_MIRRORS), i, item)
+		if (json_is_string(item) &&
+		    strv_add(&route->endpoints, json_string_value(item)) < 0)
+			return -ENOMEM;
+	return route_add_registry(route, host);
+}
+
 const struct runtime_kind runtime_docker = {
 	"docker",
 	docker_evidence,
 	plan_docker,
+	route_docker,
 };

@@ -322,36 +322,6 @@ static int verify(struct registries *r, const char *text)
 	return 0;
 }
 
-/* Takes out what this file's functions put in: a plan_strip. */
-static int strip(const char *text, char **ret, struct diag *diag)
-{
-	static const char inside[] = CACHE_ITEM ", ";
-	_cleanup_free_ char *lines = NULL;
-	size_t size;
-	FILE *f = open_memstream(&lines, &size);
-
-	if (!f)
-		return out_of_memory(diag);
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-		bool ours = length >= strlen(YAML_EDIT_MARK) &&
-			    strncmp(text + length - strlen(YAML_EDIT_MARK), YAML_EDIT_MARK,
-				    strlen(YAML_EDIT_MARK)) == 0;
-		const char *item = memmem(text, length, inside, strlen(inside));
-		length += text[length] == '\n';
-		if (!ours && item)
-			fprintf(f, "%.*s%.*s", (int)(item - text), text,
-				(int)(text + length - item - (ptrdiff_t)strlen(inside)),
-				item + strlen(inside));
-		else if (!ours)
-			fwrite(text, 1, length, f);
-		text += length;
-	}
-	if (fclose(f) != 0)
-		return out_of_memory(diag);
-	return marked_strip(lines, ret, diag);
-}
-
 static int merge(struct registries *r, const char *user, char **ret)
 {
 	_cleanup_yaml_edit_ struct yaml_edit edit = { .text = user };
@@ -377,7 +347,7 @@ static int plan_registries(struct runtime_plan *plan, size_t report, const char 
 {
 	_cleanup_free_ char *user = NULL, *text = NULL;
 	struct registries r = { .plan = plan, .report = report, .path = path, .diag = diag };
-	int e = plan_user_text(plan, path, strip, &user, diag);
+	int e = plan_user_text(plan, path, yaml_edit_strip, &user, diag);
 
 	if (e == 0)
 		e = merge(&r, user ? user : "", &text);
@@ -401,5 +371,43 @@ static int plan_rke2(struct runtime_plan *plan, size_t report, struct diag *diag
 	return plan_registries(plan, report, RKE2_CONFIG, diag);
 }
 
-const struct runtime_kind runtime_k3s = { "k3s", k3s_evidence, plan_k3s };
-const struct runtime_kind runtime_rke2 = { "rke2", rke2_evidence, plan_rke2 };
+/* The entry of the host, or of "*", then the registry itself. */
+static int route_registries(int root, const char *path, const char *host,
+			    struct runtime_route *route, struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
+	struct registries r = { .path = path, .diag = diag };
+	int e = rootfs_read(root, path, &file);
+
+	if (e < 0)
+		return diag_set_at(diag, e, path, 0, 0, "cannot read: %s", strerror(-e));
+	if (file.text) {
+		route->source = strdup(path);
+		e = parse(&r, file.text);
+	}
+	const struct node *mirrors = node_get(r.root, "mirrors");
+	const struct node *entry = node_get(mirrors, host);
+	const struct node *list = node_get(entry ? entry : node_get(mirrors, ANY_HOST), "endpoint");
+	for (size_t i = 0; e == 0 && list && list->kind == NODE_LIST && i < list->n; i++)
+		if (list->items[i]->kind == NODE_SCALAR)
+			e = strv_add(&route->endpoints, list->items[i]->text);
+	pool_done(&r.pool);
+	return e < 0 ? e : route_add_registry(route, host);
+}
+
+static int route_k3s(int root, const char *host, const char *repository,
+		     struct runtime_route *route, struct diag *diag)
+{
+	(void)repository;
+	return route_registries(root, K3S_CONFIG, host, route, diag);
+}
+
+static int route_rke2(int root, const char *host, const char *repository,
+		      struct runtime_route *route, struct diag *diag)
+{
+	(void)repository;
+	return route_registries(root, RKE2_CONFIG, host, route, diag);
+}
+
+const struct runtime_kind runtime_k3s = { "k3s", k3s_evidence, plan_k3s, route_k3s };
+const struct runtime_kind runtime_rke2 = { "rke2", rke2_evidence, plan_rke2, route_rke2 };

@@ -141,7 +141,7 @@ static int read_all(struct reader *c, const char *ours)
 	r = 0;
 	STRV_FOREACH (name, names) {
 		_cleanup_free_ char *path = NULL;
-		if (r < 0 || !text_ends_with(*name, ".conf") || strcmp(*name, ours) == 0)
+		if (r < 0 || !text_ends_with(*name, ".conf") || (ours && strcmp(*name, ours) == 0))
 			continue;
 		if (asprintf(&path, CONTAINERS_DROP_IN "/%s", *name) < 0)
 			return out_of_memory(c->diag);

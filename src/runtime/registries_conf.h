@@ -23,7 +23,7 @@ struct registries_conf {
 	size_t n_tables;
 };
 
-/* ours: the drop-in to leave out. root: see rootfs.h. -EINVAL with file and line: it is no TOML. */
+/* ours: the drop-in to leave out; NULL: none. root: see rootfs.h. -EINVAL with file and line: it is no TOML. */
 int registries_conf_read(int root, const char *ours, struct registries_conf *ret,
 			 struct diag *diag);
 void registries_conf_done(struct registries_conf *conf);

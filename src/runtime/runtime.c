@@ -9,9 +9,10 @@
 #include "runtime/plan.h"
 #include "runtime/runtimes.h"
 
-static const struct runtime_kind *const runtime_kinds[] = {
+const struct runtime_kind *const runtime_kinds[] = {
 	&runtime_containerd, &runtime_containers, &runtime_docker, &runtime_k3s, &runtime_rke2,
 };
+const size_t n_runtime_kinds = ARRAY_SIZE(runtime_kinds);
 
 static int out_of_memory(struct diag *diag)
 {
@@ -41,10 +42,10 @@ void runtime_result_done(struct runtime_result *result)
 	*result = (struct runtime_result){ 0 };
 }
 
-static bool is_installed(const struct runtime_plan *plan, const struct runtime_kind *kind)
+bool runtime_is_installed(int root, const struct runtime_kind *kind)
 {
 	for (const char *const *path = kind->evidence; *path; path++)
-		if (rootfs_exists(plan->root, *path))
+		if (rootfs_exists(root, *path))
 			return true;
 	return false;
 }
@@ -53,7 +54,7 @@ static int plan_runtime(struct runtime_plan *plan, const struct runtime_kind *ki
 			struct diag *diag)
 {
 	_cleanup_diag_ struct diag why = DIAG_INIT;
-	bool installed = is_installed(plan, kind);
+	bool installed = runtime_is_installed(plan->root, kind);
 	size_t report;
 
 	if (plan_add_report(plan, kind->name, installed ? RUNTIME_UNCHANGED : RUNTIME_ABSENT,
@@ -75,7 +76,7 @@ static int make_plan(const struct machine_config *config, const char *root,
 		return r;
 	if (config && config->cache_enabled) {
 		r = pki_plan(plan, diag);
-		for (size_t i = 0; r == 0 && i < ARRAY_SIZE(runtime_kinds); i++)
+		for (size_t i = 0; r == 0 && i < n_runtime_kinds; i++)
 			r = plan_runtime(plan, runtime_kinds[i], diag);
 	}
 	return r < 0 ? r : plan_finish(plan, diag);

@@ -2,17 +2,25 @@
 #ifndef LARDER_RUNTIME_RUNTIMES_H
 #define LARDER_RUNTIME_RUNTIMES_H
 /*
- * The runtimes that larder knows: one file each, one row each in runtime.c. plan() is called if the runtime is installed; a
- * negative result with diag makes its report a failure and leaves its files alone.
+ * The runtimes that larder knows: one file each, one row each in runtime.c. plan() and route() are called if the runtime is
+ * installed; a negative result with diag makes a failure of its report and leaves its files alone.
  */
 #include "runtime/plan.h"
+#include "runtime/route.h"
 
 struct runtime_kind {
 	const char *name;
 	const char *const
 		*evidence; /* one of these paths exists: it is installed; ends with NULL */
 	int (*plan)(struct runtime_plan *plan, size_t report, struct diag *diag);
+	int (*route)(int root, const char *host, const char *repository,
+		     struct runtime_route *route, struct diag *diag);
 };
+
+extern const struct runtime_kind *const runtime_kinds[];
+extern const size_t n_runtime_kinds;
+
+bool runtime_is_installed(int root, const struct runtime_kind *kind);
 
 extern const struct runtime_kind runtime_containerd;
 extern const struct runtime_kind runtime_containers;

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "base/names.h"
+#include "runtime/marked.h"
+
 /* The byte at (line, column); columns are code points. */
 static size_t offset_of(const char *text, unsigned line, unsigned column)
 {
@@ -129,6 +132,35 @@ void yaml_edit_done(struct yaml_edit *e)
 		free(e->insertions[i].text);
 	free(e->insertions);
 	*e = (struct yaml_edit){ 0 };
+}
+
+int yaml_edit_strip(const char *text, char **ret, struct diag *diag)
+{
+	static const char inside[] = "\"" REGISTRY_URL "\", ";
+	_cleanup_free_ char *lines = NULL;
+	size_t size;
+	FILE *f = open_memstream(&lines, &size);
+
+	if (!f)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		bool ours = length >= strlen(YAML_EDIT_MARK) &&
+			    strncmp(text + length - strlen(YAML_EDIT_MARK), YAML_EDIT_MARK,
+				    strlen(YAML_EDIT_MARK)) == 0;
+		const char *item = memmem(text, length, inside, strlen(inside));
+		length += text[length] == '\n';
+		if (!ours && item)
+			fprintf(f, "%.*s%.*s", (int)(item - text), text,
+				(int)(text + length - item - (ptrdiff_t)strlen(inside)),
+				item + strlen(inside));
+		else if (!ours)
+			fwrite(text, 1, length, f);
+		text += length;
+	}
+	if (fclose(f) != 0)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	return marked_strip(lines, ret, diag);
 }
 
 char *yaml_quote(const char *text)
