@@ -161,10 +161,14 @@ static int print_disk(const struct context *context, const struct inquiry *q, si
 	return status;
 }
 
-/* A machine config that cannot be read says nothing about disks; larder config check says what is wrong with it. */
-static void load_config(const struct context *context, struct machine_config **ret)
+/*
+ * A machine config that cannot be read says nothing about disks, and larder config check says what is wrong with it; but one that was
+ * asked for by name is missed.
+ */
+static int load_config(const struct context *context, struct machine_config **ret,
+		       struct diag *diag)
 {
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_diag_ struct diag own = DIAG_INIT;
 	_cleanup_free_ char *path = path_join(context->root, "/proc/cmdline"), *cmdline = NULL;
 	struct config_sources sources = {
 		.root = context->config_root,
@@ -174,10 +178,13 @@ static void load_config(const struct context *context, struct machine_config **r
 
 	if (path && read_file_at(AT_FDCWD, path, CMDLINE_BYTES_MAX, &cmdline, NULL) == 0)
 		sources.cmdline = cmdline;
-	int r = machine_config_load(&sources, ret, &diag);
+	if (context->config_files)
+		return machine_config_load(&sources, ret, diag);
+	int r = machine_config_load(&sources, ret, &own);
 	if (r < 0)
 		log_warning("the system disk is looked for without the machine config: %s",
-			    diag.message ? diag_text(&diag) : strerror(-r));
+			    own.message ? diag_text(&own) : strerror(-r));
+	return 0;
 }
 
 static int compile(struct inquiry *q, const char *expression, struct diag *diag)
@@ -197,11 +204,10 @@ static int look(const struct context *context, const char *expression, struct in
 
 	if (r == 0)
 		r = disk_list_read(context->root, &q->disks, diag);
-	if (r < 0)
-		return r;
-	load_config(context, &config);
-	r = system_disk_find(context->root, &q->disks, config ? &config->install : NULL,
-			     &q->system_reason, diag);
+	r = r < 0 ? r : load_config(context, &config, diag);
+	r = r < 0 ? r
+		  : system_disk_find(context->root, &q->disks, config ? &config->install : NULL,
+				     &q->system_reason, diag);
 	return r < 0 || !q->selector ? r : match_disks(q->selector, &q->disks, &q->matches);
 }
 

@@ -65,6 +65,19 @@ check_equal "nothing else was printed" "$(cat "$T/stdout")" ""
 check_status 2 "a selector that is no yes or no" larder disks --root "$T/sata" --match 'disk.size'
 check_status 2 "two disks" larder disks sda sdb --root "$T/sata"
 
+# The machine config only says which disk is the system disk.
+mkdir -p "$T/virtio/etc/larder"
+echo 'machine: {install: {diskSelector: {size: ">= 20GB"}}}' >"$T/install.yaml"
+check_status 0 "install.diskSelector of a config given by name" larder disks --root "$T/virtio" --config "$T/install.yaml" -o json
+check_equal "says which disk is the system disk" "$(jq -r '.disks[] | select(.system_disk) | .dev_path' "$T/stdout")" /dev/vdb
+check_output "and why" 'install.diskSelector of the machine config matches /dev/vdb'
+check_status 1 "a config by a name that is not there" larder disks --root "$T/virtio" --config "$T/none.yaml"
+check_output "is missed" 'none\.yaml'
+echo 'machine: [' >"$T/virtio/etc/larder/machine.yaml"
+check_status 0 "a broken config in its usual place" larder disks --root "$T/virtio"
+check_output "is named" 'without the machine config: .*machine\.yaml:[0-9]+'
+check_output "and the disk behind / is the system disk" '^/dev/vda .*yes$'
+
 # Text from a disk never reaches the terminal as it is.
 mkdir "$T/evil"
 printf '%s\n' '[sys/block]' 'sda -> ../devices/x/block/sda' '[sys/devices/x/block/sda]' 'size: 8' \
