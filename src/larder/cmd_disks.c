@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* larder disks: the disks of this machine as selectors see them, and which of them a selector matches. */
-#include <fcntl.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "block/cmdline.h"
 #include "block/disk.h"
 #include "block/match.h"
 #include "block/system_disk.h"
 #include "config/machine_config.h"
 #include "larder/commands.h"
+#include "larder/load_config.h"
 #include "larder/output.h"
 
 enum {
@@ -165,22 +163,14 @@ static int print_disk(const struct context *context, const struct inquiry *q, si
  * A machine config that cannot be read says nothing about disks, and larder config check says what is wrong with it; but one that was
  * asked for by name is missed.
  */
-static int load_config(const struct context *context, struct machine_config **ret,
+static int read_config(const struct context *context, struct machine_config **ret,
 		       struct diag *diag)
 {
 	_cleanup_diag_ struct diag own = DIAG_INIT;
-	_cleanup_free_ char *path = path_join(context->root, "/proc/cmdline"), *cmdline = NULL;
-	struct config_sources sources = {
-		.root = context->config_root,
-		.run_dir = context->run_dir,
-		.files = (const char *const *)context->config_files,
-	};
 
-	if (path && read_file_at(AT_FDCWD, path, CMDLINE_BYTES_MAX, &cmdline, NULL) == 0)
-		sources.cmdline = cmdline;
 	if (context->config_files)
-		return machine_config_load(&sources, ret, diag);
-	int r = machine_config_load(&sources, ret, &own);
+		return load_config(context, NULL, ret, diag);
+	int r = load_config(context, NULL, ret, &own);
 	if (r < 0)
 		log_warning("the system disk is looked for without the machine config: %s",
 			    own.message ? diag_text(&own) : strerror(-r));
@@ -204,7 +194,7 @@ static int look(const struct context *context, const char *expression, struct in
 
 	if (r == 0)
 		r = disk_list_read(context->root, &q->disks, diag);
-	r = r < 0 ? r : load_config(context, &config, diag);
+	r = r < 0 ? r : read_config(context, &config, diag);
 	r = r < 0 ? r
 		  : system_disk_find(context->root, &q->disks, config ? &config->install : NULL,
 				     &q->system_reason, diag);

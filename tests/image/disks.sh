@@ -71,7 +71,7 @@ echo 'machine: {install: {diskSelector: {size: ">= 20GB"}}}' >"$T/install.yaml"
 check_status 0 "install.diskSelector of a config given by name" larder disks --root "$T/virtio" --config "$T/install.yaml" -o json
 check_equal "says which disk is the system disk" "$(jq -r '.disks[] | select(.system_disk) | .dev_path' "$T/stdout")" /dev/vdb
 check_output "and why" 'install.diskSelector of the machine config matches /dev/vdb'
-check_status 1 "a config by a name that is not there" larder disks --root "$T/virtio" --config "$T/none.yaml"
+check_status 2 "a config by a name that is not there" larder disks --root "$T/virtio" --config "$T/none.yaml"
 check_output "is missed" 'none\.yaml'
 echo 'machine: [' >"$T/virtio/etc/larder/machine.yaml"
 check_status 0 "a broken config in its usual place" larder disks --root "$T/virtio"
