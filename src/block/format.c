@@ -136,44 +136,22 @@ int ext4_read_state(int fd, uint64_t offset, struct ext4_state *ret, struct diag
 	return 0;
 }
 
-/* What e2fsck and resize2fs take: a device, or "image?offset=N" (libext2fs). */
-static int io_name(const struct format_target *target, char **ret)
-{
-	if (!target->offset)
-		*ret = strdup(target->path);
-	else if (asprintf(ret, "%s?offset=%llu", target->path, (unsigned long long)target->offset) <
-		 0)
-		*ret = NULL;
-	return *ret ? 0 : -ENOMEM;
-}
-
 int ext4_check(const struct format_target *target, bool force, struct diag *diag)
 {
-	_cleanup_free_ char *name = NULL;
-	int r = io_name(target, &name);
-
-	if (r < 0)
-		return r;
-	const char *const argv[] = { "e2fsck", force ? "-fp" : "-p", name, NULL };
-	/* e2fsck(8): 1 errors were corrected, 2 corrected and a mounted system should reboot. */
+	const char *const argv[] = { "e2fsck", force ? "-fp" : "-p", target->path, NULL };
+	/* e2fsck(8): 1 means that errors were corrected. */
 	const struct run_options run = { .success = 1 << 0 | 1 << 1 };
 	_cleanup_free_ char *output = NULL;
-	r = run_program(argv, &run, &output, diag);
+	int r = run_program(argv, &run, &output, diag);
+
 	return r < 0 ? diag_prefix(diag, r, "%s: cannot repair the filesystem", target->path) : 0;
 }
 
 int ext4_grow(const struct format_target *target, struct diag *diag)
 {
-	_cleanup_free_ char *name = NULL, *size = NULL;
-	int r = io_name(target, &name);
+	const char *const argv[] = { "resize2fs", target->path, NULL };
+	int r = run_program(argv, NULL, NULL, diag);
 
-	if (r == 0 && target->offset &&
-	    asprintf(&size, "%lluK", (unsigned long long)target->size / 1024) < 0)
-		r = -ENOMEM;
-	if (r < 0)
-		return r;
-	const char *const argv[] = { "resize2fs", name, size, NULL };
-	r = run_program(argv, NULL, NULL, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s: cannot grow the filesystem", target->path);
 	return sync_path(target->path, diag);

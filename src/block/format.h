@@ -37,10 +37,13 @@ struct ext4_state {
 /* Reads the superblock at offset of fd. */
 int ext4_read_state(int fd, uint64_t offset, struct ext4_state *ret, struct diag *diag);
 
-/* e2fsck -p; "errors were fixed" is success. Not mounted. */
+/*
+ * e2fsck -p; "errors were fixed" is success. Not mounted. These two want a partition or a file of its own (offset 0): inside an
+ * image e2fsck cannot replay a journal, and resize2fs cuts the file to the size of the filesystem.
+ */
 int ext4_check(const struct format_target *target, bool force, struct diag *diag);
 
-/* Grows the filesystem to the size of its partition (target->size for images); also while it is mounted. */
+/* Grows the filesystem to the size of its partition; also while it is mounted. */
 int ext4_grow(const struct format_target *target, struct diag *diag);
 
 #endif

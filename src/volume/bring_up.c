@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "block/format.h"
+#include "volume/image_grow.h"
 #include "volume/mount.h"
 
 /* How much smaller than its partition a filesystem may be without being grown. */
@@ -43,7 +44,7 @@ static bool should_grow(const struct volume_request *request, const struct volum
 	return request->config->grow && state->size + GROWTH_WORTHWHILE <= final_size(plan);
 }
 
-/* An image: nothing is mounted; a filesystem that needs its journal replayed is left for the machine. */
+/* An image: nothing is mounted, and its directories were put in when it was made. */
 static int bring_up_image(const struct volume_request *request, const struct volume_plan *plan,
 			  struct volume_result *result, struct diag *diag)
 {
@@ -59,14 +60,8 @@ static int bring_up_image(const struct volume_request *request, const struct vol
 		return r;
 	result->phase = VOLUME_PREPARED;
 	if (should_grow(request, plan, &state)) {
-		if (state.needs_journal)
-			return diag_set(
-				diag, -EUCLEAN,
-				"%s: the filesystem was not unmounted; mount and unmount it once, then grow it",
-				request->image);
-		r = ext4_check(&target, true, diag);
-		if (r == 0)
-			r = ext4_grow(&target, diag);
+		volume_say(request, "%s: grow the filesystem", request->image);
+		r = image_grow_ext4(&target, diag);
 		if (r < 0)
 			return r;
 		result->grown = true;

@@ -1,0 +1,209 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Where the volume goes and how large it is, over tables and sizes of every kind. Each case is compared with a dump in
+# tests/expected/volume; UPDATE_EXPECTED=1 writes them anew, to be read before they are committed.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/disks.sh"
+requires python3 sfdisk mkfs.ext4 e2fsck jq
+image=$T/disk.img
+expected=$LARDER_SOURCE/tests/expected/volume
+gpt() {
+	local word=$1
+	shift
+	"$LARDER_SOURCE/tests/lib/gpt.py" "$word" --sector-size "$sector" "$@"
+}
+volume() {
+	local word=$1
+	shift
+	larder volume "$word" --config "$config" --image "$image" --sector-size "$sector" "$@"
+}
+
+compare() { # NAME
+	if [ -n "${UPDATE_EXPECTED-}" ]; then
+		mkdir -p "$expected"
+		cp "$T/dump" "$expected/$1.sfdisk"
+	fi
+	check "$1: as in tests/expected/volume/$1.sfdisk" diff -u "$expected/$1.sfdisk" "$T/dump"
+}
+
+# provisions NAME [option of larder]…: $image, with $config; compares, checks the filesystem and what is around it.
+provisions() {
+	local name=$1 first count before
+	shift
+	run volume plan "$@" --output json
+	first=$(($(jq '.partition.start' "$T/stdout") / sector))
+	count=$(jq '[.partition.size, .partition.growTo] | max' "$T/stdout")
+	count=$((count / sector))
+	before=$(gpt outside "$image" $first $count)
+	check "$name: provision" volume provision "$@" --seed "a seed" --output json
+	[ "$status" = 0 ] || return 0
+	check_equal "$name: no byte outside the tables and the volume has changed" "$(gpt outside "$image" $first $count)" "$before"
+	gpt dump "$image" >"$T/dump" 2>&1
+	compare "$name"
+	check "$name: the filesystem is sound" e2fsck -fn "$image?offset=$((first * sector))"
+	read -r blocks block < <(dumpe2fs -h "$image?offset=$((first * sector))" 2>/dev/null |
+		awk '/^Block count/ {n=$3} /^Block size/ {print n, $3}')
+	check_equal "$name: and fills its partition" "${blocks-}" $((count * sector / ${block:-1}))
+	if [ "$sector" = 512 ]; then
+		check_equal "$name: sfdisk reads it as we do" "$(sfdisk --dump "$image" 2>&1 | grep -c start=)" "$(grep -c start= "$T/dump")"
+		check "$name: sfdisk finds no error" sfdisk --verify "$image"
+	fi
+	before=$(gpt outside "$image" 0 0)
+	check "$name: the second run" volume provision "$@" --output json
+	check_equal "$name: changes nothing" "$(gpt outside "$image" 0 0)" "$before"
+}
+
+# fails NAME STATUS REGEX [option]…
+fails() {
+	local name=$1 expected_status=$2 regex=$3 before
+	shift 3
+	before=$(gpt outside "$image" 0 0)
+	check_status "$expected_status" "$name: is an error" volume provision "$@"
+	check_output "$name: which says $regex" "$regex"
+	check_equal "$name: nothing has changed" "$(gpt outside "$image" 0 0)" "$before"
+}
+blank() {
+	rm -f "$image"
+	truncate -s "$1" "$image"
+}
+small=("minSize: 16MiB" "maxSize: 64MiB")
+
+sector=512
+image_config
+blank 2G
+provisions blank-default
+blank 600M
+provisions blank-smaller-than-max
+blank 400M
+fails blank-below-min 1 'only 398 MiB are free in one piece, and at least 500 MiB are needed'
+image_config "minSize: 16MiB" "maxSize: 50%"
+blank 256M
+provisions blank-percent
+image_config "minSize: 200MiB" "maxSize: 50%"
+fails_image() { blank 256M; fails "$@"; }
+fails_image blank-percent-below-min 1 'maxSize \(50%\) of the 254 MiB that are free in one piece is 127 MiB, and at least 200 MiB'
+image_config "minSize: 16MiB" "maxSize: 100%"
+blank 256M
+provisions blank-all
+image_config "minSize: 16MiB" "maxSize: -100MiB"
+blank 256M
+provisions blank-negative
+image_config "minSize: 16MiB" "maxSize: -1GiB"
+fails_image blank-negative-over-all 1 'is 0 B, and at least 16 MiB'
+image_config "minSize: 20000256" "maxSize: 20000256"
+blank 64M
+provisions blank-odd-bytes
+image_config "minSize: 2GiB" "maxSize: 1GiB"
+fails_image min-over-max 2 'maxSize 1GiB is less than minSize 2GiB'
+image_config "minSize: 16MiB" "maxSize: 101%"
+fails_image percent-over-100 2 '101'
+image_config "minSize: 16MiB" "maxSize: 0%"
+fails_image percent-zero 2 '0'
+image_config "minSize: 1MiB" "maxSize: 2MiB"
+fails_image too-small-for-a-volume 2 'maxSize \(2 MiB\) is too small'
+image_config "${small[@]}"
+blank 256M
+provisions blank-align-64k --align 65536
+blank 256M
+provisions blank-align-4m --align 4194304
+
+gpt make "$image" 256M
+provisions empty
+gpt make "$image" 256M 1:34:2014:boot 2:2048:131072:root 3:139264:8192:small 4:393216:131038:end
+provisions holes
+gpt make "$image" 256M 1:34:2014:boot 2:2048:131072:root 4:180224:344030:end
+provisions hole-smaller-than-max
+gpt make "$image" 256M 1:2048:262144:root 3:309248:32768:mid
+provisions hole-best-fit
+gpt make "$image" 256M 1:227328:262144:cloudimg-rootfs 14:2048:8192: 15:10240:217088:UEFI
+provisions out-of-order
+gpt make "$image" 256M 1:2048:522207:all
+fails full 1 'no room: only 0 B are free'
+gpt make "$image" 256M 1:2049:200000:odd 2:400001:100000:odder
+provisions not-aligned
+gpt make --last-usable 300000 "$image" 256M 1:2048:131072:root
+provisions last-usable
+gpt make "$image" 64M $(for n in $(seq 1 128); do echo "$n:$((33 + n)):1:p$n"; done)
+fails table-full 1 'the partition table is full'
+gpt make "$image" 256M 1:2048:2048:one 2:4096:2048:two 4:6144:2048:four
+provisions lowest-free-number
+gpt make --backup 262144 --mbr-sectors 262143 "$image" 512M 1:2048:131072:root
+provisions grown-disk
+gpt make --backup 262144 --put 536870400:data "$image" 512M 1:2048:131072:root
+fails grown-disk-with-data-at-the-end 1 'data at the end, where the backup GPT belongs'
+gpt make --backup damaged "$image" 256M 1:2048:131072:root
+provisions backup-damaged
+gpt make --backup none "$image" 256M 1:2048:131072:root
+provisions backup-missing
+gpt make --mbr-sectors 4294967295 "$image" 256M 1:2048:131072:root
+provisions mbr-largest
+gpt make --mbr-sectors 7 "$image" 256M 1:2048:131072:root
+provisions mbr-odd
+gpt make "$image" 256M 1:2048:131072:root
+mkfs.ext4 -q -E offset=$((133120 * 512)),nodiscard "$image" 32M 2>/dev/null
+fails range-with-a-filesystem 1 'a free range is left alone because it holds ext4 filesystem'
+gpt make "$image" 256M 1:2048:131072:root 2:200704:131072:data
+mkfs.ext4 -q -E offset=$((133120 * 512)),nodiscard "$image" 8M 2>/dev/null
+provisions range-with-a-filesystem-and-another
+gpt make "$image" 256M 1:2048:131072:root
+truncate -s 64M "$T/swap"
+mkswap "$T/swap" >/dev/null 2>&1
+dd if="$T/swap" of="$image" bs=1M seek=65 count=1 conv=notrunc status=none
+fails range-with-swap 1 'swap'
+gpt make "$image" 256M 1:2048:131072:root 2:133120:65536:IMAGECACHE.new
+provisions unfinished
+gpt make "$image" 256M 1:2048:131072:grüße-機 11:133120:2048:with-attributes
+provisions names-and-attributes
+
+note "Growing"
+grow=("minSize: 16MiB" "grow: true")
+with_filesystem() { # FIRST COUNT
+	mkfs.ext4 -q -L IMAGECACHE -E offset=$(($1 * sector)),nodiscard,root_owner=0:0 "$image" $(($2 * sector / 1024))k
+}
+image_config "${grow[@]}" "maxSize: 128MiB"
+gpt make "$image" 256M 1:2048:65536:IMAGECACHE
+with_filesystem 2048 65536
+provisions grow-to-max
+image_config "${grow[@]}" "maxSize: 100%"
+gpt make "$image" 256M 1:2048:65536:IMAGECACHE 2:133120:65536:next
+with_filesystem 2048 65536
+provisions grow-to-neighbour
+image_config "${grow[@]}" "maxSize: 50%"
+gpt make "$image" 256M 2:133120:65536:IMAGECACHE 1:2048:65536:before
+with_filesystem 133120 65536
+provisions grow-percent
+image_config "${grow[@]}" "maxSize: 100%"
+gpt make "$image" 256M 1:2048:65536:IMAGECACHE 2:67584:65536:next
+with_filesystem 2048 65536
+provisions grow-no-room
+image_config "minSize: 16MiB" "maxSize: 100%"
+gpt make "$image" 256M 1:2048:65536:IMAGECACHE
+with_filesystem 2048 65536
+provisions grow-off
+image_config "${grow[@]}" "maxSize: 20MiB"
+gpt make "$image" 256M 1:2048:65536:IMAGECACHE
+with_filesystem 2048 65536
+provisions grow-never-shrinks
+image_config "${grow[@]}" "maxSize: 300MiB"
+gpt make --backup 262144 "$image" 512M 1:2048:65536:IMAGECACHE
+with_filesystem 2048 65536
+provisions grow-on-grown-disk
+
+note "Sectors of 4096 bytes"
+sector=4096
+image_config "${small[@]}"
+blank 256M
+provisions 4k-blank
+gpt make "$image" 256M 1:256:16384:root 2:24576:8192:data
+provisions 4k-holes
+gpt make "$image" 256M 1:32768:16384:p1 14:256:1024:p14 15:1280:31488:p15
+provisions 4k-out-of-order
+gpt make --backup 65536 "$image" 512M 1:256:16384:root
+provisions 4k-grown-disk
+blank 256M
+provisions 4k-align-4m --align 4194304
+image_config "${grow[@]}" "maxSize: 128MiB"
+gpt make "$image" 256M 1:256:8192:IMAGECACHE
+with_filesystem 256 8192
+provisions 4k-grow
+done_testing
