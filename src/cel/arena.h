@@ -37,7 +37,7 @@ void *arena_slow(struct arena *a, size_t size);
 /* Not cleared; aligned for any value. NULL: the limit, or out of memory. */
 static inline void *arena_alloc(struct arena *a, size_t size)
 {
-	size = (size + 7) & ~(size_t)7;
+	size = (size + 7 + !size) & ~(size_t)7;
 	if ((size_t)(a->end - a->next) < size)
 		return arena_slow(a, size);
 	void *p = a->next;

@@ -177,6 +177,12 @@ struct cel_env {
 	size_t n_objects;
 	bool unchecked; /* parse only: types and names are left to the evaluation */
 	bool no_macros;
+	/*
+	 * The specification and its reference implementation, which Talos uses, differ in few places; this is for the specification: a
+	 * key of a map is bool, int, uint or string, and none stands twice (reference: any value but bytes, and the last one counts);
+	 * duration.getMilliseconds() is what is left over of seconds (reference: the whole duration); m.`a-b` is a field.
+	 */
+	bool as_specified;
 };
 
 enum cel_phase {

@@ -154,7 +154,7 @@ static __attribute__((noinline)) void eval_map(struct cel_eval *e, const struct 
 			*ret = key;
 		else if (value.kind == CEL_ERROR)
 			*ret = value;
-		else if (!map_key_allowed(&key))
+		else if (!map_key_allowed(e, &key))
 			cel_fail_about(e, ret, CEL_E_BAD_KEY, &key, NULL);
 		else if (!map_add(e, map, &used, &key, &value))
 			cel_fail_about(e, ret, CEL_E_REPEATED_KEY, &key, NULL);
@@ -162,7 +162,7 @@ static __attribute__((noinline)) void eval_map(struct cel_eval *e, const struct 
 			continue;
 		return;
 	}
-	*ret = (struct cel_value){ .kind = CEL_MAP, .length = n->n, .map = map };
+	*ret = (struct cel_value){ .kind = CEL_MAP, .length = used, .map = map };
 }
 
 static void *field_of(void *data, const struct cel_field *field)

@@ -87,10 +87,10 @@ bool value_compare(struct cel_eval *e, const struct cel_value *a, const struct c
 /* The value of a key; NULL: it is not there. Numbers are found by value, whatever their type. */
 const struct cel_value *map_find(struct cel_eval *e, const struct cel_value *map,
 				 const struct cel_value *key);
-bool map_key_allowed(const struct cel_value *key);
+bool map_key_allowed(const struct cel_eval *e, const struct cel_value *key);
 /* n entries, to be filled with map_add(). NULL as cel_alloc(). */
 struct cel_map *map_new(struct cel_eval *e, uint32_t n);
-/* *n entries are there. False: the key is there already. */
+/* *n entries are there. A key that is there already gets the new value, or (env->as_specified) is refused: false. */
 bool map_add(struct cel_eval *e, struct cel_map *map, uint32_t *n, const struct cel_value *key,
 	     const struct cel_value *value);
 

@@ -170,4 +170,16 @@ PART(fn_day_of_week, t.day_of_week)
 PART_OR_TOTAL(fn_hours, t.hour, 3600LL * NANOSECONDS)
 PART_OR_TOTAL(fn_minutes, t.minute, 60LL * NANOSECONDS)
 PART_OR_TOTAL(fn_seconds, t.second, NANOSECONDS)
-PART_OR_TOTAL(fn_milliseconds, args[0].length / 1000000, 1000000)
+
+void fn_milliseconds(struct cel_eval *e, const struct cel_value *args, size_t n,
+		     struct cel_value *ret)
+{
+	struct civil t;
+
+	if (args[0].kind == CEL_DURATION && n == 1)
+		*ret = integer(
+			(e->program->env->as_specified ? args[0].i % NANOSECONDS : args[0].i) /
+			1000000);
+	else if (civil(e, args, n, &t, ret))
+		*ret = integer(args[0].length / 1000000);
+}

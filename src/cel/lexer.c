@@ -191,6 +191,18 @@ static struct token word(struct lexer *l)
 	return take(l, TOKEN_IDENT, n);
 }
 
+static struct token quoted_word(struct lexer *l)
+{
+	uint32_t n = 1;
+
+	while (is_letter(ahead(l, n)) || is_digit(ahead(l, n)) ||
+	       (ahead(l, n) != '\0' && strchr(".-/ ", ahead(l, n))))
+		n++;
+	if (n == 1 || ahead(l, n) != '`')
+		return fail(l, l->at, "a name in backquotes has letters, digits and _ . - / only");
+	return take(l, TOKEN_QUOTED_IDENT, n + 1);
+}
+
 static struct token either(struct lexer *l, char second, enum token_kind two, enum token_kind one,
 			   const char *problem)
 {
@@ -263,6 +275,8 @@ struct token lexer_next(struct lexer *l)
 		return take(l, TOKEN_DOUBLE, exponent(l, digits(l, 1, is_digit)));
 	if (is_quote(c))
 		return string(l, 0, TOKEN_STRING, false);
+	if (c == '`')
+		return quoted_word(l);
 	if (prefixed_string(l, &t))
 		return t;
 	return is_letter(c) ? word(l) : sign(l);

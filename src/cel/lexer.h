@@ -12,6 +12,7 @@ enum token_kind {
 	TOKEN_END,
 	TOKEN_ERROR, /* problem says what */
 	TOKEN_IDENT,
+	TOKEN_QUOTED_IDENT, /* `a-b`, the quotes included */
 	TOKEN_INT,
 	TOKEN_UINT,
 	TOKEN_DOUBLE,

@@ -411,18 +411,30 @@ static struct node *parse_primary(struct parser *p)
 	}
 }
 
+/* The name of a field, where the language is to have them also in backquotes. */
+static bool field_name(struct parser *p, struct name *ret)
+{
+	const struct token t = p->token;
+	const char *s = p->program->text + t.at;
+
+	if (t.kind == TOKEN_QUOTED_IDENT && p->program->env->as_specified) {
+		*ret = (struct name){ s + 1, t.length - 2 };
+		advance(p);
+		return true;
+	}
+	*ret = (struct name){ s, t.length };
+	return expect(p, TOKEN_IDENT, "the name of a field or function");
+}
+
 /* After "a." */
 static struct node *parse_field(struct parser *p, struct node *operand)
 {
 	struct token word = p->token;
-
-	if (!expect(p, TOKEN_IDENT, "the name of a field or function"))
-		return NULL;
 	struct node *n = parser_node(p, NODE_SELECT, word.at);
-	if (!n)
+
+	if (!n || !field_name(p, &n->name))
 		return NULL;
-	n->name = (struct name){ p->program->text + word.at, word.length };
-	if (p->token.kind != TOKEN_LPAREN) {
+	if (p->token.kind != TOKEN_LPAREN || word.kind == TOKEN_QUOTED_IDENT) {
 		n->operand = operand;
 		n->depth = operand->depth;
 		return deepen(p, n);

@@ -46,11 +46,6 @@ struct parser {
 	uint32_t atom_weight; /* largest product of repeat counts in it */
 	bool repeated;	      /* the last thing was a repetition */
 	const char *error;
-	struct name_list {
-		const struct name_list *next;
-		const char *s;
-		uint32_t length;
-	} * names; /* of groups */
 };
 
 static bool fail(struct parser *p, const char *error)
@@ -451,7 +446,7 @@ static bool close_group(struct parser *p)
 	return true;
 }
 
-/* (?P<name>…) and (?<name>…): letters, digits and _, each name once. */
+/* (?P<name>…) and (?<name>…): letters, digits and _. */
 static bool named_group(struct parser *p, uint32_t skip)
 {
 	const char *start = p->s + skip;
@@ -463,14 +458,6 @@ static bool named_group(struct parser *p, uint32_t skip)
 	for (uint32_t i = 0; i < length; i++)
 		if (!regex_is_word((unsigned char)start[i]))
 			return fail(p, "a group has a bad name");
-	for (const struct name_list *n = p->names; n; n = n->next)
-		if (n->length == length && memcmp(n->s, start, length) == 0)
-			return fail(p, "two groups have the same name");
-	struct name_list *name = arena_alloc(p->arena, sizeof(*name));
-	if (!name)
-		return fail(p, regex_out_of_memory);
-	*name = (struct name_list){ p->names, start, length };
-	p->names = name;
 	p->s = close + 1;
 	return push_group(p);
 }
