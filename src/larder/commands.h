@@ -6,6 +6,8 @@
 
 extern const struct command command_boot;
 extern const struct command command_build;
+extern const struct command command_config_check;
+extern const struct command command_config_show;
 extern const struct command command_disks;
 extern const struct command command_images;
 extern const struct command command_images_list;
@@ -17,11 +19,9 @@ extern const struct command command_layers_check;
 extern const struct command command_layers_list;
 extern const struct command command_layers_prune;
 extern const struct command command_layers_sync;
-extern const struct command command_config_check;
-extern const struct command command_config_show;
+extern const struct command command_layers_verify;
 extern const struct command command_runtime_configure;
 extern const struct command command_runtime_restore;
-extern const struct command command_layers_verify;
 extern const struct command command_runtime_status;
 extern const struct command command_status;
 extern const struct command command_stop;

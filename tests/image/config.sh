@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# larder config check and show: exit statuses, and messages that name file, line and column.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+requires jq
+
+check "no config at all is fine" larder config check --root "$T"
+check_output "and says so" "There is no machine config"
+
+check "the example is valid" larder config check "$LARDER_SOURCE/examples/machine.yaml"
+check_output "and enables the cache" "valid; the cache is enabled"
+
+bad() { # NAME; the document on standard input
+	cat >"$T/$1"
+}
+bad syntax.yaml <<'YAML'
+machine:
+  features: [
+YAML
+check_status 2 "broken YAML is invalid input" larder config check "$T/syntax.yaml"
+check_output "with file, line and column" "syntax.yaml:3:1: this is not YAML: "
+
+bad key.yaml <<'YAML'
+apiVersion: v1alpha1
+kind: VolumeConfig
+name: IMAGECACHE
+provisoning:
+  minSize: 1GiB
+YAML
+check_status 2 "an unknown key is invalid input" larder config check "$T/key.yaml"
+check_output "with the key that was meant" \
+	"key.yaml:4:1: VolumeConfig IMAGECACHE: unknown key provisoning; did you mean provisioning\?"
+check_equal "in one line" "$(wc -l <"$T/stderr")" 1
+
+bad selector.yaml <<'YAML'
+apiVersion: v1alpha1
+kind: VolumeConfig
+name: IMAGECACHE
+provisioning:
+  diskSelector:
+    match: |
+      disk.size > 1u * GB &&
+        !cdrom
+YAML
+check_status 2 "a selector that does not compile is invalid input" larder config check "$T/selector.yaml"
+check_output "placed inside the block of text, with the name that was meant" \
+	"selector.yaml:8:10: VolumeConfig IMAGECACHE: provisioning.diskSelector.match: .*did you mean disk.cdrom\?"
+check_output "with the line and a caret" '^ +!cdrom$'
+check_output "below it" '^ +\^$'
+
+bad install.yaml <<'YAML'
+machine: {install: {diskSelector: {size: '>= 100GB', model: "a\"b*", type: ssd}}}
+YAML
+check "Talos's install.diskSelector becomes an expression that compiles" larder config check "$T/install.yaml"
+
+check_status 2 "a file that is not there is invalid input" larder config check "$T/none.yaml"
+check_output "and is named" "none.yaml: there is no such file"
+check_status 2 "by --config as well" larder config show --config "$T/none.yaml"
+check_status 2 "a wrong option is wrong usage" larder config check --frobnicate
+check_status 2 "an argument too many, too" larder config show extra
+
+check_status 2 "invalid input as JSON" larder config check --output json "$T/key.yaml"
+check_equal "has the place as numbers" "$(jq -c '[.valid, .error.line, .error.column]' "$T/stdout")" "[false,4,1]"
+
+mkdir -p "$T/root/etc/larder/machine.yaml.d" "$T/root/proc" "$T/root/usr/lib/larder"
+cat >"$T/root/usr/lib/larder/machine.yaml" <<'YAML'
+machine: {features: {imageCache: {localEnabled: false}}}
+YAML
+cat >"$T/root/etc/larder/machine.yaml" <<'YAML'
+machine: {features: {imageCache: {localEnabled: true}}}
+---
+apiVersion: v1alpha1
+kind: RegistryAuthConfig
+name: ghcr.io
+username: me
+password: hunter2
+YAML
+cat >"$T/root/boot.yaml" <<'YAML'
+apiVersion: larder/v1alpha1
+kind: CacheLayerConfig
+keep: 3
+YAML
+echo "quiet larder.config=/boot.yaml" >"$T/root/proc/cmdline"
+chmod 644 "$T/root/etc/larder/machine.yaml"
+check "show merges the standard places" larder config show --root "$T/root"
+check_output "each value with its place" "localEnabled +true +$T/root/etc/larder/machine.yaml:1"
+check_output "defaults too" "waitTimeout +10s +default"
+check_output "the kernel's command line last" "keep +3 +$T/root/boot.yaml:3"
+check_no_output "no secret is shown" hunter2
+check_output "but that there is one" 'password +\*{8}'
+check_output "and that everyone can read it" "machine.yaml:7: every user can read this secret"
+check "the same as JSON" larder config show --root "$T/root" --output json
+check_equal "with types" "$(jq -c '[.values[] | select(.key == "keep") | .value, .line]' "$T/stdout")" "[3,3]"
+check_no_output "and without the secret" hunter2
+check "and as YAML" larder config show --root "$T/root" --output yaml
+chmod 600 "$T/root/etc/larder/machine.yaml"
+check "a private file" larder config check --root "$T/root"
+check_no_output "is not warned about" "every user"
+
+check_equal "nothing was written anywhere" "$(find "$T/root" -type f | wc -l)" 4
+done_testing
