@@ -59,6 +59,7 @@ static void report_damage(struct hashing *h)
 
 	if (!verified_set(h->registry->verified, &h->key.digest, &h->key.id, false))
 		return;
+	h->registry->epoch++; /* images that need it are complete no more */
 	__atomic_add_fetch(&h->registry->metrics.corrupt, 1, __ATOMIC_RELAXED);
 	registry_report_corrupt(h->path, digest_format(&h->key.digest, digest), NAME_BLOB_DIR);
 }

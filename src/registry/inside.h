@@ -43,7 +43,9 @@ struct registry {
 	struct view *view;   /* NULL: not leased at the moment */
 	uint64_t view_since; /* ms */
 	struct event *lease_timer;
-	uint64_t epoch; /* counts changes of the sources */
+	uint64_t view_stamp; /* of the last view */
+	uint64_t
+		epoch; /* atomic: counts changes of the sources, and of what is known to be corrupt */
 	struct manifest_cache *manifests;
 	struct hashing *hashing; /* uthash: contents that are being hashed */
 	struct ahead *ahead;

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Manifests by tag and by digest. What was read, verified and found complete is kept under the identity of its file, so that a
- * request costs one stat(2); whether the blobs are still there is asked again every second, by a thread.
+ * request costs one stat(2), and one reading where there are more manifests than memory for them. It is looked at again when
+ * blobs came or went, when one proved corrupt, and after a while, by a thread.
  */
 #include "registry/inside.h"
 
 #include <string.h>
 #include <sys/queue.h>
 
-#define FRESH_MS 1000 /* answered from the cache without a second thought */
+#define FRESH_MS 10000 /* answered from the cache without a second thought */
 #define STALE_MS                                                                                   \
-	3000 /* answered from the cache while a thread looks again; older waits for the thread */
-#define BYTES_MAX     (2U << 20)
-#define NODES_MAX     32768
-#define TAG_REPO_SEED 1469598103934665603ULL
+	30000 /* answered from the cache while a thread looks again; older waits for the thread */
+#define BYTES_MAX (1U << 20)
+#define NODES_MAX 16384
+#define INLINE_MAX                                                                                 \
+	(64U << 10) /* read on the loop's thread when their bytes are not in memory any more */
+#define NAME_SEED 1469598103934665603ULL
 
 /* The same file may be hard-linked into several repositories, whose other manifests differ. */
 struct key {
@@ -21,20 +24,32 @@ struct key {
 	uint64_t name; /* hash of registry and repository */
 };
 
+/*
+ * What is known of one file. Its bytes are kept as long as there is room; what was found out about them stays longer, and
+ * holds for as long as the file has its identity.
+ */
 struct node {
 	struct key key;
-	struct manifest_entry *entry;
-	uint64_t checked; /* ms */
-	uint64_t epoch;
+	uint8_t digest[32];	      /* SHA-256 */
+	const char *media_type;	      /* interned */
+	struct manifest_entry *entry; /* NULL: its bytes are not in memory */
+	uint64_t checked;	      /* ms */
+	uint32_t epoch;
 	bool checking;
 	UT_hash_handle hh;
 	TAILQ_ENTRY(node) order;
+	TAILQ_ENTRY(node) loaded;
 };
+
+TAILQ_HEAD(node_list, node);
 
 struct manifest_cache {
 	struct node *nodes;
-	TAILQ_HEAD(, node) order; /* least recently used first */
+	struct node_list order;	 /* all, least recently used first */
+	struct node_list loaded; /* those with their bytes, least recently used first */
 	size_t bytes;
+	char *media_types[16];
+	size_t n_media_types;
 };
 
 int manifests_new(struct manifest_cache **ret)
@@ -44,16 +59,52 @@ int manifests_new(struct manifest_cache **ret)
 	if (!cache)
 		return -ENOMEM;
 	TAILQ_INIT(&cache->order);
+	TAILQ_INIT(&cache->loaded);
 	*ret = cache;
 	return 0;
 }
 
-static void remove_node(struct manifest_cache *cache, struct node *node)
+/* Only a few media types are of use; NULL: there are more than that. */
+static const char *intern(struct manifest_cache *cache, const char *media_type)
 {
-	HASH_DEL(cache->nodes, node);
-	TAILQ_REMOVE(&cache->order, node, order);
+	for (size_t i = 0; i < cache->n_media_types; i++)
+		if (strcmp(cache->media_types[i], media_type) == 0)
+			return cache->media_types[i];
+	if (cache->n_media_types == ARRAY_SIZE(cache->media_types))
+		return NULL;
+	char *copy = strdup(media_type);
+	if (copy)
+		cache->media_types[cache->n_media_types++] = copy;
+	return copy;
+}
+
+static void unload(struct manifest_cache *cache, struct node *node)
+{
+	if (!node->entry)
+		return;
+	TAILQ_REMOVE(&cache->loaded, node, loaded);
 	cache->bytes -= node->entry->size;
 	manifest_entry_unref(node->entry);
+	node->entry = NULL;
+}
+
+/* Becomes another owner of entry. */
+static void load_into(struct manifest_cache *cache, struct node *node, struct manifest_entry *entry)
+{
+	unload(cache, node);
+	while (cache->bytes + entry->size > BYTES_MAX && !TAILQ_EMPTY(&cache->loaded))
+		unload(cache, TAILQ_FIRST(&cache->loaded));
+	entry->owners++;
+	node->entry = entry;
+	cache->bytes += entry->size;
+	TAILQ_INSERT_TAIL(&cache->loaded, node, loaded);
+}
+
+static void remove_node(struct manifest_cache *cache, struct node *node)
+{
+	unload(cache, node);
+	HASH_DEL(cache->nodes, node);
+	TAILQ_REMOVE(&cache->order, node, order);
 	free(node);
 }
 
@@ -63,6 +114,8 @@ void manifests_free(struct manifest_cache *cache)
 
 	while ((node = TAILQ_FIRST(&cache->order)))
 		remove_node(cache, node);
+	for (size_t i = 0; i < cache->n_media_types; i++)
+		free(cache->media_types[i]);
 	free(cache);
 }
 
@@ -76,8 +129,7 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 
 static struct key make_key(const struct asked *asked, const struct content_id *id)
 {
-	uint64_t name =
-		hash_text(hash_text(TAG_REPO_SEED, asked->registry_name), asked->repository);
+	uint64_t name = hash_text(hash_text(NAME_SEED, asked->registry_name), asked->repository);
 
 	return (struct key){ *id, name };
 }
@@ -87,38 +139,50 @@ static struct node *find_node(struct manifest_cache *cache, const struct key *ke
 	struct node *node;
 
 	HASH_FIND(hh, cache->nodes, key, sizeof(*key), node);
-	if (node) {
-		TAILQ_REMOVE(&cache->order, node, order);
-		TAILQ_INSERT_TAIL(&cache->order, node, order);
+	if (!node)
+		return NULL;
+	TAILQ_REMOVE(&cache->order, node, order);
+	TAILQ_INSERT_TAIL(&cache->order, node, order);
+	if (node->entry) {
+		TAILQ_REMOVE(&cache->loaded, node, loaded);
+		TAILQ_INSERT_TAIL(&cache->loaded, node, loaded);
 	}
 	return node;
 }
 
-/* Takes an owner of entry. */
-static void keep(struct registry *r, const struct key *key, struct manifest_entry *entry)
+static struct node *new_node(struct manifest_cache *cache, const struct key *key)
 {
-	struct manifest_cache *cache = r->manifests;
-	struct node *node = find_node(cache, key);
-
-	if (node)
-		remove_node(cache, node);
-	while (cache->bytes + entry->size > BYTES_MAX || HASH_COUNT(cache->nodes) >= NODES_MAX) {
-		node = TAILQ_FIRST(&cache->order);
-		if (!node)
-			break;
-		remove_node(cache, node);
-	}
-	node = calloc(1, sizeof(*node));
+	if (HASH_COUNT(cache->nodes) >= NODES_MAX)
+		remove_node(cache, TAILQ_FIRST(&cache->order));
+	struct node *node = calloc(1, sizeof(*node));
 	if (!node)
-		return;
+		return NULL;
 	node->key = *key;
-	node->entry = entry;
-	node->checked = now_ms();
-	node->epoch = r->epoch;
-	entry->owners++;
-	cache->bytes += entry->size;
 	HASH_ADD(hh, cache->nodes, key, sizeof(node->key), node);
 	TAILQ_INSERT_TAIL(&cache->order, node, order);
+	return node;
+}
+
+/* What a thread has found out about a file. */
+static void keep(struct registry *r, const struct key *key, struct manifest_entry *entry,
+		 uint32_t epoch)
+{
+	struct manifest_cache *cache = r->manifests;
+	const char *media_type = intern(cache, entry->media_type);
+	struct node *node = find_node(cache, key);
+
+	if (entry->digest.algorithm != DIGEST_SHA256 || !media_type)
+		return;
+	if (!node)
+		node = new_node(cache, key);
+	if (!node)
+		return;
+	memcpy(node->digest, entry->digest.bytes, sizeof(node->digest));
+	node->media_type = media_type;
+	node->checked = now_ms();
+	node->epoch = epoch;
+	node->checking = false;
+	load_into(cache, node, entry);
 }
 
 static void body_done(void *user)
@@ -181,7 +245,8 @@ static void answer_or_descend(const struct asked *asked, struct manifest_entry *
 struct manifest_job {
 	struct job job;
 	struct asked *asked;
-	bool answers; /* false: only looks again */
+	bool answers;	/* false: only looks again */
+	uint32_t epoch; /* when it began: what changes meanwhile makes the result old */
 	struct load load;
 	struct manifest_entry *entry;
 	int result;
@@ -204,7 +269,7 @@ static void settle_job(struct manifest_job *m)
 				 &m->load.damages[i].id, "manifest");
 	if (m->result == 0) {
 		struct key key = make_key(m->asked, &m->load.id);
-		keep(r, &key, m->entry);
+		keep(r, &key, m->entry, m->epoch);
 	}
 	if (!m->answers)
 		return;
@@ -241,6 +306,7 @@ static bool submit(const struct asked *asked, bool answers)
 	m->job.step = job_step;
 	m->job.done = job_done;
 	m->answers = answers;
+	m->epoch = (uint32_t)asked->registry->epoch;
 	m->load = (struct load){
 		.view = m->asked->view,
 		.verified = asked->registry->verified,
@@ -254,7 +320,7 @@ static bool submit(const struct asked *asked, bool answers)
 }
 
 /* The file that answers this request, in the first source that has one. */
-static int find_file(const struct asked *asked, struct content_id *ret)
+static struct source *find_file(const struct asked *asked, struct content_id *ret)
 {
 	for (size_t i = 0; i < view_main_sources(asked->view); i++) {
 		struct source *source = view_source(asked->view, i);
@@ -265,37 +331,91 @@ static int find_file(const struct asked *asked, struct content_id *ret)
 						       asked->repository, &asked->route.digest,
 						       ret);
 		if (r == 0)
-			return 0;
+			return source;
 	}
-	return -ENOENT;
+	return NULL;
 }
 
-/* Is the node's answer good enough without a thread? Starts the thread that looks again when it is about time. */
+/* Is what is known good enough without a thread? Starts the thread that looks again when it is about time. */
 static bool is_fresh(const struct asked *asked, struct node *node)
 {
 	uint64_t age = now_ms() - node->checked;
 
-	if (node->epoch != asked->registry->epoch || age > STALE_MS)
+	if (node->epoch != (uint32_t)asked->registry->epoch || age > STALE_MS)
 		return false;
-	if (!asked->route.tag[0] && !digest_equal(&node->entry->digest, &asked->route.digest))
+	if (!asked->route.tag[0] &&
+	    (asked->route.digest.algorithm != DIGEST_SHA256 ||
+	     memcmp(node->digest, asked->route.digest.bytes, sizeof(node->digest)) != 0))
 		return false;
 	if (age > FRESH_MS && !node->checking)
 		node->checking = submit(asked, false);
 	return true;
 }
 
+/* Reads the bytes again of a file that was verified and still is the same. */
+static struct manifest_entry *reload(const struct asked *asked, struct node *node,
+				     struct source *source)
+{
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	struct manifest_entry *entry;
+	const char *tag = asked->route.tag;
+	int r = *tag ? source_open_tag(source, asked->registry_name, asked->repository, tag,
+				       &content)
+		     : source_open_manifest(source, asked->registry_name, asked->repository,
+					    &asked->route.digest, &content);
+
+	if (r < 0 || memcmp(&content.id, &node->key.id, sizeof(content.id)) != 0 ||
+	    content.id.size > INLINE_MAX)
+		return NULL;
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	entry->owners = 1;
+	entry->digest.algorithm = DIGEST_SHA256;
+	memcpy(entry->digest.bytes, node->digest, sizeof(node->digest));
+	entry->media_type = strdup(node->media_type);
+	if (entry->media_type &&
+	    content_read_all(&content, INLINE_MAX, &entry->data, &entry->size) == 0)
+		return entry;
+	manifest_entry_unref(entry);
+	return NULL;
+}
+
+/* True: answered from what is known. */
+static bool answer_from_node(const struct asked *asked, struct node *node, struct source *source)
+{
+	_cleanup_(manifest_entry_unrefp) struct manifest_entry *entry = NULL;
+
+	if (!is_fresh(asked, node))
+		return false;
+	if (node->entry) {
+		entry = node->entry;
+		entry->owners++;
+	} else {
+		/* Which manifest of an index is for this host is known only while its bytes are. */
+		if (asked->wants_image)
+			return false;
+		entry = reload(asked, node, source);
+		if (!entry)
+			return false;
+	}
+	answer_or_descend(asked, entry);
+	return true;
+}
+
 void serve_manifest(const struct asked *asked)
 {
 	struct content_id id;
+	struct source *source = find_file(asked, &id);
 
-	if (find_file(asked, &id) < 0) {
+	if (!source) {
 		answer_missing(asked, "");
 		return;
 	}
 	struct key key = make_key(asked, &id);
 	struct node *node = find_node(asked->registry->manifests, &key);
-	if (node && is_fresh(asked, node))
-		answer_or_descend(asked, node->entry);
-	else if (!submit(asked, true))
+	if (node && answer_from_node(asked, node, source))
+		return;
+	if (!submit(asked, true))
 		answer_out_of_memory(asked->exchange);
 }

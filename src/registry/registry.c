@@ -31,6 +31,7 @@ void registry_corrupt(struct registry *r, const struct source *source, const str
 
 	if (!verified_set(r->verified, digest, id, false))
 		return;
+	__atomic_add_fetch(&r->epoch, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&r->metrics.corrupt, 1, __ATOMIC_RELAXED);
 	registry_report_corrupt(source_path(source), digest_format(digest, text), what);
 }
@@ -71,16 +72,18 @@ struct view *registry_view(struct registry *r)
 	static const struct timeval lease = { 0, VIEW_LEASE_MS * 1000 };
 	uint64_t now = now_ms();
 
-	if (r->view && (r->n_caches || now - r->view_since < VIEW_LEASE_MS))
+	if (r->view && now - r->view_since < VIEW_LEASE_MS)
 		return r->view;
 	drop_view(r);
 	int result = r->n_caches ? view_new(r->caches, r->n_caches, &r->view)
 				 : view_new_run_dir(r->options.run_dir, &r->view);
 	if (result < 0)
 		return NULL;
+	uint64_t stamp = view_stamp(r->view);
+	r->epoch += stamp != r->view_stamp;
+	r->view_stamp = stamp;
 	r->view_since = now;
-	if (!r->n_caches)
-		event_add(r->lease_timer, &lease);
+	event_add(r->lease_timer, &lease);
 	return r->view;
 }
 

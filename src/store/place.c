@@ -34,6 +34,11 @@ bool place_has_directory(struct place *place, const char *path)
 	return place->kind->has_directory(place, path);
 }
 
+uint64_t place_stamp(struct place *place, const char *path)
+{
+	return place->kind->stamp ? place->kind->stamp(place, path) : 0;
+}
+
 int place_list(struct place *place, const char *path, place_visit_fn visit, void *user)
 {
 	return place->kind->list(place, path, visit, user);

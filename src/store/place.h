@@ -54,6 +54,9 @@ int place_open(struct place *place, const char *path, struct content *ret);
 /* Is there a directory of this name? */
 bool place_has_directory(struct place *place, const char *path);
 
+/* A number that changes whenever a name is added to or removed from this directory; 0 if it is not there. */
+uint64_t place_stamp(struct place *place, const char *path);
+
 /*
  * Calls visit for every entry of a directory, in no order; ends early with what visit returns unless 0. -ENOENT: no such directory.
  * At most PLACE_ENTRIES_MAX entries are looked at; more is -E2BIG.

@@ -65,6 +65,17 @@ static bool directory_has_directory(struct place *place, const char *path)
 	       S_ISDIR(st.st_mode);
 }
 
+static uint64_t directory_stamp(struct place *place, const char *path)
+{
+	struct content_id id;
+	struct stat st;
+
+	if (fstatat(directory_fd(place), path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	content_id_set(&id, &st);
+	return (uint64_t)id.change ^ id.inode ^ id.device << 32;
+}
+
 static bool entry_is_directory(int dir, const struct dirent *entry, bool *ret_file)
 {
 	struct stat st;
@@ -117,6 +128,7 @@ static const struct place_kind directory_kind = {
 	.stat = directory_stat,
 	.open = directory_open,
 	.has_directory = directory_has_directory,
+	.stamp = directory_stamp,
 	.list = directory_list,
 	.free = directory_free,
 };

@@ -10,6 +10,7 @@ struct place_kind {
 	int (*stat)(struct place *place, const char *path, struct content_id *ret);
 	int (*open)(struct place *place, const char *path, struct content *ret);
 	bool (*has_directory)(struct place *place, const char *path);
+	uint64_t (*stamp)(struct place *place, const char *path); /* NULL: nothing ever changes */
 	int (*list)(struct place *place, const char *path, place_visit_fn visit, void *user);
 	/* Only for contents with fd -1. */
 	ssize_t (*read)(struct place *place, const struct content *content, void *buffer,

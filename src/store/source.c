@@ -81,6 +81,20 @@ int source_open(const char *path, struct source **ret, struct diag *diag)
 	return 0;
 }
 
+uint64_t source_stamp(struct source *source)
+{
+	static const char *const below[] = { "", "/sha256", "/sha512" };
+	size_t n = source->kind->blob_names_are_hex ? ARRAY_SIZE(below) : 1;
+	uint64_t stamp = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char path[PATH_MAX];
+		snprintf(path, sizeof(path), "%s%s", source->kind->blob_directory, below[i]);
+		stamp = stamp * 1099511628211ULL + place_stamp(source->place, path);
+	}
+	return stamp;
+}
+
 /* A path that cannot be made names nothing. */
 static int no_path(int r)
 {

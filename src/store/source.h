@@ -50,6 +50,9 @@ int source_open_tag(struct source *source, const char *registry, const char *rep
 
 bool source_has_repository(struct source *source, const char *registry, const char *repository);
 
+/* A number that is another one as soon as a blob was added or removed. */
+uint64_t source_stamp(struct source *source);
+
 /* Sorted by their bytes, the caller's; NULL: none. */
 int source_registries(struct source *source, char ***ret);
 int source_tags(struct source *source, const char *registry, const char *repository, char ***ret);

@@ -151,6 +151,15 @@ struct source *view_source(struct view *view, size_t position)
 	return source;
 }
 
+uint64_t view_stamp(struct view *view)
+{
+	uint64_t stamp = view->n_main;
+
+	for (size_t i = 0; i < view->n_main; i++)
+		stamp = stamp * 1099511628211ULL + source_stamp(view->sources[i]);
+	return stamp;
+}
+
 bool view_has_images(struct view *view)
 {
 	for (size_t i = 0; i < view->n_main; i++) {

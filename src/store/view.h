@@ -30,6 +30,9 @@ size_t view_main_sources(const struct view *view);
 /* The source at this position: the main ones, then the fallbacks. NULL: there are no more. Borrowed from the view. */
 struct source *view_source(struct view *view, size_t position);
 
+/* A number that is another one as soon as a blob was added to or removed from a main source. */
+uint64_t view_stamp(struct view *view);
+
 /* Is there any manifest in the main sources? */
 bool view_has_images(struct view *view);
 
