@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# larderd in a test: started on a port of its own, ended with the test.
+
+# start_larderd NAME [OPTION…]: sets $url and $larderd_pid; what it says is in $T/NAME.log. LARDERD_AS: a prefix for its command line.
+start_larderd() {
+	local name=$1
+	shift
+	# shellcheck disable=SC2086
+	${LARDERD_AS-} larderd --listen 127.0.0.1:0 "$@" >"$T/$name.log" 2>&1 &
+	larderd_pid=$!
+	cleanup kill "$larderd_pid"
+	until_true 20 grep -q '^listening on' "$T/$name.log" || { note "$(cat "$T/$name.log")"; return 1; }
+	address=$(sed -n 's/^listening on //p' "$T/$name.log" | head -1)
+	url=http://$address
+}
+
+# stop_larderd: by SIGTERM; its exit status. A sanitizer's report fails it.
+stop_larderd() {
+	kill "$larderd_pid"
+	wait "$larderd_pid"
+}
+
+http_status() { curl -s -o "$T/body" -w '%{http_code}' "$@"; }
+
+# check_http STATUS DESCRIPTION CURL-ARGUMENT…: the body is in $T/body
+check_http() {
+	local expected=$1 description=$2
+	shift 2
+	check_equal "$description" "$(http_status "$@")" "$expected"
+}
+
+metric() { curl -s "$url/metrics" | sed -n "s/^$1 //p"; }
+
+# small_store DIR: a cache tree with docker.io/library/busybox:1.36 (this host and another platform) and ghcr.io/acme/app:v1, made from
+# real images; sets $busybox and $app to their digests. Also $T/layer.sqsh, the same as a cache layer.
+small_store() {
+	busybox=$(make_image "$T/busybox" 1.36 "one" "$(image_host_arch)" s390x)
+	app=$(make_image "$T/app" v1 "two")
+	printf '%s\n' "docker.io/library/busybox:1.36=oci:$T/busybox:1.36" "ghcr.io/acme/app:v1=oci:$T/app:v1" >"$T/images.txt"
+	run larder build --images "$T/images.txt" --platform all --name small --version 1.0.0 --output "$T/layer.sqsh"
+	[ "$status" = 0 ] && unsquashfs -q -n -d "$1" "$T/layer.sqsh" >"$T/out" 2>&1
+}
