@@ -65,6 +65,14 @@ static void report(struct http_exchange *c, bool complete, bool unreadable)
 		h->finished(c, &outcome, h->user);
 }
 
+static void free_input(struct http_exchange *c)
+{
+	c->server->buffered -= c->in_capacity;
+	free(c->in);
+	c->in = NULL;
+	c->in_size = c->in_capacity = 0;
+}
+
 void connection_free(struct http_exchange *c)
 {
 	struct http_server *s = c->server;
@@ -80,7 +88,7 @@ void connection_free(struct http_exchange *c)
 	if (c->writable)
 		event_free(c->writable);
 	close_fd(c->fd);
-	free(c->in);
+	free_input(c);
 	free(c);
 }
 
@@ -91,11 +99,8 @@ static void consume_request(struct http_exchange *c)
 	memmove(c->in, c->in + c->request_size, c->in_size);
 	c->request_size = 0;
 	c->scan = (struct http_scan){ 0 };
-	if (c->in_size == 0) {
-		free(c->in);
-		c->in = NULL;
-		c->in_capacity = 0;
-	}
+	if (c->in_size == 0)
+		free_input(c);
 }
 
 /* The last answer is out. Unread input would make the kernel reset the connection before the client has read it. */
@@ -106,9 +111,7 @@ static void end_connection(struct http_exchange *c)
 		return;
 	}
 	shutdown(c->fd, SHUT_WR);
-	free(c->in);
-	c->in = NULL;
-	c->in_size = c->in_capacity = 0;
+	free_input(c);
 	connection_enter(c, PHASE_LINGER);
 	read_more(c);
 }
@@ -261,16 +264,24 @@ static void on_writable(evutil_socket_t fd, short what, void *user)
 	connection_answer(user);
 }
 
+/* Buffers have a limit for all together: who has been writing a header section for longest makes room. */
 static bool make_room(struct http_exchange *c)
 {
+	struct http_server *s = c->server;
 	size_t capacity = c->in_capacity ? c->in_capacity * 2 : INPUT_CAPACITY;
 
 	if (c->in_size < c->in_capacity)
 		return true;
-	char *larger = capacity <= INPUT_MAX ? realloc(c->in, capacity) : NULL;
+	if (capacity > INPUT_MAX)
+		return false;
+	while (s->buffered + capacity - c->in_capacity > (size_t)s->limits.buffer_mib << 20)
+		if (!server_free_buffer(s, c))
+			return false;
+	char *larger = realloc(c->in, capacity);
 	if (!larger)
 		return false;
 	c->in = larger;
+	s->buffered += capacity - c->in_capacity;
 	c->in_capacity = capacity;
 	return true;
 }

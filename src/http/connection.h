@@ -65,6 +65,7 @@ struct http_server {
 	bool paused; /* no descriptor or no connection was free: accepting again at the next tick */
 	bool draining;
 	unsigned connections;
+	size_t buffered; /* bytes of all input buffers */
 	struct exchange_queue queues[PHASES];
 	struct exchange_queue pending_queue;
 	char date[64]; /* the Date field, made anew every second */
@@ -79,6 +80,9 @@ void connection_enter(struct http_exchange *c, enum phase phase);
 uint64_t http_now_ms(void);
 uint64_t http_now_ns(void);
 const char *http_status_text(unsigned status);
+
+/* Frees the buffer of the connection, but this one, that has been writing a header section for longest. False: there is none. */
+bool server_free_buffer(struct http_server *server, const struct http_exchange *spared);
 
 /* Inside reply.c. */
 enum send_result {

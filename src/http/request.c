@@ -43,6 +43,15 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Does the request line end with a version? A request without one (HTTP/0.9) would never have an end that shows. */
+static bool ends_with_version(const char *line, size_t size)
+{
+	static const char word[] = " HTTP/";
+	size_t version = sizeof(word) - 1 + sizeof("1.1\r\n") - 1;
+
+	return size > version && memcmp(line + size - version, word, sizeof(word) - 1) == 0;
+}
+
 static int scan_line_end(struct http_scan *scan, const char *data, size_t at, size_t *ret_size)
 {
 	size_t length = at - scan->line;
@@ -61,6 +70,8 @@ static int scan_line_end(struct http_scan *scan, const char *data, size_t at, si
 		if (scan->lines == 0 && length + 1 == sizeof(http2_preface) - 1 &&
 		    memcmp(data + scan->line, http2_preface, sizeof(http2_preface) - 1) == 0)
 			return refuse(&scan->status, NOT_HTTP);
+		if (scan->lines == 0 && !ends_with_version(data + scan->line, length + 1))
+			return refuse(&scan->status, BAD_REQUEST);
 		scan->lines++;
 	}
 	if (scan->lines > HTTP_FIELDS_MAX + 1)

@@ -74,6 +74,20 @@ static bool evict_one(struct http_server *s)
 	return true;
 }
 
+bool server_free_buffer(struct http_server *s, const struct http_exchange *spared)
+{
+	struct http_exchange *c;
+
+	TAILQ_FOREACH(c, &s->queues[PHASE_HEADER], queue)
+	{
+		if (c != spared && c->in_capacity > 0) {
+			connection_free(c);
+			return true;
+		}
+	}
+	return false;
+}
+
 int http_server_adopt(struct http_server *s, int fd)
 {
 	int one = 1;
@@ -196,6 +210,7 @@ int http_server_new(struct event_base *base, const struct http_limits *limits,
 	s->limits.header_seconds = or_default(s->limits.header_seconds, HTTP_HEADER_SECONDS);
 	s->limits.idle_seconds = or_default(s->limits.idle_seconds, HTTP_IDLE_SECONDS);
 	s->limits.stall_seconds = or_default(s->limits.stall_seconds, HTTP_STALL_SECONDS);
+	s->limits.buffer_mib = or_default(s->limits.buffer_mib, HTTP_BUFFER_MIB);
 	s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
 	if (!s->tick || event_add(s->tick, &interval) < 0)
 		return -ENOMEM;

@@ -13,8 +13,8 @@
  * loop. The process must ignore SIGPIPE.
  *
  * Against hostile clients: the header section must be complete within header_seconds of its first byte (counted from
- * accept() on for the first request), an answer must progress within stall_seconds, and when all connections are taken, the one that has been idle for
- * longest makes room. A connection costs under 1 KiB while idle and at most HTTP_HEADER_MAX more while a header is incomplete.
+ * accept() on for the first request), an answer must progress within stall_seconds, and when all connections or buffers are taken, the one
+ * that has been idle for longest makes room. A connection costs under 1 KiB while idle and at most HTTP_HEADER_MAX more while a header is incomplete.
  */
 #include <event2/event.h>
 #include <stdbool.h>
@@ -32,11 +32,13 @@ struct http_limits {
 	unsigned header_seconds; /* 0: HTTP_HEADER_SECONDS */
 	unsigned idle_seconds;	 /* 0: HTTP_IDLE_SECONDS */
 	unsigned stall_seconds;	 /* 0: HTTP_STALL_SECONDS */
+	unsigned buffer_mib;	 /* of incomplete requests, all together; 0: HTTP_BUFFER_MIB */
 };
 #define HTTP_CONNECTIONS    8192
 #define HTTP_HEADER_SECONDS 10
 #define HTTP_IDLE_SECONDS   75
 #define HTTP_STALL_SECONDS  60
+#define HTTP_BUFFER_MIB	    16
 #define HTTP_LINGER_SECONDS                                                                        \
 	2 /* how long unread input is thrown away before the connection is closed */
 

@@ -18,6 +18,7 @@ enum {
 	OPT_HEADER_TIMEOUT,
 	OPT_IDLE_TIMEOUT,
 	OPT_STALL_TIMEOUT,
+	OPT_BUFFERS,
 	OPT_DRAIN_TIMEOUT,
 	OPT_WORKERS,
 	OPT_NO_VERIFY_AHEAD,
@@ -45,6 +46,8 @@ static const struct {
 	{ "idle-timeout", "S", "seconds between requests (default 75)", OPT_IDLE_TIMEOUT },
 	{ "stall-timeout", "S", "seconds for an answer to progress (default 60)",
 	  OPT_STALL_TIMEOUT },
+	{ "buffers", "MIB", "memory for incomplete requests, all together (default 16)",
+	  OPT_BUFFERS },
 	{ "drain-timeout", "S", "seconds for running answers at the end (default 30)",
 	  OPT_DRAIN_TIMEOUT },
 	{ "workers", "N", "threads that verify (default: one for each processor, at most 4)",
@@ -113,6 +116,8 @@ static int carry_out(struct options *o, int option, const char *name)
 		return parse_number(name, optarg, SECONDS_MAX, &limits->idle_seconds);
 	case OPT_STALL_TIMEOUT:
 		return parse_number(name, optarg, SECONDS_MAX, &limits->stall_seconds);
+	case OPT_BUFFERS:
+		return parse_number(name, optarg, 4096, &limits->buffer_mib);
 	case OPT_DRAIN_TIMEOUT:
 		return parse_number(name, optarg, SECONDS_MAX, &o->drain_seconds);
 	case OPT_WORKERS:

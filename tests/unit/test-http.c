@@ -59,7 +59,8 @@ static void test_requests(void **state)
 		{ "GET / HTTP/1.1\r\n" HOST "A: 1\r\n folded\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\n A: 1\r\n" HOST "\r\n", 400 },
 		/* request line */
-		{ "GET /\r\n\r\n", 400 },
+		{ "GET /\r\n", 400 },
+		{ "GET /", -EAGAIN },
 		{ "GET  / HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "GET /  HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "GET / HTTP/1.1 \r\n" HOST "\r\n", 400 },

@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What clients can do to larderd, with a well-behaved one beside them.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/registry.sh"
+requires python3 curl mksquashfs unsquashfs busybox
+[ "$(ulimit -Hn)" -ge 6000 ] || skip_all "5,000 connections need a higher limit of open files"
+in_namespaces "$@"
+
+check "a store is made" small_store "$T/tree"
+blob=$(cd "$T/tree/blob" && find . -type f -printf '%s %f\n' | sort -n | tail -1 | cut -d' ' -f2)
+check "larderd starts" start_larderd one --cache "$T/tree" --header-timeout 5
+while IFS= read -r line; do
+	case $line in
+	"ok "*) pass "${line#ok }" ;;
+	"not ok "*) fail "${line#not ok }" ;;
+	*) note "$line" ;;
+	esac
+done < <("$LARDER_SOURCE/tests/lib/hostile.py" "${address%:*}" "${address##*:}" "$larderd_pid" "/v2/library/busybox/blobs/sha256:${blob#sha256-}" 2>&1)
+check_equal "never 401, 408, 429 or 500" "$(curl -s "$url/metrics" | grep -cE 'code="(401|408|429|500)"')" 0
+check "it still serves" curl -sf "$url/v2/library/busybox/manifests/1.36"
+check "and ends" stop_larderd
+
+# Few connections: the ones that idle give way to new ones.
+check "larderd starts with ten connections" start_larderd two --cache "$T/tree" --connections 10
+for i in $(seq 30); do eval "exec $((i + 20))<>/dev/tcp/${address%:*}/${address##*:}"; done
+check "and serves beside thirty" curl -sf "$url/v2/"
+check "and ends" stop_larderd
+done_testing
