@@ -65,31 +65,65 @@ static int read_documents(const struct config_sources *sources, struct document_
 	for (size_t i = 0; r == 0 && i < list.n_sources; i++)
 		r = add_source(set, &list.sources[i], diag);
 	config_source_list_done(&list);
-	if (r == 0)
-		r = documents_check_complete(set, diag);
 	return r;
 }
 
-int machine_config_load(const struct config_sources *sources, struct machine_config **ret,
-			struct diag *diag)
+static struct machine_config *new_config(struct diag *diag)
 {
-	_cleanup_(machine_config_freep) struct machine_config *c = calloc(1, sizeof(*c));
-	struct document_set *set = calloc(1, sizeof(*set));
+	struct machine_config *c = calloc(1, sizeof(*c));
 
-	if (!c || !set) {
-		free(set);
-		return diag_set(diag, -ENOMEM, "out of memory");
-	}
-	c->private_ = set;
-	int r = read_documents(sources, set, diag);
+	if (c)
+		c->private_ = calloc(1, sizeof(struct document_set));
+	if (c && c->private_)
+		return c;
+	free(c);
+	diag_set(diag, -ENOMEM, "out of memory");
+	return NULL;
+}
+
+/* From documents that were read to the config. */
+static int finish(struct machine_config *c, struct diag *diag)
+{
+	struct document_set *set = c->private_;
+	int r = documents_check_complete(set, diag);
+
 	if (r == 0)
 		r = fill_machine_config(c, set, diag);
 	if (r < 0)
 		return r;
 	c->found = set->found;
 	c->notes = set->notes;
-	*ret = TAKE_PTR(c);
 	return 0;
+}
+
+int machine_config_load(const struct config_sources *sources, struct machine_config **ret,
+			struct diag *diag)
+{
+	_cleanup_(machine_config_freep) struct machine_config *c = new_config(diag);
+
+	if (!c)
+		return -ENOMEM;
+	int r = read_documents(sources, c->private_, diag);
+	if (r == 0)
+		r = finish(c, diag);
+	if (r == 0)
+		*ret = TAKE_PTR(c);
+	return r;
+}
+
+int machine_config_parse(const char *path, const char *text, size_t size,
+			 struct machine_config **ret, struct diag *diag)
+{
+	_cleanup_(machine_config_freep) struct machine_config *c = new_config(diag);
+
+	if (!c)
+		return -ENOMEM;
+	int r = documents_add_file(c->private_, path, text, size, 0600, diag);
+	if (r == 0)
+		r = finish(c, diag);
+	if (r == 0)
+		*ret = TAKE_PTR(c);
+	return r;
 }
 
 void machine_config_free(struct machine_config *c)

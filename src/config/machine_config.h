@@ -138,6 +138,11 @@ int config_cmdline_read(const char *root, char **ret, struct diag *diag);
  */
 int machine_config_load(const struct config_sources *sources, struct machine_config **ret,
 			struct diag *diag);
+
+/* The same for one text, as if it were the only file: what fuzzing and the replay of its corpus call. */
+int machine_config_parse(const char *path, const char *text, size_t size,
+			 struct machine_config **ret, struct diag *diag);
+
 void machine_config_free(struct machine_config *c);
 DEFINE_CLEANUP(struct machine_config *, machine_config_free);
 

@@ -10,6 +10,12 @@ check_output "and says so" "There is no machine config"
 check "the example is valid" larder config check "$LARDER_SOURCE/examples/machine.yaml"
 check_output "and enables the cache" "valid; the cache is enabled"
 
+# The examples of larder-machine.yaml(5), each a document.
+awk '/^\.Bd/ { if (n++) print "---"; inside = 1; next } /^\.Ed/ { inside = 0 } inside' \
+	"$LARDER_SOURCE/man/larder-machine.yaml.5" >"$T/manual.yaml"
+check_equal "the manual has examples" "$(grep -c '^---' "$T/manual.yaml")" 4
+check "and they are valid" larder config check "$T/manual.yaml"
+
 bad() { # NAME; the document on standard input
 	cat >"$T/$1"
 }
