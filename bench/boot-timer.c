@@ -19,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -71,8 +72,10 @@ static int listen_socket(void)
 static int connect_socket(void)
 {
 	struct sockaddr_in address = loopback();
+	const struct timeval limit = { .tv_sec = 30 };
 	int c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	must(connect(c, (struct sockaddr *)&address, sizeof(address)) == 0, "connect");
 	return c;
 }
@@ -132,6 +135,7 @@ static pid_t start(const char *program, const char *argument, int socket)
 	if (socket >= 0) {
 		char text[32];
 		dup2(socket, 3);
+		fcntl(3, F_SETFD, 0); /* dup2() changes nothing where socket is 3 already */
 		snprintf(text, sizeof(text), "%d", (int)getpid());
 		setenv("LISTEN_PID", text, 1);
 		setenv("LISTEN_FDS", "1", 1);
