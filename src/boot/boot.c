@@ -124,31 +124,11 @@ static void provide_volume(struct pipeline *p)
 	(void)status_set(p->status, "volume", describe_volume(&result));
 }
 
-/* Every layer and medium that is not used is a problem, except those that were never wanted. */
-static void report_layer(struct pipeline *p, const struct layer *layer)
+static void tell(int level, const char *event, const char *message, void *userdata)
 {
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
-	const char *what = layer->path ? layer->path : layer->manifest.name;
+	const struct pipeline *p = userdata;
 
-	if (layer->state == LAYER_BROKEN || layer->state == LAYER_MISSING ||
-	    layer->state == LAYER_REFUSED) {
-		diag_set(&diag, -EBADMSG, "%s is %s%s%s", what, layer_state_name(layer->state),
-			 layer->reason ? ": " : "", layer->reason ? layer->reason : "");
-		problem(p, "layers", EVENT_LAYER_BROKEN, -EBADMSG, &diag);
-	}
-}
-
-static void report_medium(struct pipeline *p, const struct medium *medium)
-{
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
-
-	if (!medium->trusted) {
-		report(p, LOG_NOTICE, EVENT_MEDIUM_UNTRUSTED, "%s (%s) is not used: %s",
-		       medium->device, medium->label ? medium->label : "no label", medium->reason);
-	} else if (medium->reason) {
-		diag_set(&diag, -EIO, "%s cannot be used: %s", medium->device, medium->reason);
-		problem(p, "media", EVENT_MEDIUM_FAILED, -EIO, &diag);
-	}
+	p->options->report(level, event, message);
 }
 
 static void activate_layers(struct pipeline *p)
@@ -166,19 +146,9 @@ static void activate_layers(struct pipeline *p)
 		problem(p, "layers", EVENT_LAYER_BROKEN, r, &diag);
 		return;
 	}
-	for (size_t i = 0; i < result.n_media; i++)
-		report_medium(p, &result.media[i]);
-	for (size_t i = 0; i < result.n_layers; i++)
-		report_layer(p, &result.layers[i]);
-	STRV_FOREACH (conflict, result.conflicts) {
-		(void)status_add_problem(p->status, "layers", *conflict);
-		report(p, LOG_WARNING, NULL, "%s", *conflict);
-	}
 	STRV_FOREACH (note, result.notes)
 		report(p, LOG_NOTICE, NULL, "%s", *note);
-	(void)status_set(p->status, "media", describe_media(&result));
-	(void)status_set(p->status, "layers", describe_layers(&result));
-	(void)status_set(p->status, "generation", json_integer(result.generation));
+	(void)status_set_layers(p->status, &result, tell, p);
 }
 
 static void configure_runtimes(struct pipeline *p)

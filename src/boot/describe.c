@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boot/describe.h"
 
+#include <stdarg.h>
+#include <sys/statvfs.h>
+#include <syslog.h>
+
+#include "base/events.h"
+#include "boot/status.h"
+#include "layers/report.h"
+
 /* A list of strings; those that are no UTF-8 (a path may be anything) are left out. */
 static json_t *strings(char *const *list)
 {
@@ -23,8 +31,9 @@ json_t *describe_config(const struct machine_config *config)
 {
 	if (!config)
 		return json_pack("{s:s}", "state", "invalid");
-	return json_pack("{s:s, s:b, s:o}", "state", config->found ? "loaded" : "none",
-			 "cache_enabled", config->cache_enabled, "notes", strings(config->notes));
+	return json_pack("{s:s, s:o, s:b, s:o}", "state", config->found ? "loaded" : "none",
+			 "files", strings(config->files), "cache_enabled", config->cache_enabled,
+			 "notes", strings(config->notes));
 }
 
 static json_t *describe_verdicts(const struct volume_plan *plan)
@@ -41,60 +50,102 @@ static json_t *describe_verdicts(const struct volume_plan *plan)
 	return array;
 }
 
+/* {"size", "free"} in bytes of the mounted filesystem; nothing where it is not mounted. */
+static void describe_space(json_t *volume, const char *mount_point)
+{
+	struct statvfs fs;
+
+	if (!volume || !mount_point || statvfs(mount_point, &fs) < 0)
+		return;
+	json_int_t unit = (json_int_t)fs.f_frsize;
+	(void)json_object_set_new(volume, "size", json_integer((json_int_t)fs.f_blocks * unit));
+	(void)json_object_set_new(volume, "free", json_integer((json_int_t)fs.f_bavail * unit));
+}
+
 json_t *describe_volume(const struct volume_result *volume)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:o, s:o}", "phase",
-			 volume_phase_name(volume->phase), "disk", text_or_null(volume->disk),
-			 "device", text_or_null(volume->device), "mounted",
-			 text_or_null(volume->mount_point), "table_written", volume->table_written,
-			 "formatted", volume->formatted, "adopted", volume->adopted, "error",
-			 text_or_null(volume->error), "disks", describe_verdicts(&volume->plan));
+	json_t *value =
+		json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:o, s:o}", "phase",
+			  volume_phase_name(volume->phase), "disk", text_or_null(volume->disk),
+			  "device", text_or_null(volume->device), "mounted",
+			  text_or_null(volume->mount_point), "table_written", volume->table_written,
+			  "formatted", volume->formatted, "adopted", volume->adopted, "error",
+			  text_or_null(volume->error), "disks", describe_verdicts(&volume->plan));
+
+	describe_space(value, volume->mount_point);
+	return value;
 }
 
-static json_t *describe_layer(const struct layer *layer)
-{
-	const struct layer_manifest *m = &layer->manifest;
-	_cleanup_free_ char *title = NULL;
+/* Somebody who hears of problems, and the status that keeps them. */
+struct listener {
+	json_t *status;
+	tell_fn tell;
+	void *userdata;
+};
 
-	if (asprintf(&title, "%s%s%s", m->name ? m->name : layer->path, m->version ? " " : "",
-		     m->version ? m->version : "") < 0)
-		return NULL;
-	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:o}", "title",
-			 text_or_null(title), "name", text_or_null(m->name), "version",
-			 text_or_null(m->version), "state", layer_state_name(layer->state),
-			 "origin", layer_origin_name(layer->origin), "path",
-			 text_or_null(layer->path), "mount", text_or_null(layer->mount), "size",
-			 (json_int_t)layer->size, "images", (json_int_t)m->n_images, "detail",
-			 text_or_null(layer->reason ? layer->reason : layer->path));
+__attribute__((format(printf, 4, 5))) static int
+add_problem(const struct listener *l, const char *part, const char *event, const char *format, ...)
+{
+	_cleanup_free_ char *message = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&message, format, ap) < 0)
+		message = NULL;
+	va_end(ap);
+	if (!message)
+		return -ENOMEM;
+	if (l->tell)
+		l->tell(LOG_ERR, event, message, l->userdata);
+	return status_add_problem(l->status, part, message);
 }
 
-json_t *describe_layers(const struct layers_result *result)
+/* Layers that were never wanted are no problem. */
+static int judge_layer(const struct listener *l, const struct layer *layer)
 {
-	json_t *array = json_array();
-
-	for (size_t i = 0; array && i < result->n_layers; i++)
-		(void)json_array_append_new(array, describe_layer(&result->layers[i]));
-	return array;
+	if (layer->state != LAYER_BROKEN && layer->state != LAYER_MISSING &&
+	    layer->state != LAYER_REFUSED)
+		return 0;
+	return add_problem(l, "layers", EVENT_LAYER_BROKEN, "layer %s is %s%s%s",
+			   layer->path ? layer->path : layer->manifest.name,
+			   layer_state_name(layer->state), layer->reason ? ": " : "",
+			   layer->reason ? layer->reason : "");
 }
 
-static json_t *describe_medium(const struct medium *medium)
+static int judge_medium(const struct listener *l, const struct medium *medium)
 {
-	const char *state = !medium->trusted ? "untrusted" : medium->reason ? "failed" : "used";
+	_cleanup_free_ char *message = NULL;
 
-	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o}", "device", text_or_null(medium->device),
-			 "label", text_or_null(medium->label), "filesystem",
-			 text_or_null(medium->fstype), "state", state, "mount",
-			 text_or_null(medium->mount), "detail",
-			 text_or_null(medium->reason ? medium->reason : medium->label));
+	if (medium->failed)
+		return add_problem(l, "media", EVENT_MEDIUM_FAILED, "medium %s cannot be used: %s",
+				   medium->device, medium->reason);
+	if (medium->trusted || !l->tell)
+		return 0;
+	if (asprintf(&message, "medium %s is not used: %s", medium->device, medium->reason) < 0)
+		return -ENOMEM;
+	l->tell(LOG_NOTICE, EVENT_MEDIUM_UNTRUSTED, message, l->userdata);
+	return 0;
 }
 
-json_t *describe_media(const struct layers_result *result)
+int status_set_layers(json_t *status, const struct layers_result *result, tell_fn tell,
+		      void *userdata)
 {
-	json_t *array = json_array();
+	const struct listener l = { .status = status, .tell = tell, .userdata = userdata };
 
-	for (size_t i = 0; array && i < result->n_media; i++)
-		(void)json_array_append_new(array, describe_medium(&result->media[i]));
-	return array;
+	status_clear_problems(status, "layers");
+	status_clear_problems(status, "media");
+	int r = status_set(status, "layers", report_layers(result));
+	if (r == 0)
+		r = status_set(status, "media", report_media(result));
+	if (r == 0)
+		r = status_set(status, "generation", json_integer(result->generation));
+	for (size_t i = 0; r == 0 && i < result->n_media; i++)
+		r = judge_medium(&l, &result->media[i]);
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++)
+		r = judge_layer(&l, &result->layers[i]);
+	for (char **c = result->conflicts; r == 0 && c && *c; c++)
+		r = add_problem(&l, "layers", NULL, "%s", *c);
+	return r;
 }
 
 json_t *describe_runtimes(const struct runtime_result *result)

@@ -292,6 +292,7 @@ int documents_check_complete(const struct document_set *set, struct diag *diag)
 void documents_done(struct document_set *set)
 {
 	strv_free(set->notes);
+	strv_free(set->files);
 	pool_done(&set->pool);
 	*set = (struct document_set){ 0 };
 }

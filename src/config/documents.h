@@ -24,6 +24,7 @@ struct document_set {
 	size_t n_documents;
 	uint64_t nodes;
 	char **notes; /* strv */
+	char **files; /* strv: that were read, in their order */
 	bool found;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "config/fill.h"
 #include "config/sources.h"
 
@@ -38,7 +39,9 @@ static int add_source(struct document_set *set, const struct config_source *sour
 	int r = read_fd(fd, CONFIG_FILE_BYTES_MAX, &text, &size);
 	if (r < 0)
 		return cannot_read(source, r, diag);
-	r = documents_add_file(set, source->path, text, size, st.st_mode, diag);
+	r = strv_add(&set->files, source->path);
+	if (r == 0)
+		r = documents_add_file(set, source->path, text, size, st.st_mode, diag);
 	explicit_bzero(text, size);
 	return r;
 }
@@ -93,6 +96,7 @@ static int finish(struct machine_config *c, struct diag *diag)
 		return r;
 	c->found = set->found;
 	c->notes = set->notes;
+	c->files = set->files;
 	return 0;
 }
 

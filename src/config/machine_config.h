@@ -117,6 +117,7 @@ struct machine_config {
 	struct registry_access_config *access; /* sorted by host */
 	size_t n_access;
 	struct install_config install;
+	char **files; /* that were read, in their order */
 	char **notes; /* what was ignored and may surprise: "VolumeConfig EPHEMERAL is not larder's" */
 	void *private_; /* documents and files that the pointers above lead into */
 };

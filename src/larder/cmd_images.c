@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "larder/commands.h"
 #include "larder/layers_common.h"
+#include "larder/load_config.h"
 #include "larder/output.h"
 #include "larder/progress.h"
 #include "layers/images.h"
@@ -29,7 +30,7 @@ static void session_done(struct session *s)
 
 static int session_read(struct session *s, const struct context *context)
 {
-	int r = load_machine_config(context, &s->config, &s->diag);
+	int r = load_config(context, NULL, &s->config, &s->diag);
 
 	if (r < 0)
 		return r;

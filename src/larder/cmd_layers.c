@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "larder/commands.h"
 #include "larder/layers_common.h"
+#include "larder/load_config.h"
 #include "larder/output.h"
 #include "larder/progress.h"
 #include "layers/report.h"
@@ -102,7 +103,7 @@ static void session_done(struct session *s)
 /* verb: what progress says; NULL: none is shown. */
 static int session_start(struct session *s, const struct context *context, const char *verb)
 {
-	int r = load_machine_config(context, &s->config, &s->diag);
+	int r = load_config(context, NULL, &s->config, &s->diag);
 
 	if (r < 0)
 		return r;

@@ -65,19 +65,51 @@ static void print_volume(const json_t *volume)
 		   *string_at(volume, "device") ? detail : "");
 }
 
-/* One line for each member of a part that is a list: its name and state, and what else there is to say. */
-static void print_list(const char *what, const json_t *list, const char *name, const char *detail)
+static const char *first_of(const char *a, const char *b)
+{
+	return *a ? a : b;
+}
+
+static void medium_line(const json_t *medium, const char *what)
+{
+	_cleanup_free_ char *text = NULL;
+	bool trusted = json_is_true(json_object_get(medium, "trusted"));
+	const char *state = *string_at(medium, "mounted") ? "used"
+			    : trusted			  ? "not used"
+							  : "untrusted";
+
+	if (asprintf(&text, "%s %s %s", string_at(medium, "device"), string_at(medium, "label"),
+		     string_at(medium, "reason")) >= 0)
+		print_line(what, state, text);
+}
+
+static void layer_line(const json_t *layer, const char *what)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (asprintf(&text, "%s %s, %lld images: %s", string_at(layer, "name"),
+		     string_at(layer, "version"),
+		     (long long)json_integer_value(json_object_get(layer, "n_images")),
+		     first_of(string_at(layer, "reason"), string_at(layer, "path"))) >= 0)
+		print_line(what, string_at(layer, "state"), text);
+}
+
+static void runtime_line(const json_t *runtime, const char *what)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *detail = string_at(runtime, "detail");
+
+	if (asprintf(&text, "%s%s%s", string_at(runtime, "name"), *detail ? ": " : "", detail) >= 0)
+		print_line(what, string_at(runtime, "state"), text);
+}
+
+static void print_list(const char *what, const json_t *list,
+		       void (*line)(const json_t *item, const char *what))
 {
 	if (json_array_size(list) == 0)
 		print_line(what, "none", "");
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *item = json_array_get(list, i);
-		const char *more = string_at(item, detail);
-		_cleanup_free_ char *text = NULL;
-		if (asprintf(&text, "%s%s%s", string_at(item, name), *more ? ": " : "", more) < 0)
-			return;
-		print_line(i == 0 ? what : "", string_at(item, "state"), text);
-	}
+	for (size_t i = 0; i < json_array_size(list); i++)
+		line(json_array_get(list, i), i == 0 ? what : "");
 }
 
 static void print_status(const json_t *status)
@@ -89,9 +121,9 @@ static void print_status(const json_t *status)
 	print_config(json_object_get(status, "config"));
 	if (strcmp(string_at(status, "state"), "disabled") != 0) {
 		print_volume(json_object_get(status, "volume"));
-		print_list("media", json_object_get(status, "media"), "device", "detail");
-		print_list("layers", json_object_get(status, "layers"), "title", "detail");
-		print_list("runtimes", json_object_get(status, "runtimes"), "name", "detail");
+		print_list("media", json_object_get(status, "media"), medium_line);
+		print_list("layers", json_object_get(status, "layers"), layer_line);
+		print_list("runtimes", json_object_get(status, "runtimes"), runtime_line);
 	}
 	print_line("registry", string_at(registry, "state"), string_at(registry, "detail"));
 	if (json_array_size(problems) > 0)

@@ -6,10 +6,6 @@
 #include "larder/command.h"
 #include "layers/layers.h"
 
-/* The machine config as the options say. -EINVAL with diag. */
-int load_machine_config(const struct context *context, struct machine_config **ret,
-			struct diag *diag);
-
 /* Fills a request from the options. */
 struct layers_request layers_request_for(const struct context *context,
 					 const struct machine_config *config);

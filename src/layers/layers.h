@@ -55,6 +55,7 @@ struct medium {
 	char *device, *label, *fstype;
 	char *mount;  /* NULL: not mounted */
 	bool trusted; /* the boot medium, or matched by CacheMediaConfig */
+	bool failed;  /* it is trusted, and could not be mounted */
 	char *reason; /* why it is not used; NULL: it is */
 };
 

@@ -186,6 +186,7 @@ static int take_trusted(struct search *s, const struct volume *v, dev_t device)
 	int r = mount_medium(m, s->media_dir, &diag);
 	if (r == -ENOMEM)
 		return r;
+	m->failed = r < 0;
 	return r < 0 ? set_reason(m, diag_text(&diag)) : 0;
 }
 
