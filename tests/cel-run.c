@@ -76,8 +76,10 @@ static void write_double(FILE *f, double d)
 /* Decimals in threes, as protobuf's JSON has them. */
 static void write_decimals(FILE *f, uint32_t nanoseconds)
 {
+	if (nanoseconds == 0)
+		return;
 	if (nanoseconds % 1000000 == 0)
-		fprintf(f, nanoseconds ? ".%03u" : "", nanoseconds / 1000000);
+		fprintf(f, ".%03u", nanoseconds / 1000000);
 	else if (nanoseconds % 1000 == 0)
 		fprintf(f, ".%06u", nanoseconds / 1000);
 	else

@@ -8,6 +8,9 @@
 #include "cel/arena.h"
 #include "cel/cel.h"
 
+/* For functions that are called in a recursion: what they need of the stack is not part of their callers' frames. */
+#define OWN_FRAME __attribute__((noinline))
+
 enum node_kind {
 	NODE_LITERAL,
 	NODE_IDENT,    /* parsed only: the checker makes one of the next four of it */

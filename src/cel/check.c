@@ -144,7 +144,7 @@ static const struct local *find_local(const struct checker *c, struct name name)
 	return NULL;
 }
 
-static void check_ident(struct checker *c, struct node *n)
+static OWN_FRAME void check_ident(struct checker *c, struct node *n)
 {
 	const struct local *local = find_local(c, n->name);
 
@@ -225,7 +225,7 @@ static void select_from(struct checker *c, struct node *n)
 		n->type = &cel_bool;
 }
 
-static void check_select(struct checker *c, struct node *n)
+static OWN_FRAME void check_select(struct checker *c, struct node *n)
 {
 	struct name name;
 	struct node probe = { .at = n->at };
@@ -253,7 +253,7 @@ static const struct cel_type *join(struct checker *c, const struct cel_type *so_
 	return &cel_dyn;
 }
 
-static void check_list(struct checker *c, struct node *n)
+static OWN_FRAME void check_list(struct checker *c, struct node *n)
 {
 	const struct cel_type *element = NULL;
 
@@ -264,7 +264,7 @@ static void check_list(struct checker *c, struct node *n)
 	n->type = type_list(&c->unifier, element ? element : type_new_var(&c->unifier));
 }
 
-static void check_map(struct checker *c, struct node *n)
+static OWN_FRAME void check_map(struct checker *c, struct node *n)
 {
 	const struct cel_type *key = NULL, *value = NULL;
 
@@ -281,7 +281,7 @@ static void check_map(struct checker *c, struct node *n)
 	n->type = type_map(&c->unifier, key, value);
 }
 
-static void check_logic(struct checker *c, struct node *n)
+static OWN_FRAME void check_logic(struct checker *c, struct node *n)
 {
 	n->type = &cel_bool;
 	for (uint32_t i = 0; i < n->n; i++) {
@@ -333,7 +333,7 @@ static const struct cel_type *element_type(struct checker *c, struct node *range
 	}
 }
 
-static void check_fold(struct checker *c, struct node *n)
+static OWN_FRAME void check_fold(struct checker *c, struct node *n)
 {
 	struct fold *f = n->fold;
 	uint32_t outside = c->n_locals;

@@ -61,7 +61,7 @@ struct cel_list *cel_new_list(struct cel_eval *e, uint32_t capacity)
 	return list;
 }
 
-static void eval_and_or(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+static OWN_FRAME void eval_and_or(struct cel_eval *e, const struct node *n, struct cel_value *ret)
 {
 	const bool decides = n->kind == NODE_OR;
 	struct cel_value v, error = { .kind = CEL_BOOL };
@@ -94,8 +94,7 @@ static const struct node *eval_if(struct cel_eval *e, const struct node *n, stru
 	return NULL;
 }
 
-static __attribute__((noinline)) void eval_call(struct cel_eval *e, const struct node *n,
-						struct cel_value *ret)
+static OWN_FRAME void eval_call(struct cel_eval *e, const struct node *n, struct cel_value *ret)
 {
 	struct cel_value args[CEL_ARGS_MAX];
 
@@ -121,7 +120,7 @@ static __attribute__((noinline)) void eval_call(struct cel_eval *e, const struct
 		n->function->call(e, args, n->n, ret);
 }
 
-static void eval_list(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+static OWN_FRAME void eval_list(struct cel_eval *e, const struct node *n, struct cel_value *ret)
 {
 	struct cel_list *list = cel_new_list(e, n->n);
 
@@ -137,8 +136,7 @@ static void eval_list(struct cel_eval *e, const struct node *n, struct cel_value
 	*ret = (struct cel_value){ .kind = CEL_LIST, .length = n->n, .list = list };
 }
 
-static __attribute__((noinline)) void eval_map(struct cel_eval *e, const struct node *n,
-					       struct cel_value *ret)
+static OWN_FRAME void eval_map(struct cel_eval *e, const struct node *n, struct cel_value *ret)
 {
 	struct cel_map *map = map_new(e, n->n);
 	struct cel_value key, value;
@@ -223,7 +221,7 @@ static bool set_field(struct cel_eval *e, void *data, const struct cel_field *fi
 	return true;
 }
 
-static void eval_message(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+static OWN_FRAME void eval_message(struct cel_eval *e, const struct node *n, struct cel_value *ret)
 {
 	const struct cel_object_type *type = n->message->type;
 	struct cel_object *object = cel_alloc(e, sizeof(*object));
@@ -317,7 +315,7 @@ static void select_field(struct cel_eval *e, const struct node *n, struct cel_va
 		object_get(e, object, field, ret);
 }
 
-static void eval_select(struct cel_eval *e, const struct node *n, struct cel_value *ret)
+static OWN_FRAME void eval_select(struct cel_eval *e, const struct node *n, struct cel_value *ret)
 {
 	const struct cel_value key = cel_value_text(n->name.s, n->name.length), *found;
 
@@ -346,8 +344,7 @@ static void eval_select(struct cel_eval *e, const struct node *n, struct cel_val
 	}
 }
 
-static __attribute__((noinline)) void eval_fold(struct cel_eval *e, const struct node *n,
-						struct cel_value *ret)
+static OWN_FRAME void eval_fold(struct cel_eval *e, const struct node *n, struct cel_value *ret)
 {
 	const struct fold *f = n->fold;
 	struct cel_value range, keep;

@@ -24,7 +24,7 @@ struct node *parser_error(struct parser *p, uint32_t at, const char *format, ...
 	return NULL;
 }
 
-static struct node *out_of_memory(struct parser *p)
+static OWN_FRAME struct node *out_of_memory(struct parser *p)
 {
 	if (!p->error)
 		p->error = diag_set(p->diag, -ENOMEM, "out of memory");
@@ -51,7 +51,7 @@ static bool token_is(const struct parser *p, const char *word)
 }
 
 /* The token that is there fits nowhere; expected may be NULL. */
-static struct node *unexpected(struct parser *p, const char *expected)
+static OWN_FRAME struct node *unexpected(struct parser *p, const char *expected)
 {
 	const struct token *t = &p->token;
 
@@ -115,7 +115,8 @@ static struct node *take_children(struct parser *p, struct node *parent, size_t 
 {
 	size_t n = p->n_stack - from;
 
-	parent->args = arena_copy(&p->program->arena, p->stack + from, n * sizeof(*p->stack));
+	parent->args = arena_copy(&p->program->arena, n > 0 ? p->stack + from : NULL,
+				  n * sizeof(*p->stack));
 	if (!parent->args)
 		return out_of_memory(p);
 	parent->n = (uint32_t)n;
@@ -126,7 +127,7 @@ static struct node *take_children(struct parser *p, struct node *parent, size_t 
 	return parent;
 }
 
-static struct node *too_deep(struct parser *p, uint32_t at)
+static OWN_FRAME struct node *too_deep(struct parser *p, uint32_t at)
 {
 	return parser_error(p, at, "the expression is nested more than %d levels deep",
 			    CEL_NESTING_MAX);
@@ -180,7 +181,7 @@ static bool parse_expressions(struct parser *p, enum token_kind close, bool trai
 	return true;
 }
 
-static struct node *parse_list(struct parser *p)
+static OWN_FRAME struct node *parse_list(struct parser *p)
 {
 	struct node *n = parser_node(p, NODE_LIST, p->token.at);
 	size_t from = p->n_stack;
@@ -191,7 +192,7 @@ static struct node *parse_list(struct parser *p)
 	return take_children(p, n, from);
 }
 
-static struct node *parse_map(struct parser *p)
+static OWN_FRAME struct node *parse_map(struct parser *p)
 {
 	struct node *n = parser_node(p, NODE_MAP, p->token.at);
 	size_t from = p->n_stack;
@@ -218,8 +219,8 @@ static struct node *parse_map(struct parser *p)
 	return n;
 }
 
-static struct node *make_message(struct parser *p, struct node *type, const struct token *names,
-				 size_t n_names, size_t from)
+static OWN_FRAME struct node *make_message(struct parser *p, struct node *type,
+					   const struct token *names, size_t n_names, size_t from)
 {
 	struct arena *arena = &p->program->arena;
 	struct message *m = arena_alloc(arena, sizeof(*m));
@@ -245,7 +246,7 @@ static struct node *make_message(struct parser *p, struct node *type, const stru
 }
 
 /* a.b.C{field: value}: type is the name in front, a NODE_IDENT whose name is the whole "a.b.C". */
-static struct node *parse_message(struct parser *p, struct node *type)
+static OWN_FRAME struct node *parse_message(struct parser *p, struct node *type)
 {
 	_cleanup_free_ struct token *names = NULL;
 	size_t n = 0, from = p->n_stack;
@@ -298,7 +299,7 @@ static bool message_follows(const struct parser *p)
 	return t.kind == TOKEN_LBRACE;
 }
 
-static struct node *parse_arguments(struct parser *p, struct node *call, size_t from)
+static OWN_FRAME struct node *parse_arguments(struct parser *p, struct node *call, size_t from)
 {
 	advance(p);
 	if (!parse_expressions(p, TOKEN_RPAREN, false) || !take_children(p, call, from))
@@ -307,7 +308,7 @@ static struct node *parse_arguments(struct parser *p, struct node *call, size_t 
 }
 
 /* A name, with the leading dot that makes it absolute, or a call of a function by its name. */
-static struct node *parse_name(struct parser *p)
+static OWN_FRAME struct node *parse_name(struct parser *p)
 {
 	const char *text = p->program->text;
 	struct token start = p->token;
@@ -339,7 +340,7 @@ static struct node *parse_name(struct parser *p)
 	return parse_arguments(p, n, p->n_stack);
 }
 
-static struct node *literal(struct parser *p, bool negative, uint32_t at)
+static OWN_FRAME struct node *literal(struct parser *p, bool negative, uint32_t at)
 {
 	const struct token t = p->token;
 	const char *s = p->program->text + t.at, *problem = NULL;
@@ -427,7 +428,7 @@ static bool field_name(struct parser *p, struct name *ret)
 }
 
 /* After "a." */
-static struct node *parse_field(struct parser *p, struct node *operand)
+static OWN_FRAME struct node *parse_field(struct parser *p, struct node *operand)
 {
 	struct token word = p->token;
 	struct node *n = parser_node(p, NODE_SELECT, word.at);
@@ -447,7 +448,7 @@ static struct node *parse_field(struct parser *p, struct node *operand)
 	return deepen(p, parse_arguments(p, n, from));
 }
 
-static struct node *parse_index(struct parser *p, struct node *operand)
+static OWN_FRAME struct node *parse_index(struct parser *p, struct node *operand)
 {
 	uint32_t at = p->token.at;
 
@@ -467,7 +468,7 @@ static bool is_name_chain(const struct node *n)
 }
 
 /* The chain as one name. */
-static struct node *join_names(struct parser *p, struct node *chain)
+static OWN_FRAME struct node *join_names(struct parser *p, struct node *chain)
 {
 	uint32_t length = chain->name.length;
 
@@ -516,7 +517,7 @@ static struct node *parse_member(struct parser *p)
 }
 
 /* -5 is a literal; so is the 5 of "!-5", the one place where a sign may follow "!". */
-static bool at_negative_number(const struct parser *p)
+static OWN_FRAME bool at_negative_number(const struct parser *p)
 {
 	struct lexer lexer = p->lexer;
 
@@ -526,7 +527,7 @@ static bool at_negative_number(const struct parser *p)
 	return next == TOKEN_INT || next == TOKEN_DOUBLE;
 }
 
-static struct node *parse_negative_number(struct parser *p)
+static OWN_FRAME struct node *parse_negative_number(struct parser *p)
 {
 	uint32_t at = p->token.at;
 
