@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "block/disk.h"
 #include "block/system_disk.h"
+#include "boot/await.h"
 #include "boot/describe.h"
 #include "boot/status.h"
 #include "config/machine_config.h"
@@ -100,10 +101,8 @@ static void report_verdicts(const struct pipeline *p, const struct volume_plan *
 		       plan->verdicts[i].reason);
 }
 
-static void provide_volume(struct pipeline *p)
+static int ensure_volume(struct pipeline *p, struct volume_result *result, struct diag *diag)
 {
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
-	_cleanup_volume_result_ struct volume_result result = { 0 };
 	struct volume_request request = {
 		.config = &p->config->volume,
 		.disks = &p->disks,
@@ -112,7 +111,35 @@ static void provide_volume(struct pipeline *p)
 		.userdata = p,
 	};
 
-	int r = volume_ensure(&request, &result, &diag);
+	volume_result_done(result);
+	diag_done(diag);
+	return volume_ensure(&request, result, diag);
+}
+
+/* No volume, or a new one and the medium that fills it is not there yet: nothing can be served. Is it worth trying again? */
+static bool awaited_disk(struct pipeline *p, bool have_volume)
+{
+	uint64_t ms = p->config->volume.wait_timeout_ms;
+
+	if (ms == 0 || (have_volume && !p->config->media))
+		return false;
+	if (boot_await(p->options, p->config, have_volume) < 0)
+		report(p, LOG_NOTICE, NULL, "waited %llu ms for a disk or a medium, none came",
+		       (unsigned long long)ms);
+	if (have_volume)
+		return false;
+	disk_list_done(&p->disks);
+	return find_disks(p) == 0;
+}
+
+static void provide_volume(struct pipeline *p)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	_cleanup_volume_result_ struct volume_result result = { 0 };
+
+	int r = ensure_volume(p, &result, &diag);
+	if ((r == -ENOENT || (r == 0 && result.formatted)) && awaited_disk(p, r == 0))
+		r = ensure_volume(p, &result, &diag);
 	if (r < 0) {
 		problem(p, "volume", r == -ENOENT ? EVENT_NO_DISK_MATCHED : EVENT_VOLUME_FAILED, r,
 			&diag);
