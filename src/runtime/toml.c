@@ -284,8 +284,9 @@ int toml_scan(const char *text, struct toml_document *ret, struct diag *diag)
 	};
 	int r = 0;
 
-	if (strncmp(s.at, "\xef\xbb\xbf", 3) == 0)
-		s.at += 3;
+	/* Readers differ in what they make of one, and nothing can be put before the first line. */
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		return bad(&s, "the file begins with a byte order mark");
 	while (r == 0 && *s.at)
 		r = scan_statement(&s);
 	strv_free(s.table);

@@ -52,7 +52,7 @@ static void test_statements(void **state)
 		{ "a = 1979-05-27 07:32:00Z\n", "K/a=1979-05-27 07:32:00Z" },
 		{ "\xef\xbb\xbf"
 		  "a = 1\n",
-		  "K/a=1" },
+		  "line 1: the file begins with a byte order mark" },
 		{ "a = \"x\n", "line 1: this is no valid text" },
 		{ "a = '''x\n", "line 2: a text has no end" },
 		{ "a\n", "line 1: = is expected here" },
