@@ -124,7 +124,7 @@ bool gpt_needs_repair(const struct gpt *gpt)
 	const struct gpt_copy *p = &gpt->primary, *b = &gpt->backup;
 
 	return gpt->mbr == MBR_PROTECTIVE && !p->valid && p->header_valid && b->valid &&
-	       p->n_slots == b->n_slots && p->other_lba == b->lba && has_our_name(b) &&
+	       p->n_slots == b->n_slots && has_our_name(b) &&
 	       memcmp(p->disk_uuid, b->disk_uuid, sizeof(p->disk_uuid)) == 0;
 }
 

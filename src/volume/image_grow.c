@@ -2,125 +2,125 @@
 #include "volume/image_grow.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 
 #define CHUNK_BYTES (64 * 1024)
 
-/* The image and the copy of its partition. */
-struct copy {
-	int image, copy;
-	uint64_t offset, size;
-	char *path; /* of the copy */
-	uint8_t chunk[CHUNK_BYTES], other[CHUNK_BYTES];
+/* A temporary file beside the image; gone at the end unless it was renamed. */
+struct temporary {
+	int fd;
+	char *path;
 };
 
-static void copy_done(struct copy *c)
+static void temporary_done(struct temporary *t)
 {
-	if (c->path)
-		(void)unlink(c->path);
-	free(c->path);
-	close_fd(c->copy);
-	close_fd(c->image);
-	free(c);
-}
-DEFINE_CLEANUP(struct copy *, copy_done);
-
-static size_t chunk_size(const struct copy *c, uint64_t at)
-{
-	return c->size - at < CHUNK_BYTES ? (size_t)(c->size - at) : CHUNK_BYTES;
+	if (t->path)
+		(void)unlink(t->path);
+	free(t->path);
+	t->fd = close_fd(t->fd);
 }
 
-static int open_copy(const struct format_target *target, struct copy **ret)
+static int temporary_make(const char *image, struct temporary *ret)
 {
-	_cleanup_(copy_donep) struct copy *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return -ENOMEM;
-	c->copy = -1;
-	c->offset = target->offset;
-	c->size = target->size;
-	c->image = open(target->path, O_RDWR | O_CLOEXEC);
-	if (c->image < 0)
-		return -errno;
 	char *path;
-	if (asprintf(&path, "%s.growing.XXXXXX", target->path) < 0)
+
+	if (asprintf(&path, "%s.growing.XXXXXX", image) < 0)
 		return -ENOMEM;
-	c->copy = mkostemp(path, O_CLOEXEC);
-	if (c->copy < 0) {
+	ret->fd = mkostemp(path, O_CLOEXEC);
+	if (ret->fd < 0) {
 		int r = -errno;
 		free(path);
 		return r;
 	}
-	c->path = path;
-	if (ftruncate(c->copy, (off_t)c->size) < 0)
-		return -errno;
-	*ret = TAKE_PTR(c);
+	ret->path = path;
 	return 0;
 }
 
-static int copy_out(struct copy *c)
+/* Makes size bytes of to at to_offset equal to those of from; what is equal already is not written, so that holes stay. */
+static int copy_range(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t size)
 {
-	static const uint8_t zeros[CHUNK_BYTES];
+	_cleanup_free_ uint8_t *chunk = malloc(2 * CHUNK_BYTES);
+	int r = chunk ? 0 : -ENOMEM;
 
-	for (uint64_t at = 0; at < c->size; at += CHUNK_BYTES) {
-		size_t n = chunk_size(c, at);
-		int r = pread_exact(c->image, c->chunk, n, c->offset + at);
-		if (r == 0 && memcmp(c->chunk, zeros, n) != 0)
-			r = pwrite_exact(c->copy, c->chunk, n, at);
-		if (r < 0)
-			return r;
+	for (uint64_t at = 0; r == 0 && at < size; at += CHUNK_BYTES) {
+		size_t n = size - at < CHUNK_BYTES ? (size_t)(size - at) : CHUNK_BYTES;
+		r = pread_exact(from, chunk, n, from_offset + at);
+		if (r == 0)
+			r = pread_exact(to, chunk + CHUNK_BYTES, n, to_offset + at);
+		if (r == 0 && memcmp(chunk, chunk + CHUNK_BYTES, n) != 0)
+			r = pwrite_exact(to, chunk, n, to_offset + at);
 	}
-	return 0;
-}
-
-static int write_back_chunk(struct copy *c, uint64_t at)
-{
-	size_t n = chunk_size(c, at);
-	int r = pread_exact(c->copy, c->chunk, n, at);
-
-	if (r == 0)
-		r = pread_exact(c->image, c->other, n, c->offset + at);
-	if (r == 0 && memcmp(c->chunk, c->other, n) != 0)
-		r = pwrite_exact(c->image, c->chunk, n, c->offset + at);
 	return r;
 }
 
-/* All but the first chunk, which holds the superblock; that one when the rest is on the disk. */
-static int write_back(struct copy *c)
+/* A copy of the whole image, with its owner and mode. */
+static int copy_image(int image, struct temporary *t)
 {
-	int r = 0;
+	struct stat st;
 
-	for (uint64_t at = CHUNK_BYTES; r == 0 && at < c->size; at += CHUNK_BYTES)
-		r = write_back_chunk(c, at);
-	if (r == 0 && fsync(c->image) < 0)
+	if (fstat(image, &st) < 0)
+		return -errno;
+	if (fchmod(t->fd, st.st_mode & 07777) < 0)
+		return -errno;
+	if (fchown(t->fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)
+		return -errno;
+	if (ioctl(t->fd, FICLONE, image) == 0)
+		return 0;
+	if (ftruncate(t->fd, st.st_size) < 0)
+		return -errno;
+	return copy_range(image, 0, t->fd, 0, (uint64_t)st.st_size);
+}
+
+static int copy_partition(const struct format_target *target, int image, struct temporary *t)
+{
+	int r = temporary_make(target->path, t);
+
+	if (r == 0 && ftruncate(t->fd, (off_t)target->size) < 0)
 		r = -errno;
+	return r < 0 ? r : copy_range(image, target->offset, t->fd, 0, target->size);
+}
+
+/* The image with another partition, under the image's name, in one step. */
+static int replace_image(const struct format_target *target, int image, int partition)
+{
+	_cleanup_(temporary_done) struct temporary t = { .fd = -1 };
+	int r = temporary_make(target->path, &t);
+
 	if (r == 0)
-		r = write_back_chunk(c, 0);
-	if (r == 0 && fsync(c->image) < 0)
+		r = copy_image(image, &t);
+	if (r == 0)
+		r = copy_range(partition, 0, t.fd, target->offset, target->size);
+	if (r == 0 && (fsync(t.fd) < 0 || rename(t.path, target->path) < 0))
 		r = -errno;
-	return r;
+	if (r < 0)
+		return r;
+	free(t.path);
+	t.path = NULL;
+	return fsync_parent_at(AT_FDCWD, target->path);
 }
 
 int image_grow_ext4(const struct format_target *target, struct diag *diag)
 {
-	_cleanup_(copy_donep) struct copy *c = NULL;
-	int r = open_copy(target, &c);
+	_cleanup_(temporary_done) struct temporary partition = { .fd = -1 };
+	_cleanup_close_ int image = open(target->path, O_RDONLY | O_CLOEXEC);
+	int r = image < 0 ? -errno : copy_partition(target, image, &partition);
 
-	if (r == 0)
-		r = copy_out(c);
 	if (r < 0)
 		return diag_set(diag, r, "%s: cannot copy the partition to grow it: %s",
 				target->path, strerror(-r));
-	const struct format_target copy = { .path = c->path };
+	const struct format_target copy = { .path = partition.path };
 	r = ext4_check(&copy, true, diag);
 	if (r == 0)
 		r = ext4_grow(&copy, diag);
 	if (r < 0)
 		return r;
-	r = write_back(c);
-	return r < 0 ? diag_set(diag, r, "%s: cannot write the grown filesystem: %s", target->path,
+	r = replace_image(target, image, partition.fd);
+	return r < 0 ? diag_set(diag, r, "%s: cannot write the grown image: %s", target->path,
 				strerror(-r))
 		     : 0;
 }

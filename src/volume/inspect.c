@@ -110,26 +110,49 @@ static int check_unused(const struct inspection_target *target, const struct sta
 	return conclude(i, DISK_BLANK, NULL);
 }
 
+static bool all_zero(const uint8_t *data, size_t size)
+{
+	return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
+}
+
+/* One slot of a backup that a power cut may have left half written: empty, as in the primary, or ours. */
+static bool slot_is_expected(const uint8_t *slot, const uint8_t *primary)
+{
+	_cleanup_free_ struct gpt_entry *entry = NULL;
+	size_t n = 0;
+
+	if (all_zero(slot, GPT_ENTRY_BYTES) || memcmp(slot, primary, GPT_ENTRY_BYTES) == 0)
+		return true;
+	return gpt_parse_entries(slot, 1, GPT_ENTRY_BYTES, &entry, &n) == 0 && n == 1 &&
+	       gpt_is_our_name(entry[0].name);
+}
+
 /* A backup that is missing at the end is written there by the next change: what is there now? */
 static int check_backup_place(const struct inspection_target *target, struct inspection *i,
 			      bool *ret_free)
 {
 	const struct gpt_copy *p = &i->gpt.primary;
 	uint64_t last = i->gpt.n_sectors - 1;
-	size_t bytes = i->sector_size + (size_t)p->n_slots * p->slot_bytes;
+	size_t entries = (size_t)p->n_slots * p->slot_bytes;
 
 	*ret_free = true;
-	if (!p->valid || i->gpt.backup.lba == last)
+	if (!p->valid || i->gpt.backup.lba == last || p->slot_bytes != GPT_ENTRY_BYTES)
 		return 0;
-	_cleanup_free_ uint8_t *data = malloc(bytes);
-	if (!data)
+	_cleanup_free_ uint8_t *slots = malloc(2 * entries);
+	uint8_t header[4096];
+	if (!slots)
 		return -ENOMEM;
-	int r = pread_exact(target->fd, data, bytes,
-			    i->size / i->sector_size * i->sector_size - bytes);
+	int r = pread_exact(target->fd, slots, entries, last * i->sector_size - entries);
+	if (r == 0)
+		r = pread_exact(target->fd, slots + entries, entries,
+				p->entries_lba * i->sector_size);
+	if (r == 0)
+		r = pread_exact(target->fd, header, i->sector_size, last * i->sector_size);
 	if (r < 0)
 		return r;
-	for (size_t n = 0; n < bytes; n++)
-		*ret_free &= data[n] == 0;
+	*ret_free = all_zero(header, i->sector_size);
+	for (size_t at = 0; at < entries; at += GPT_ENTRY_BYTES)
+		*ret_free &= slot_is_expected(slots + at, slots + entries + at);
 	return 0;
 }
 

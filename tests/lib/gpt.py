@@ -10,6 +10,7 @@ gpt.py make FILE SIZE [option]… [SLOT:FIRST:COUNT:NAME]…   a sparse file wit
     --last-usable N     sector (the last but the backup)
     --put OFFSET:TEXT   bytes at a place
 gpt.py dump FILE [--sector-size N]      as sfdisk --dump prints it, without the device's name; both copies are checked
+    --copy LBA          only the entries of the copy at that sector; -1 is the last
 gpt.py outside FILE FIRST COUNT [--sector-size N]  a hash of every byte but the tables at the ends and these sectors;
                                         COUNT 0: of every byte
 """
@@ -77,43 +78,55 @@ def make(a):
             f.write(data.encode().decode("unicode_escape").encode("latin-1"))
 
 
+class Bad(Exception):
+    pass
+
+
 def read_copy(f, sector, lba):
     f.seek(lba * sector)
     raw = f.read(sector)
     fields = list(HEADER.unpack(raw[:92]))
     if fields[0] != b"EFI PART" or fields[5] != lba:
-        sys.exit(f"no GPT header at sector {lba}")
+        raise Bad(f"no GPT header at sector {lba}")
     crc, fields[3] = fields[3], 0
     if zlib.crc32(HEADER.pack(*fields)) != crc:
-        sys.exit(f"the header at sector {lba} has a wrong checksum")
+        raise Bad(f"the header at sector {lba} has a wrong checksum")
     f.seek(fields[10] * sector)
     entries = f.read(fields[11] * fields[12])
     if zlib.crc32(entries) != fields[13]:
-        sys.exit(f"the entries of the header at sector {lba} have a wrong checksum")
+        raise Bad(f"the entries of the header at sector {lba} have a wrong checksum")
     return fields, entries
 
 
-def dump(a):
-    with open(a.file, "rb") as f:
-        sectors = f.seek(0, 2) // a.sector_size
-        primary, entries = read_copy(f, a.sector_size, 1)
-        if primary[6] != sectors - 1:
-            sys.exit(f"the backup is at sector {primary[6]}, not at the end")
-        backup, others = read_copy(f, a.sector_size, sectors - 1)
-        if entries != others or backup[7:10] != primary[7:10]:
-            sys.exit("the copies differ")
-        f.seek(446)
-        record = struct.unpack("<BBBBBBBBII", f.read(16))
-    print(f"label: gpt\nlabel-id: {str(uuid.UUID(bytes_le=primary[9])).upper()}\nunit: sectors\nfirst-lba: {primary[7]}\n"
-          f"last-lba: {primary[8]}\nsector-size: {a.sector_size}\n# protective MBR: {record[9]} sectors from {record[8]}\n")
-    for slot in range(primary[11]):
+def entry_lines(header, entries):
+    text = ""
+    for slot in range(header[11]):
         kind, number, first, last, attributes, name = ENTRY.unpack_from(entries, slot * 128)
         if kind == bytes(16):
             continue
-        text = name.decode("utf-16-le").split("\0")[0]
-        print(f"{slot + 1} : start={first:12}, size={last - first + 1:12}, type={str(uuid.UUID(bytes_le=kind)).upper()}, "
-              f"uuid={str(uuid.UUID(bytes_le=number)).upper()}, name=\"{text}\""
-              + (f", attrs={attributes:#x}" if attributes else ""))
+        label = name.decode("utf-16-le").split("\0")[0]
+        text += f"{slot + 1} : start={first:12}, size={last - first + 1:12}, type={str(uuid.UUID(bytes_le=kind)).upper()}, " \
+                f"uuid={str(uuid.UUID(bytes_le=number)).upper()}, name=\"{label}\"" \
+                + (f", attrs={attributes:#x}" if attributes else "") + "\n"
+    return text
+
+
+def dump(path, sector, copy=None):
+    with open(path, "rb") as f:
+        sectors = f.seek(0, 2) // sector
+        if copy:
+            return entry_lines(*read_copy(f, sector, copy % sectors))
+        primary, entries = read_copy(f, sector, 1)
+        if primary[6] != sectors - 1:
+            raise Bad(f"the backup is at sector {primary[6]}, not at the end")
+        backup, others = read_copy(f, sector, sectors - 1)
+        if entries != others or backup[7:10] != primary[7:10]:
+            raise Bad("the copies differ")
+        f.seek(446)
+        record = struct.unpack("<BBBBBBBBII", f.read(16))
+    return f"label: gpt\nlabel-id: {str(uuid.UUID(bytes_le=primary[9])).upper()}\nunit: sectors\nfirst-lba: {primary[7]}\n" \
+           f"last-lba: {primary[8]}\nsector-size: {sector}\n# protective MBR: {record[9]} sectors from {record[8]}\n\n" \
+           + entry_lines(primary, entries)
 
 
 def blocks(f):
@@ -132,46 +145,53 @@ def blocks(f):
         at = max(hole, at + 4096)
 
 
-def outside(a):
+def outside(path, first, count, sector):
     digest = hashlib.sha256()
-    with open(a.file, "rb") as f:
+    with open(path, "rb") as f:
         end = f.seek(0, 2)
-        ends = (2 + 128 * 128 // a.sector_size) * a.sector_size
-        holes = [(0, ends), (end - ends, end)]
-        if a.count:
-            holes.append((a.first * a.sector_size, (a.first + a.count) * a.sector_size))
+        ends = (2 + 128 * 128 // sector) * sector
+        holes = [(0, ends), (end - ends, end), (first * sector, (first + count) * sector)]
         for offset, data in blocks(f):
             data = bytearray(data)
-            for first, last in holes if a.count else ():
-                first, last = max(first - offset, 0), min(last - offset, 4096)
-                if first < last:
-                    data[first:last] = bytes(last - first)
+            for start, stop in holes if count else ():
+                start, stop = max(start - offset, 0), min(stop - offset, 4096)
+                if start < stop:
+                    data[start:stop] = bytes(stop - start)
             if any(data):
                 digest.update(offset.to_bytes(8, "big") + data)
-    print(digest.hexdigest())
+    return digest.hexdigest()
 
 
-parser = argparse.ArgumentParser(usage=__doc__)
-commands = parser.add_subparsers(required=True)
-p = commands.add_parser("make")
-p.add_argument("file")
-p.add_argument("size")
-p.add_argument("partitions", nargs="*")
-p.add_argument("--slots", type=int, default=128)
-p.add_argument("--mbr-sectors", type=int)
-p.add_argument("--backup", default="end")
-p.add_argument("--last-usable", type=int)
-p.add_argument("--put", action="append", default=[])
-p.set_defaults(run=make)
-p = commands.add_parser("dump")
-p.add_argument("file")
-p.set_defaults(run=dump)
-p = commands.add_parser("outside")
-p.add_argument("file")
-p.add_argument("first", type=int)
-p.add_argument("count", type=int)
-p.set_defaults(run=outside)
-for p in commands.choices.values():
-    p.add_argument("--sector-size", type=int, default=512)
-arguments = parser.parse_args()
-arguments.run(arguments)
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    commands = parser.add_subparsers(required=True)
+    p = commands.add_parser("make")
+    p.add_argument("file")
+    p.add_argument("size")
+    p.add_argument("partitions", nargs="*")
+    p.add_argument("--slots", type=int, default=128)
+    p.add_argument("--mbr-sectors", type=int)
+    p.add_argument("--backup", default="end")
+    p.add_argument("--last-usable", type=int)
+    p.add_argument("--put", action="append", default=[])
+    p.set_defaults(run=make)
+    p = commands.add_parser("dump")
+    p.add_argument("--copy", type=int)
+    p.add_argument("file")
+    p.set_defaults(run=lambda a: print(dump(a.file, a.sector_size, a.copy), end=""))
+    p = commands.add_parser("outside")
+    p.add_argument("file")
+    p.add_argument("first", type=int)
+    p.add_argument("count", type=int)
+    p.set_defaults(run=lambda a: print(outside(a.file, a.first, a.count, a.sector_size)))
+    for p in commands.choices.values():
+        p.add_argument("--sector-size", type=int, default=512)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except Bad as bad:
+        sys.exit(str(bad))
+
+
+if __name__ == "__main__":
+    main()
