@@ -7,8 +7,9 @@
  */
 #include "base/diag.h"
 
-#define MARK_BEGIN "# larder: begin"
-#define MARK_END   "# larder: end"
+#define MARK	   "# larder" /* every mark begins so */
+#define MARK_BEGIN MARK ": begin"
+#define MARK_END   MARK ": end"
 
 /* text with the block at offset (0 … its length), which is put on lines of its own. NULL: out of memory. */
 char *marked_insert(const char *text, size_t offset, const char *block);

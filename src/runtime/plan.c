@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "runtime/marked.h"
 #include "runtime/saved.h"
 
 #define CONFIG_DIR "/etc"
@@ -114,7 +115,9 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 	const struct rootfs_file *own = state == SAVED_OURS ? &original : &current;
 	if (own->text && strlen(own->text) != own->size)
 		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
-	if (state == SAVED_EDITED && own->text)
+	/* Lines of ours that nothing remembers: a copied system, or a lost SAVED_DIR. */
+	bool stray = state == SAVED_NONE && own->text && strstr(own->text, MARK);
+	if ((state == SAVED_EDITED && own->text) || stray)
 		return strip(own->text, ret, diag);
 	*ret = own->text ? strdup(own->text) : NULL;
 	return own->text && !*ret ? out_of_memory(diag) : 0;
@@ -201,9 +204,9 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 		r = set_text(&e->after, text);
 	if (r < 0)
 		return out_of_memory(diag);
-	/* An edited file may already say what it should; then what restore brings back is brought up to date. */
-	e->change = state == SAVED_EDITED || !same_text(&e->before, &e->after) ||
-		    e->before.mode != e->after.mode;
+	/* A file may say what it should while SAVED_DIR does not know it, or knows an older one. */
+	e->change = (state != SAVED_OURS && !same_text(&e->original, &e->after)) ||
+		    !same_text(&e->before, &e->after) || e->before.mode != e->after.mode;
 	return 0;
 }
 

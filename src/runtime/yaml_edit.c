@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/names.h"
-#include "runtime/marked.h"
 
 /* The byte at (line, column); columns are code points. */
 static size_t offset_of(const char *text, unsigned line, unsigned column)

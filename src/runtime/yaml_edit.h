@@ -7,8 +7,9 @@
  * brackets cannot carry a comment.
  */
 #include "config/node.h"
+#include "runtime/marked.h"
 
-#define YAML_EDIT_MARK "# larder"
+#define YAML_EDIT_MARK MARK
 
 struct yaml_insertion {
 	size_t offset;

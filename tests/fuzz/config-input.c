@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "config/machine_config.h"
 #include "config/show.h"
 
@@ -49,8 +50,8 @@ static void check_config(const struct machine_config *c)
 		must(strcmp(c->access[i - 1].host, c->access[i].host) < 0);
 	must(machine_config_values(c, &values) == 0);
 	for (size_t i = 0; i < values.n_values; i++)
-		if (strstr(values.values[i].key, "password") ||
-		    strstr(values.values[i].key, "passphrase"))
+		if (text_ends_with(values.values[i].key, ".password") ||
+		    text_ends_with(values.values[i].key, ".passphrase"))
 			must(strcmp(values.values[i].value, CONFIG_REDACTED) == 0);
 	config_values_done(&values);
 }

@@ -42,6 +42,7 @@ mkdir -p "$R/etc/larder" "$R/etc/containerd" "$R/usr/bin"
 touch "$R/usr/bin/containerd" "$R/usr/bin/podman"
 [ ! -e /etc/containers ] || cp -a /etc/containers "$R/etc/"
 mkdir -p "$R/etc/containers/registries.conf.d"
+rm -f "$R/etc/containers/registries.conf.d/zz-larder.conf"
 cat >"$R/etc/containerd/config.toml" <<'TOML'
 version = 2
 

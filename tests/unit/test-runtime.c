@@ -261,6 +261,27 @@ static void test_edited_since(void **state)
 	root_done(&root);
 }
 
+/* A system that was copied without what larder remembers: its lines are known by their marks. */
+static void test_copied_system(void **state)
+{
+	struct root root;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	put(&root, HOSTS "quay.io/hosts.toml", "[host.\"https://mine\"]\n");
+	configure(&root, "containerd", NULL);
+	text = get(&root, HOSTS "quay.io/hosts.toml");
+	assert_int_equal(remove_tree_at(root.dir, "etc/larder/runtime"), 0);
+	configure(&root, "containerd", NULL);
+	assert_file(&root, HOSTS "quay.io/hosts.toml", text);
+	assert_file(&root, HOSTS "_default/hosts.toml", MARK_BEGIN CACHE_HOST MARK_END);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, HOSTS "quay.io/hosts.toml", "[host.\"https://mine\"]\n");
+	assert_file(&root, HOSTS "_default/hosts.toml", NULL);
+	root_done(&root);
+}
+
 /* What the machine config no longer wants goes; a cache that is switched off takes everything back. */
 static void test_config_changes(void **state)
 {
@@ -528,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_containerd_config),
 		cmocka_unit_test(test_containerd_merge),
 		cmocka_unit_test(test_edited_since),
+		cmocka_unit_test(test_copied_system),
 		cmocka_unit_test(test_config_changes),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_failures),
