@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# larderd as a service: passed sockets, what it tells its manager, reload, drain, exit statuses.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/registry.sh"
+requires curl python3 mksquashfs unsquashfs busybox systemd-socket-activate skopeo
+in_namespaces "$@"
+
+# wrong usage and what cannot be served
+mkdir "$T/empty"
+echo no >"$T/no.sqsh"
+check_status 0 "help" larderd --help
+check_output "names an option" '--cache DIR\|FILE'
+check_status 0 "version" larderd --version
+check_status 2 "an unknown option is wrong usage" larderd --frobnicate
+check_status 2 "so is an argument" larderd x
+check_output "which is named" 'unexpected argument "x"'
+check_status 2 "an address that is none" larderd --cache "$T/empty" --listen localhost
+check_output "is explained" 'write 127.0.0.1:5000'
+check_status 2 "a number that is none" larderd --connections many
+check_status 1 "a cache that is not there" larderd --cache "$T/none" --listen 127.0.0.1:0
+check_output "is named" 'cannot open .*/none: No such file'
+check_status 2 "a file that is no squashfs image" larderd --cache "$T/no.sqsh" --listen 127.0.0.1:0
+check_output "is named too" 'no.sqsh: it is no squashfs image'
+
+check "a store is made" small_store "$T/tree"
+blob=$(cd "$T/tree/blob" && find . -type f -printf '%s %f\n' | sort -n | tail -1 | cut -d' ' -f2)
+blob_path=/v2/library/busybox/blobs/sha256:${blob#sha256-}
+
+check "it listens on several addresses" start_larderd several --cache "$T/tree" --listen '[::1]:0' --listen "unix:$T/sock"
+until_true 10 grep -q sock "$T/several.log"
+for address in $(sed -n 's/^listening on //p' "$T/several.log"); do
+	case $address in
+	unix:*) check "$address answers" curl -sf --unix-socket "${address#unix:}" http://x/v2/ ;;
+	*) check "$address answers" curl -sf "http://$address/v2/" ;;
+	esac
+done
+address=$(sed -n 's/^listening on //p' "$T/several.log" | head -1)
+check_status 1 "a port that is taken" larderd --cache "$T/tree" --listen "$address"
+check_output "is named with the reason" "cannot listen on $address: Address already in use"
+check "it ends" stop_larderd
+check "a socket that a dead process left is taken over" start_larderd again --cache "$T/tree" --listen "unix:$T/sock"
+check "it ends" stop_larderd
+
+# passed sockets, notification, watchdog
+"$LARDER_SOURCE/tests/lib/notify-listener.py" "$T/notify" "$T/notified" &
+cleanup kill $!
+until_true 10 test -S "$T/notify"
+# A port that is free: bound by a process that ends at once.
+port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+NOTIFY_SOCKET=$T/notify WATCHDOG_USEC=100000 systemd-socket-activate -E NOTIFY_SOCKET -E WATCHDOG_USEC -E PATH \
+	--listen="127.0.0.1:$port" --listen="$T/passed.sock" "$(command -v larderd)" --cache "$T/tree" >"$T/activated.log" 2>&1 &
+larderd_pid=$!
+cleanup kill $larderd_pid
+url=http://127.0.0.1:$port
+until_true 10 sh -c "ss -Hltn 'sport = :$port' | grep -q ."
+check "the first request, by TCP, is answered" curl -sf --retry 5 --retry-connrefused "$url/v2/"
+check "and one by the unix socket" curl -sf --unix-socket "$T/passed.sock" http://x/v2/
+check_equal "both sockets were passed" "$(grep -c '^listening on' "$T/activated.log")" 2
+check "it says that it is ready" until_true 10 grep -q '^READY=1' "$T/notified"
+check "it says what it serves" until_true 20 grep -q '^STATUS=Serving 2 images, 6 blobs, .* 6 blobs verified' "$T/notified"
+check "it feeds the watchdog" until_true 10 sh -c "[ \$(grep -c '^WATCHDOG=1' '$T/notified') -gt 3 ]"
+
+# reload
+kill -HUP "$larderd_pid"
+check "it reloads" until_true 10 grep -q reloaded "$T/activated.log"
+check "and says so" until_true 10 grep -q '^RELOADING=1' "$T/notified"
+mv "$T/tree" "$T/tree.away"
+kill -HUP "$larderd_pid"
+check "a reload that fails is explained" until_true 10 grep -q 'not reloaded, .*cannot open' "$T/activated.log"
+check "and what was served goes on" curl -sf "$url/v2/library/busybox/manifests/1.36"
+mv "$T/tree.away" "$T/tree"
+
+# drain: a transfer that is running ends whole, no new connection is taken
+curl -s --limit-rate 400k -o "$T/slow" "$url$blob_path" &
+slow=$!
+until_true 10 test -s "$T/slow"
+kill "$larderd_pid"
+check "it says that it stops" until_true 10 grep -q '^STOPPING=1' "$T/notified"
+check "the running transfer ends well" wait "$slow"
+check "with all its bytes" cmp "$T/slow" "$T/tree/blob/$blob"
+wait "$larderd_pid"
+check_equal "larderd ended well" $? 0
+check_no_output "without cutting anything off" 'cut off'
+
+# Larger than what sockets hold, so that it is still running when the time is over.
+head -c 67108864 /dev/zero >"$T/zeros"
+zeros=$(sha256sum "$T/zeros" | cut -d' ' -f1)
+mv "$T/zeros" "$T/tree/blob/sha256-$zeros"
+check "larderd starts" start_larderd cut --cache "$T/tree" --drain-timeout 1
+{ curl -s "$url/v2/x/blobs/sha256:$zeros"; echo $? >"$T/endless.status"; } | {
+	head -c 1000 >"$T/endless"
+	until_true 60 test -e "$T/read-on"
+	cat >/dev/null
+} &
+endless=$!
+until_true 20 test -s "$T/endless"
+check "it ends when the time for it is over" stop_larderd
+check "and says what it did" grep -q '1 transfers had not ended after 1 s and were cut off' "$T/cut.log"
+touch "$T/read-on"
+wait "$endless"
+check_equal "the client knows that bytes are missing" "$(cat "$T/endless.status")" 18
+done_testing
