@@ -113,9 +113,9 @@ mkdir "$run_dir/volume"
 check "a volume is mounted" mount -o loop "$T/volume.img" "$run_dir/volume"
 cleanup umount "$run_dir/volume"
 mkdir -p "$run_dir/volume/blob" "$run_dir/volume/manifests/quay.io/x/y/digest" "$run_dir/volume/manifests/quay.io/x/y/reference"
-manifest=$(ls "$T/tree/manifests/ghcr.io/acme/app/digest/")
-cp "$T/tree/manifests/ghcr.io/acme/app/digest/$manifest" "$run_dir/volume/manifests/quay.io/x/y/digest/"
-cp "$T/tree/manifests/ghcr.io/acme/app/digest/$manifest" "$run_dir/volume/manifests/quay.io/x/y/reference/1"
+one_manifest=$(ls "$T/tree/manifests/ghcr.io/acme/app/digest/")
+cp "$T/tree/manifests/ghcr.io/acme/app/digest/$one_manifest" "$run_dir/volume/manifests/quay.io/x/y/digest/"
+cp "$T/tree/manifests/ghcr.io/acme/app/digest/$one_manifest" "$run_dir/volume/manifests/quay.io/x/y/reference/1"
 check_http 200 "an image of the loose tree with blobs of the generation" "$url/v2/x/y/manifests/1?ns=quay.io"
 head -c "$(stat -c %s "$T/tree/blob/$blob")" /dev/zero >"$run_dir/volume/blob/$blob"
 check_http 200 "a blob whose copy on the volume is corrupt" "$url/v2/x/blobs/sha256:${blob#sha256-}"
