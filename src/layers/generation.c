@@ -219,8 +219,8 @@ int generation_clean(const char *run_dir, unsigned keep)
 		r = unmount(path);
 		if (r < 0)
 			result = r;
-		/* The lists of earlier ones stay: their numbers are not used again. */
-		if (keep == 0)
+		/* The newest list stays, also when nothing else does: numbers are not used again. */
+		if (i > 0)
 			(void)unlink(list);
 	}
 	return result;

@@ -97,6 +97,7 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 		return diag_set(diag, -EINVAL, "it is no regular file");
 	layer->size = (uint64_t)st.st_size;
 	h->dev = st.st_dev;
+	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
 	if (pread_exact(fd, superblock, sizeof(superblock), 0) < 0)
 		return diag_set(diag, -EINVAL, "it is no squashfs image: it has only %lld bytes",
@@ -158,6 +159,7 @@ static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct d
 	if (h->dir < 0 || fstat(h->dir, &st) < 0)
 		return diag_set(diag, -errno, "cannot open it: %s", strerror(errno));
 	h->dev = st.st_dev;
+	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
 	layer->mount = strdup(layer->path);
 	return layer->mount ? tree_describe(h->dir, &layer->manifest, diag) : -ENOMEM;
@@ -190,11 +192,12 @@ static int mount_point(const struct layer *layer, const struct layer_handle *h, 
 		       char **ret)
 {
 	const struct layer_manifest *m = &layer->manifest;
-	char id[DIGEST_STRING_MAX], key[DIGEST_STRING_MAX + 64];
+	char id[DIGEST_STRING_MAX], key[DIGEST_STRING_MAX + 128];
 	struct digest digest;
 
-	snprintf(key, sizeof(key), "%s %llu %llu", digest_format(&layer->id, id),
-		 (unsigned long long)h->dev, (unsigned long long)h->ino);
+	snprintf(key, sizeof(key), "%s %llu %llu %lld.%ld", digest_format(&layer->id, id),
+		 (unsigned long long)h->dev, (unsigned long long)h->ino,
+		 (long long)h->changed.tv_sec, h->changed.tv_nsec);
 	int r = digest_of(DIGEST_SHA256, key, strlen(key), &digest);
 	if (r < 0)
 		return r;

@@ -31,8 +31,9 @@ struct layer_handle {
 	int dir;  /* the root of its content */
 	int loop; /* keeps the device until it is mounted; -1 */
 	char device[LOOP_PATH_MAX];
-	char *probe; /* classic mounts only: where it is mounted for now */
-	dev_t dev;   /* of the file */
+	char *probe;		 /* classic mounts only: where it is mounted for now */
+	struct timespec changed; /* ctime of the file */
+	dev_t dev;		 /* of the file */
 	ino_t ino;
 	char *text; /* of the layer manifest */
 };

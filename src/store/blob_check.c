@@ -59,6 +59,7 @@ static bool unchanged(const struct content *content)
 	content_id_set(&now, &st);
 	if (content->id.image)
 		return now.change == content->id.change && now.inode == content->id.image;
+	now.mounted = content->id.mounted;
 	return memcmp(&now, &content->id, sizeof(now)) == 0;
 }
 

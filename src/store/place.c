@@ -19,6 +19,11 @@ void place_unref(struct place *place)
 		place->kind->free(place);
 }
 
+void place_set_mounted(struct place *place, uint64_t mounted)
+{
+	place->mounted = mounted;
+}
+
 int place_stat(struct place *place, const char *path, struct content_id *ret)
 {
 	return place->kind->stat(place, path, ret);

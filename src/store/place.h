@@ -22,7 +22,8 @@
  */
 struct content_id {
 	uint64_t device;
-	uint64_t image; /* inode of the image file; 0: not in an image */
+	uint64_t image;	  /* inode of the image file; 0: not in an image */
+	uint64_t mounted; /* place_set_mounted() */
 	uint64_t inode;
 	uint64_t size;	/* bytes */
 	int64_t change; /* ctime of the file, or of the image that it is in; ns */
@@ -43,6 +44,14 @@ struct content {
 /* Both take fd in any case. An image: -EINVAL with diag if it is none. */
 int place_new_directory(int fd, struct place **ret);
 int place_new_image(int fd, struct place **ret, struct diag *diag);
+
+/*
+ * Says which mount a directory is. The kernel gives device numbers of unmounted filesystems to the next ones, and read-only
+ * images give the same inodes and times again: without this, another image in the same place would pass for the one that was
+ * verified.
+ */
+void place_set_mounted(struct place *place, uint64_t mounted);
+
 struct place *place_ref(struct place *place);
 void place_unref(struct place *place);
 DEFINE_CLEANUP(struct place *, place_unref);

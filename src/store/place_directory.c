@@ -37,6 +37,7 @@ static int directory_stat(struct place *place, const char *path, struct content_
 	if (!S_ISREG(st.st_mode))
 		return -ENOENT;
 	content_id_set(ret, &st);
+	ret->mounted = place->mounted;
 	return 0;
 }
 
@@ -53,6 +54,7 @@ static int directory_open(struct place *place, const char *path, struct content 
 		return -ENOENT;
 	*ret = CONTENT_INIT;
 	content_id_set(&ret->id, &st);
+	ret->id.mounted = place->mounted;
 	ret->fd = TAKE_FD(fd);
 	return 0;
 }

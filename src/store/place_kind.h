@@ -21,7 +21,8 @@ struct place_kind {
 
 struct place {
 	const struct place_kind *kind;
-	unsigned owners; /* atomic */
+	unsigned owners;  /* atomic */
+	uint64_t mounted; /* see place_set_mounted() */
 };
 
 void content_id_set(struct content_id *id, const struct stat *st);

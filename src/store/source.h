@@ -24,6 +24,9 @@ struct source;
  */
 int source_open(const char *path, struct source **ret, struct diag *diag);
 
+/* Which mount it is, in words that no other mount of this boot has; see place_set_mounted(). Before it is shared. */
+void source_set_mounted(struct source *source, const char *words);
+
 struct source *source_ref(struct source *source);
 void source_unref(struct source *source);
 DEFINE_CLEANUP(struct source *, source_unref);

@@ -2,8 +2,10 @@
 #include "store/view.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -79,7 +81,8 @@ int view_new(struct source *const sources[], size_t n, struct view **ret)
 	return 0;
 }
 
-static int add_path(struct view *view, const char *dir, const char *name)
+/* mounted: which mount it is, in words; NULL: a filesystem with times of its own, which needs none. */
+static int add_path(struct view *view, const char *dir, const char *name, const char *mounted)
 {
 	_cleanup_free_ char *path = path_join(dir, name);
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
@@ -92,12 +95,29 @@ static int add_path(struct view *view, const char *dir, const char *name)
 		log_debug("no source: %s", diag_text(&diag));
 		return r == -ENOMEM ? r : 0;
 	}
+	if (mounted)
+		source_set_mounted(source, mounted);
 	return add_source(view, source);
+}
+
+/* The link is read once, so that the number that names the generation is the one that is opened. */
+static int add_generation(struct view *view, const char *run_dir)
+{
+	_cleanup_free_ char *link = path_join(run_dir, NAME_RUN_CACHE);
+	char target[PATH_MAX];
+
+	if (!link)
+		return -ENOMEM;
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+	if (n < 0)
+		return add_path(view, run_dir, NAME_RUN_CACHE,
+				NULL); /* made by hand, or not there */
+	target[n] = '\0';
+	return add_path(view, *target == '/' ? NULL : run_dir, target, target);
 }
 
 int view_new_run_dir(const char *run_dir, struct view **ret)
 {
-	static const char *const names[] = { NAME_RUN_VOLUME, NAME_RUN_CACHE };
 	_cleanup_(view_unrefp) struct view *view = NULL;
 	_cleanup_free_ char *stopping = path_join(run_dir, NAME_RUN_STOPPING);
 	int r = stopping ? new_empty(&view) : -ENOMEM;
@@ -106,8 +126,10 @@ int view_new_run_dir(const char *run_dir, struct view **ret)
 		*ret = TAKE_PTR(view);
 		return 0;
 	}
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++)
-		r = add_path(view, run_dir, names[i]);
+	if (r == 0)
+		r = add_path(view, run_dir, NAME_RUN_VOLUME, NULL);
+	if (r == 0)
+		r = add_generation(view, run_dir);
 	if (r < 0)
 		return r;
 	view->n_main = view->n;
@@ -135,7 +157,7 @@ static void open_fallbacks(struct view *view)
 			return;
 	strv_sort_natural(names);
 	for (size_t i = strv_length(names); i-- > 0;)
-		if (add_path(view, path, names[i]) < 0)
+		if (add_path(view, path, names[i], names[i]) < 0)
 			return;
 }
 
