@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boot/boot.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
@@ -258,18 +259,57 @@ int boot_run(const struct boot_options *options, json_t **ret_status, struct dia
 	return r;
 }
 
+/*
+ * larderd has the volume open. While NAME_RUN_STOPPING is there it keeps nothing open; that takes it a moment, and a running
+ * transfer takes it as long as its client does.
+ */
+#define STOP_WAIT_MS 5000
+#define STOP_POLL_MS 10
+
+static int wait_until_unused(int (*stop)(const char *run_dir, struct diag *diag),
+			     const char *run_dir, struct diag *diag)
+{
+	const struct timespec poll = { .tv_nsec = STOP_POLL_MS * 1000000L };
+	int r = stop(run_dir, diag);
+
+	for (int waited = 0; r == -EBUSY && waited < STOP_WAIT_MS; waited += STOP_POLL_MS) {
+		nanosleep(&poll, NULL);
+		r = stop(run_dir, diag);
+	}
+	return r;
+}
+
+static int take_down(const char *run_dir, struct diag *diag)
+{
+	_cleanup_diag_ struct diag volume_diag = DIAG_INIT;
+
+	/* What is still used is detached, and can be waited for only through the volume below it. */
+	int r = layers_stop(run_dir, diag);
+	int v = wait_until_unused(volume_stop, run_dir, &volume_diag);
+	if (v < 0 && diag) {
+		diag_done(diag);
+		*diag = volume_diag;
+		volume_diag = DIAG_INIT;
+	}
+	return v < 0 ? v : r == -EBUSY ? 0 : r;
+}
+
 int boot_stop(const struct boot_options *options, struct diag *diag)
 {
 	_cleanup_free_ char *status = path_join(options->run_dir, NAME_RUN_STATUS);
-	_cleanup_diag_ struct diag volume_diag = DIAG_INIT;
+	_cleanup_free_ char *stopping = path_join(options->run_dir, NAME_RUN_STOPPING);
 
-	if (!status)
+	if (!status || !stopping)
 		return -ENOMEM;
-	int r = layers_stop(options->run_dir, diag);
-	/* The volume is tried whatever the layers did: a lazy unmount may have freed it. */
-	int v = volume_stop(options->run_dir, r < 0 ? &volume_diag : diag);
-	if (r == 0)
-		r = v;
+	/* No run directory, nothing that is up. */
+	_cleanup_close_ int marker = open(stopping, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (marker < 0 && errno == ENOENT)
+		return 0;
+	if (marker < 0)
+		return diag_set(diag, -errno, "cannot write to %s: %s", options->run_dir,
+				strerror(errno));
+	int r = take_down(options->run_dir, diag);
+	(void)unlink(stopping);
 	if (unlink(status) < 0 && errno != ENOENT && r == 0)
 		r = diag_set(diag, -errno, "cannot remove %s: %s", status, strerror(errno));
 	return r;
