@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# larder build: every kind of source, platforms, digests, the same bytes twice, and nothing left behind by a failure.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+requires mksquashfs unsquashfs skopeo jq busybox curl openssl
+mkdir -p "$T/out.d"
+B() { larder build --output "$T/out.d/${NAME:-l-1.sqsh}" "$@"; }
+list() { printf '%s\n' "$@" >"$T/list"; }
+has() { unsquashfs -lc "$T/out.d/${1}" | grep -q -- "/$2\$"; }
+left_over() { find "$T/out.d" -name '.larder-build*' | wc -l; }
+
+one=$(make_image "$T/one" 1.0 first)
+many=$(make_image "$T/many" 2.0 second amd64 arm64 riscv64)
+list "docker.io/library/one:1.0=oci:$T/one:1.0" "ghcr.io/acme/many:2.0=oci:$T/many:2.0"
+
+check "OCI layouts" B --images "$T/list" --platform all
+check_output "the summary" "l-1.sqsh: l 1, 2 images, [0-9]+ blobs"
+check "with a sum that fits" bash -c "cd '$T/out.d' && sha256sum --quiet --check l-1.sqsh.sha256"
+check_equal "and its name in it" "$(cut -d' ' -f3 "$T/out.d/l-1.sqsh.sha256")" l-1.sqsh
+check "the index keeps its digest" has l-1.sqsh "manifests/ghcr.io/acme/many/digest/sha256-${many#sha256:}"
+check "and the image manifest" has l-1.sqsh "manifests/docker.io/library/one/digest/sha256-${one#sha256:}"
+check_equal "the tag is the manifest" "sha256:$(unsquashfs -cat "$T/out.d/l-1.sqsh" manifests/ghcr.io/acme/many/reference/2.0 | sha256sum | cut -d' ' -f1)" "$many"
+check_equal "file data is stored as it is" "$(unsquashfs -stat "$T/out.d/l-1.sqsh" | grep -c 'Data is uncompressed')" 1
+check_equal "in blocks of 1 MiB" "$(unsquashfs -stat "$T/out.d/l-1.sqsh" | sed -n 's/^Block size //p')" 1048576
+check_equal "metadata is zstd" "$(unsquashfs -stat "$T/out.d/l-1.sqsh" | sed -n 's/^Compression //p')" zstd
+check_equal "without extended attributes" "$(unsquashfs -stat "$T/out.d/l-1.sqsh" | grep -c 'Xattrs are not stored')" 1
+check_equal "all owned by root" "$(unsquashfs -lln "$T/out.d/l-1.sqsh" | grep squashfs-root | awk '$2 != "0/0"')" ""
+
+cp "$T/out.d/l-1.sqsh" "$T/first"
+check "built again" B --images "$T/list" --platform all
+check "it is the same to the byte" cmp "$T/first" "$T/out.d/l-1.sqsh"
+SOURCE_DATE_EPOCH=1700000000 check "with SOURCE_DATE_EPOCH" B --images "$T/list" --platform all
+check_equal "files have that time" "$(TZ=UTC unsquashfs -lln "$T/out.d/l-1.sqsh" | grep squashfs-root | awk '{ print $4, $5 }' | sort -u)" "2023-11-14 22:13"
+SOURCE_DATE_EPOCH=nonsense check_status 2 "a SOURCE_DATE_EPOCH that is no number" B --images "$T/list"
+
+check "one platform" B --images "$T/list" --platform linux/arm64 --json
+check_equal "what was left out is recorded" "$(jq -c '.images[] | select(.reference == "ghcr.io/acme/many:2.0") | [.platforms, .omitted]' "$T/stdout")" '[["linux/arm64"],["linux/amd64","linux/riscv64"]]'
+check "the index keeps its digest still" has l-1.sqsh "manifests/ghcr.io/acme/many/digest/sha256-${many#sha256:}"
+check_status 2 "a platform that no image has" B --images "$T/list" --platform linux/s390x
+check_output "is refused with those that there are" "ghcr.io/acme/many:2.0.*linux/amd64, linux/arm64, linux/riscv64"
+check_status 2 "a platform that is none" B --images "$T/list" --platform linux
+
+# Archives and directories, as skopeo writes them.
+skopeo copy -q --all "oci:$T/many:2.0" "oci-archive:$T/many.tar:2.0"
+skopeo copy -q "oci:$T/one:1.0" "docker-archive:$T/one.tar:one:1.0"
+skopeo copy -q --all "oci:$T/many:2.0" "dir:$T/many.dir"
+list "a.io/many:2=oci-archive:$T/many.tar:2.0" "b.io/one:1=docker-archive:$T/one.tar" "c.io/many:3=dir:$T/many.dir"
+check "archives and a directory" B --images "$T/list" --platform all
+for host in a.io c.io; do check "$host has the index" has l-1.sqsh "manifests/$host/many/digest/sha256-${many#sha256:}"; done
+check "the Docker archive has a tag" has l-1.sqsh manifests/b.io/one/reference/1
+
+# A cache tree as Talos writes it, with a registry that has a port; then that layer as a source of another.
+tree=$T/tree
+mkdir -p "$tree/blob" "$tree/manifests/registry.local_5000_/acme/many/"{digest,reference}
+for blob in "$T"/many/blobs/sha256/*; do
+	if grep -qa '^{"schemaVersion"' "$blob"; then cp "$blob" "$tree/manifests/registry.local_5000_/acme/many/digest/sha256-${blob##*/}"
+	else cp "$blob" "$tree/blob/sha256-${blob##*/}"; fi
+done
+cp "$T/many/blobs/sha256/${many#sha256:}" "$tree/manifests/registry.local_5000_/acme/many/reference/2.0"
+list "tree:$tree"
+check "a cache tree" B --images "$T/list" --platform all --json
+check_equal "its image has the name with the port" "$(jq -r '.images[].reference' "$T/stdout")" registry.local:5000/acme/many:2.0
+list "layer:$T/out.d/l-1.sqsh"
+NAME=again-1.sqsh check "a layer as a source" B --images "$T/list" --platform all --name l
+check "gives the same layer" cmp "$T/out.d/l-1.sqsh" "$T/out.d/again-1.sqsh"
+list "other.io/x:9=tree:$tree"
+check_status 1 "an image that the tree has not" B --images "$T/list"
+
+# A registry on loopback: larderd serves the tree, skopeo fetches from it.
+larderd --cache "$tree" --listen 127.0.0.1:0 --run-dir "$T/larderd" >"$T/larderd.log" 2>&1 &
+server=$!
+cleanup "kill $server; wait $server"
+port() { sed -n 's/.*127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' "$T/larderd.log" | head -1; }
+until_true 20 grep -q '127\.0\.0\.1:[0-9]' "$T/larderd.log"
+list "registry.local:5000/acme/many:2.0=docker://127.0.0.1:$(port)/registry.local:5000/acme/many:2.0"
+list "registry.local:5000/acme/many:2.0=docker://127.0.0.1:$(port)/acme/many:2.0"
+NAME=fetched-1.sqsh check "a registry" B --images "$T/list" --platform all --insecure --name l
+check "gives the same layer" cmp "$T/out.d/l-1.sqsh" "$T/out.d/fetched-1.sqsh"
+list "registry.local:5000/acme/many:2.0=docker://127.0.0.1:$(port)/acme/many@$many"
+check "by digest, one platform" B --images "$T/list" --platform linux/riscv64 --insecure
+list "registry.local:5000/acme/many:2.0=docker://127.0.0.1:$(port)/acme/none:1"
+check_status 1 "an image that the registry has not" B --images "$T/list" --insecure
+check_output "is named" "registry.local:5000/acme/many:2.0: skopeo failed"
+
+# Names, signatures, standard input.
+list "oci:$T/one:1.0"
+check_status 2 "an image without a full name" B --images "$T/list"
+check_output "says what to write" "REFERENCE=oci:"
+sed -i 's|"org.opencontainers.image.ref.name":"1.0"|"org.opencontainers.image.ref.name":"1.0","io.containerd.image.name":"quay.io/x/one:1.0"|' "$T/one/index.json"
+check "an image that says its name" B --images "$T/list" --json
+check_equal "is called so" "$(jq -r '.images[].reference' "$T/stdout")" quay.io/x/one:1.0
+check "standard input" bash -c "echo 'oci:$T/one' | larder build --images - --output '$T/out.d/stdin-2.sqsh'"
+check_status 2 "a bad list" bash -c "printf 'ok\nNot Ok\n' | larder build --images - --output '$T/out.d/x-1.sqsh'"
+check_output "is named with its line" "standard input:2: "
+check_status 2 "a name that is none" B --images "$T/list" --name 'a/b'
+check_status 2 "a version that is none" B --images "$T/list" --version '../1'
+check_status 2 "an output that is no layer" larder build --images "$T/list" --output "$T/out.d/x.img"
+check_status 2 "two lines of description" B --images "$T/list" --description $'a\nb'
+openssl genpkey -algorithm ed25519 -out "$T/key" 2>"$T/out"
+openssl pkey -in "$T/key" -pubout -out "$T/pub"
+check "signed" B --images "$T/list" --sign "$T/key"
+unsquashfs -cat "$T/out.d/l-1.sqsh" larder/layers/l.yaml >"$T/yaml"
+check "openssl agrees with the signature" openssl pkeyutl -verify -pubin -inkey "$T/pub" -rawin -in "$T/yaml" -sigfile "$T/out.d/l-1.sqsh.sig"
+check "unsigned again" B --images "$T/list"
+check "the old signature is gone" test ! -e "$T/out.d/l-1.sqsh.sig"
+check_status 2 "a key that is none" B --images "$T/list" --sign "$T/pub"
+
+# What is wrong in a source does not get into a layer, and an older layer stays as it was.
+before=$(sha256sum "$T/out.d/l-1.sqsh")
+blob=$(find "$T/one/blobs/sha256" -size +500k)
+python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(1000); c = f.read(1); f.seek(1000); f.write(bytes([c[0] ^ 1]))' "$blob"
+check_status 1 "a blob with a flipped bit" B --images "$T/list"
+check_output "is named" "${blob##*/}.*its bytes are not those"
+truncate -s -1 "$blob"
+check_status 1 "a blob that is too short" B --images "$T/list"
+check_output "is named with both sizes" "bytes, but its manifest says"
+rm "$blob"
+check_status 1 "a blob that is not there" B --images "$T/list"
+check_output "is named, too" "blob sha256:${blob##*/} is not in the source"
+ln -s /etc/passwd "$blob"
+check_status 1 "a blob that is a symlink" B --images "$T/list"
+echo x >>"$T/many/blobs/sha256/${many#sha256:}"
+list "x=oci:$T/many:2.0"
+check_status 1 "a manifest with other bytes" B --images "$T/list"
+check_equal "the older layer is as it was" "$(sha256sum "$T/out.d/l-1.sqsh")" "$before"
+check_equal "nothing is left over" "$(left_over)" 0
+
+# Interrupted while a registry does not answer: the program that waits for it ends as well.
+python3 -u -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+time.sleep(600)' >"$T/silent.port" &
+silent=$!
+cleanup "kill $silent"
+until_true 20 test -s "$T/silent.port"
+list "x=docker://127.0.0.1:$(cat "$T/silent.port")/x"
+larder build --images "$T/list" --output "$T/out.d/slow-1.sqsh" --insecure 2>"$T/out" &
+build=$!
+children() { tr ' ' '\n' <"/proc/$build/task/$build/children" | grep -v '^$'; }
+until_true 20 bash -c "[ -n \"\$(cat /proc/$build/task/$build/children)\" ]"
+child=$(children | head -1)
+check_equal "a work directory is there meanwhile" "$(left_over)" 1
+kill -TERM $build
+wait $build
+check_equal "it ends by the signal" $? 143
+check "its child has ended" until_true 20 bash -c "! kill -0 $child"
+check_equal "and leaves nothing" "$(left_over)" 0
+done_testing
