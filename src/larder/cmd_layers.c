@@ -204,6 +204,9 @@ static int run_sync(struct context *context, const struct command *self, int arg
 	if (s.result.n_layers)
 		update_status(context, &s.result);
 	if (r < 0) {
+		/* What was done all the same: as values where they were asked for, as words always. */
+		if (context->output != OUTPUT_TABLE && s.result.n_layers)
+			(void)print_result(context, &s.result);
 		print_notes(&s.result);
 		return command_failed(r, &s.diag);
 	}

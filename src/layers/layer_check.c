@@ -253,8 +253,34 @@ static int check_tags(int dir, const struct layer_manifest *manifest, struct dia
 	return 0;
 }
 
-int layer_check(int dir, struct layer_manifest *ret, struct digest *ret_id, char **ret_text,
-		struct diag *diag)
+static int check_blobs(int dir, uint64_t file_size, const struct layer_manifest *manifest,
+		       struct diag *diag)
+{
+	uint64_t left = file_size > UINT64_MAX / LAYER_EXPANSION_MAX
+				? UINT64_MAX
+				: file_size * LAYER_EXPANSION_MAX;
+
+	for (size_t i = 0; i < manifest->n_blobs; i++) {
+		char path[PATH_MAX], name[DIGEST_STRING_MAX];
+		struct stat st;
+		int r = tree_blob_path(&manifest->blobs[i], path);
+		if (r == 0 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			r = -errno;
+		digest_format(&manifest->blobs[i], name);
+		if (r < 0)
+			return diag_set(diag, -EINVAL, "blob %s is listed, but %s", name,
+					r == -ENOENT ? "not there" : strerror(-r));
+		if ((uint64_t)st.st_size > left)
+			return diag_set(diag, -EINVAL,
+					"blob %s makes its blobs larger than %d times the file",
+					name, LAYER_EXPANSION_MAX);
+		left -= (uint64_t)st.st_size;
+	}
+	return 0;
+}
+
+int layer_check(int dir, uint64_t file_size, struct layer_manifest *ret, struct digest *ret_id,
+		char **ret_text, struct diag *diag)
 {
 	_cleanup_layer_manifest_ struct layer_manifest manifest = { 0 };
 	_cleanup_free_ char *text = NULL;
@@ -265,6 +291,8 @@ int layer_check(int dir, struct layer_manifest *ret, struct digest *ret_id, char
 		r = read_manifest(dir, &manifest, &id, &text, diag);
 	if (r == 0)
 		r = check_tags(dir, &manifest, diag);
+	if (r == 0)
+		r = check_blobs(dir, file_size, &manifest, diag);
 	if (r < 0)
 		return r;
 	*ret = manifest;

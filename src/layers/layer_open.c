@@ -178,7 +178,7 @@ int layer_open(struct layer *layer, const char *run_dir, struct mounted_layers *
 		return open_cache_tree(layer, h, diag);
 	int r = open_content(layer, h, run_dir, mounted, diag);
 	if (r == 0)
-		r = layer_check(h->dir, &manifest, &layer->id, &h->text, diag);
+		r = layer_check(h->dir, layer->size, &manifest, &layer->id, &h->text, diag);
 	if (r < 0)
 		return r;
 	layer_manifest_done(&layer->manifest);

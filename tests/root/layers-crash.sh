@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A full volume, an interrupted copy, wrong sums, a crash at any point; Talos's cache on a medium; loop devices that come back.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/layers.sh"
+in_namespaces "$@"
+requires mksquashfs mkfs.ext4 jq strace
+layers_start
+head -c 6000000 /dev/urandom >"$T/six.bin"
+large() { # FILE REFERENCE: a layer of 6 MB
+	mkdir -p "$T/big"
+	rm -rf "$T/big/image"
+	mkdir "$T/big/image"
+	IMAGE_EXTRA=$T/six.bin make_image "$T/big/image" tag "$2" riscv64 >/dev/null
+	echo "$2=oci:$T/big/image:tag" | larder build --images - --output "$1" >"$T/out"
+}
+sync() { L layers sync --output json >"$T/sync.json"; }
+
+# A volume of 16 MB that takes two such layers and not a third.
+truncate -s 16M "$T/volume.img"
+mkfs.ext4 -q -m 0 -O ^has_journal "$T/volume.img"
+mount -o loop "$T/volume.img" "$T/run/volume"
+mkdir -p "$T/run/volume/layers" "$T/run/volume/.tmp"
+echo 1 >"$T/run/volume/format"
+for name in a b c; do large "$T/medium/larder/$name-1.sqsh" "ghcr.io/acme/$name:1"; done
+device=$(medium LARDER_1 "$T/medium" 64M) && cleanup losetup --detach "$device"
+layers_config "volume.dev_path == \"$device\""
+check_status 1 "a volume that is too small" sync
+check_output "the message says so" "the volume is full: 2 of 3 layers were copied"
+check_output "and which images are not there" "not on the volume: ghcr.io/acme/c:1"
+check_equal "two were copied" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "a-1.sqsh b-1.sqsh"
+check_equal "nothing half is left" "$(ls -A "$T/run/volume/.tmp")" ""
+check_equal "the third is served from the medium" "$(jq -r '.layers[] | select(.name == "c") | .state + " " + .origin' "$T/sync.json")" "active medium"
+check "its image is there" test -s "$T/run/cache/manifests/ghcr.io/acme/c/reference/1"
+check_equal "so the medium stays" "$(grep -c " $T/run/media/" /proc/self/mounts)" 1
+
+# An upgrade where only superseded versions are in the way.
+large "$T/a-2.sqsh" ghcr.io/acme/a:2
+layers_config "volume.dev_path == \"$device\"" 'keep: 0
+layers: [{name: a, version: "1"}, {name: b}]'
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+mountpoint -q "$T/run/volume" || mount -o loop "$T/volume.img" "$T/run/volume"
+rm "$T/run/volume/layers/b-1.sqsh"*
+check "room for a new version" L layers add "$T/a-2.sqsh"
+check_output "which is not the pinned one" "a 2 is superseded: version 1 is configured"
+layers_config "volume.dev_path == \"$device\"" 'keep: 0
+layers: [{name: a}, {name: b}]'
+check "sync prunes what is superseded when room is needed" sync
+check_equal "and then it fits" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "a-2.sqsh b-1.sqsh"
+check "what is superseded and on the medium is not copied back" sync
+check_equal "the medium is not needed any more" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+mountpoint -q "$T/run/volume" && umount "$T/run/volume"
+mkdir -p "$T/run/volume/layers" "$T/run/volume/.tmp"
+echo 1 >"$T/run/volume/format"
+
+# A copy that was interrupted goes on where it stopped: what is there is not written again.
+layers_config "volume.dev_path == \"$device\"" 'layers: [{name: a}]'
+sum=$(cut -c1-16 "$T/medium/larder/a-1.sqsh.sha256")
+head -c 3000000 "$T/medium/larder/a-1.sqsh" >"$T/run/volume/.tmp/$sum-a-1.sqsh.part"
+strace -f -e trace=pwrite64 -o "$T/trace" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" >"$T/out" 2>&1
+check "an interrupted copy is completed" cmp "$T/medium/larder/a-1.sqsh" "$T/run/volume/layers/a-1.sqsh"
+check_equal "from where it stopped" "$(grep -o ', [0-9]*) *=' "$T/trace" | tr -dc '0-9\n' | sort -n | head -1)" 3000000
+check_equal "no part is left" "$(ls -A "$T/run/volume/.tmp")" ""
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+mkdir -p "$T/run/volume/layers" "$T/run/volume/.tmp"; echo 1 >"$T/run/volume/format"; rm -f "$T/run/volume/layers/"*
+
+# A part that is not what it says is found at the end, and not believed the next time.
+head -c 3000000 /dev/zero >"$T/run/volume/.tmp/$sum-a-1.sqsh.part"
+check_status 1 "a part with other bytes" sync
+check_output "is found by the sum" "a-1.sqsh: its content is sha256:"
+check "and the next copy succeeds" sync
+check "byte for byte" cmp "$T/medium/larder/a-1.sqsh" "$T/run/volume/layers/a-1.sqsh"
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+mkdir -p "$T/run/volume/layers" "$T/run/volume/.tmp"; echo 1 >"$T/run/volume/format"; rm -f "$T/run/volume/layers/"*
+
+# A medium that gives other bytes than its sum says; and a sum that is none.
+losetup --detach "$device"
+sed -i 's/^./0/; s/^0\(.*\)/f\1/' "$T/medium/larder/a-1.sqsh.sha256"
+echo nonsense >"$T/medium/larder/b-1.sqsh.sha256"
+rm "$T/medium/larder/c-1.sqsh.sha256"
+device=$(medium LARDER_1 "$T/medium" 64M) && cleanup losetup --detach "$device"
+layers_config "volume.dev_path == \"$device\""
+check_status 1 "sums that do not fit" sync
+check_output "a wrong one" "a-1.sqsh: its content is sha256:[0-9a-f]{64}, but .sha256 says"
+check_output "one that is none" "b-1.sqsh.sha256: it does not begin with a SHA-256 sum"
+check_equal "a layer without a sum is copied after its blobs were hashed" "$(cd "$T/run/volume/layers" && echo *.sqsh)" c-1.sqsh
+check "and has one then" bash -c "cd '$T/run/volume/layers' && sha256sum --quiet --check c-1.sqsh.sha256"
+
+# Whatever a crash leaves: a generation that nothing names, directories, parts of a copy, an old probe.
+link=$(readlink "$T/run/cache")
+mkdir -p "$T/run/gen/77" "$T/run/layers/gone-1-00000000" "$T/run/layers/.probe" "$T/run/gen/78.short"
+mount -t tmpfs tmpfs "$T/run/gen/77"
+check_status 1 "after a crash" sync
+check_equal "the generation is what it was" "$(readlink "$T/run/cache")" "$link"
+check_equal "the other is unmounted" "$(grep -c " $T/run/gen/77 " /proc/self/mounts)" 0
+ln -sfn gen/99 "$T/run/cache"
+check_status 1 "a link that leads nowhere" sync
+check "is put right" test -s "$T/run/cache/manifests/ghcr.io/acme/c/reference/1"
+check_equal "and there is one generation" "$(grep -c " $T/run/gen/" /proc/self/mounts)" 1
+umount "$T/run/$(readlink "$T/run/cache")"
+check_status 1 "a generation that somebody unmounted" sync
+check "is mounted again" test -s "$T/run/cache/manifests/ghcr.io/acme/c/reference/1"
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+losetup --detach "$device"
+
+# Talos's ISO: a cache tree in imagecache/, a registry with a port in it, its tags below those of every layer.
+rm -rf "$T/medium"; mkdir -p "$T/medium/imagecache" "$T/run/volume/layers" "$T/run/volume/.tmp"
+echo 1 >"$T/run/volume/format"; rm -f "$T/run/volume/layers/"*
+layer "$T/talos.sqsh" registry.local:5000/acme/app:1=talos ghcr.io/acme/c:1=talos >"$T/out"
+unsquashfs -quiet -no-progress -f -d "$T/medium/imagecache" "$T/talos.sqsh" >"$T/out"
+rm -rf "$T/medium/imagecache/larder"
+check "the tree has Talos's names" test -e "$T/medium/imagecache/manifests/registry.local_5000_/acme/app/reference/1"
+layer "$T/root/usr/lib/larder/layers/c-1.sqsh" ghcr.io/acme/c:1=own >"$T/out"
+device=$(medium TALOS "$T/medium") && cleanup losetup --detach "$device"
+layers_config "volume.dev_path == \"$device\""
+check "a cache tree on a medium" sync
+check "is merged" test -s "$T/run/cache/manifests/registry.local_5000_/acme/app/reference/1"
+check_equal "is a row of its own" "$(jq -r '.layers[] | select(.name == "imagecache:TALOS") | .state' "$T/sync.json")" active
+check "does not replace a tag of the machine" cmp "$T/run/cache/manifests/ghcr.io/acme/c/reference/1" <(unsquashfs -cat "$T/root/usr/lib/larder/layers/c-1.sqsh" manifests/ghcr.io/acme/c/reference/1)
+check "its images are listed" L images
+check_output "with the port" "registry.local:5000/acme/app:1 .*imagecache:TALOS"
+check "all verify" L images verify
+done_testing

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# 400 layers in one generation, by the new mount calls and by the old one; more than an overlay takes; all of it taken down.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/layers.sh"
+in_namespaces "$@"
+requires mksquashfs jq
+layers_start
+D=$T/root/usr/lib/larder/layers
+mkdir -p "$D"
+
+# Layers of one tag each that share their image: only names differ, so they are made without building 503 images.
+layer "$T/base.sqsh" ghcr.io/acme/base:1=base >"$T/out"
+unsquashfs -quiet -no-progress -d "$T/base" "$T/base.sqsh" >"$T/out"
+mv "$T/base/larder/layers/base.yaml" "$T/base.yaml"
+make_layers() { # FROM TO
+	local i repository=$T/base/manifests/ghcr.io/acme/base
+	for ((i = $1; i <= $2; i++)); do
+		rm -rf "$T/base/larder/layers"/* "$repository/reference"/*
+		sed "s/^name: .*/name: n$i/; s|ghcr.io/acme/base:1|ghcr.io/acme/base:t$i|" "$T/base.yaml" >"$T/base/larder/layers/n$i.yaml"
+		cp "$repository/digest/"* "$repository/reference/t$i"
+		mksquashfs "$T/base" "$D/n$i-1.sqsh" -noappend -quiet -no-progress -no-xattrs -comp zstd >"$T/out" 2>&1
+	done
+}
+count() { grep -c " $T/run/$1" /proc/self/mounts; }
+tags() { ls "$T/run/cache/manifests/ghcr.io/acme/base/reference" | wc -l; }
+loops() { losetup --list --noheadings --output BACK-FILE | grep -c "$D/"; }
+
+make_layers 1 400
+layers_config
+check "400 layers" L layers sync
+check_equal "each is mounted once" "$(count layers/)" 400
+check_equal "on a loop device of its own" "$(loops)" 400
+check_equal "and all are in one overlay" "$(tags)" 400
+check "check finds no drift" L layers check
+check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
+check_equal "nothing is mounted" "$(count '')" 0
+check_equal "no loop device is left" "$(loops)" 0
+
+# A kernel without the new mount calls; and one that has them, but no lowerdir+.
+old() { without-syscalls fsopen,fsconfig,fsmount,move_mount larder "$@" --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root"; }
+check "400 layers by mount(2)" old layers sync
+check_equal "each is mounted once" "$(count layers/)" 400
+check_equal "and all are in one overlay" "$(tags)" 400
+check_equal "nothing else is below layers" "$(ls -A "$T/run/layers" | grep -vc '^n[0-9]*-[0-9a-f]\{8\}$')" 0
+check "again" old layers sync
+check_equal "changes nothing" "$(readlink "$T/run/cache") $(count layers/)" "gen/1 400"
+check "the new calls adopt what the old ones mounted" L layers sync
+check_equal "and change nothing" "$(readlink "$T/run/cache") $(count layers/)" "gen/1 400"
+check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
+check_equal "no loop device is left" "$(loops)" 0
+
+make_layers 401 502
+check "502 layers" L layers sync
+check_equal "as many as one overlay takes are active" "$(tags)" 499
+check_equal "the others are broken" "$(L layers --output json | jq '[.layers[] | select(.state == "broken")] | length')" 3
+check_equal "and say why" "$(reason n502)" "499 layers are active already, and one overlay takes no more"
+check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
+check_equal "no loop device is left" "$(loops)" 0
+done_testing

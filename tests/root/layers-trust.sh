@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# An attacker with a stick: another label, a higher version, the same tags, a valid squashfs, an old signed layer played back.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/layers.sh"
+in_namespaces "$@"
+requires mksquashfs mkfs.ext4 jq openssl
+layers_start
+pause=registry.k8s.io/pause:3.10
+for name in site evil; do
+	openssl genpkey -algorithm ed25519 -out "$T/$name.key" 2>"$T/out"
+	openssl pkey -in "$T/$name.key" -pubout -out "$T/$name.pub"
+done
+mkdir -p "$T/root/keys"
+cp "$T/site.pub" "$T/root/keys/site.pub"
+
+stick() { # LABEL: a medium of what is in $T/medium; the only one in the drive
+	[ -z "${device-}" ] || losetup --detach "$device"
+	device=$(medium "$1" "$T/medium")
+	cleanup losetup --detach "$device"
+	rm -f "$T/medium/larder/"*
+}
+match() { echo "volume.label == \"LARDER_SITE\" && volume.dev_path == \"$device\""; }
+# The medium is released afterwards: what became of its layers is in what sync says.
+sync() { L layers sync --output json >"$T/sync.json"; }
+state() { jq -r --arg n "$1" --arg v "${2-}" '.layers[] | select(.name == $n and ($v == "" or .version == $v)) | .state' "$T/sync.json" | paste -sd,; }
+reason() { jq -r --arg n "$1" '.layers[] | select(.name == $n) | .reason' "$T/sync.json" | paste -sd,; }
+served() { tag_digest registry.k8s.io pause 3.10; }
+
+layer "$T/root/usr/lib/larder/layers/k8s-1.0.sqsh" $pause=good >"$T/out"
+layers_config
+check "the machine's own layer" sync
+good=$(served)
+
+layer "$T/medium/larder/k8s-9.0.sqsh" $pause=evil >"$T/out"
+stick OTHER
+layers_config "$(match)"
+check "a stick with another label" sync
+check_equal "is not mounted" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
+check_equal "is listed as untrusted" "$(L layers --output json | jq -r --arg d "$device" '.media[] | select(.device == $d).reason' | cut -d: -f1)" untrusted
+check_equal "and changes nothing" "$(served)" "$good"
+
+layer "$T/medium/larder/k8s-9.0.sqsh" $pause=evil >"$T/out"
+layer "$T/medium/larder/zzz-1.0.sqsh" $pause=evil registry.k8s.io/new:1=new >"$T/out"
+layer "$T/medium/larder/more-1.0.sqsh" registry.k8s.io/more:1=more >"$T/out"
+stick LARDER_SITE
+check "a stick with the right label" sync
+check_equal "a higher version with the same tag is refused" "$(state k8s 9.0)" refused
+check_equal "another layer with the same tag is refused" "$(state zzz)" refused
+check_equal "one that only adds is used, from its copy" "$(state more)" superseded,active
+check_equal "the tag means what it meant" "$(served)" "$good"
+check "what was refused is not copied" test ! -e "$T/run/volume/layers/k8s-9.0.sqsh"
+
+layers_config "$(match)" 'layers: [{name: k8s, version: "9.0"}, {name: more}]'
+check "pinned, it is meant" sync
+check_equal "and active" "$(state k8s 9.0)" superseded,active
+rm -f "$T/run/volume/layers/k8s-9.0.sqsh"*
+
+# With keys: signed before higher; required: nothing else.
+keys="keep: 1
+trust: {keys: [/keys/site.pub], required: false}"
+required="${keys/false/true}"
+LAYER_OPTIONS=(--sign "$T/site.key")
+layer "$T/medium/larder/k8s-2.0.sqsh" $pause=two >"$T/out"
+LAYER_OPTIONS=(--sign "$T/evil.key")
+layer "$T/medium/larder/k8s-8.0.sqsh" $pause=evil >"$T/out"
+LAYER_OPTIONS=()
+layer "$T/medium/larder/k8s-9.0.sqsh" registry.k8s.io/harmless:1=evil >"$T/out"
+stick LARDER_SITE
+layers_config "$(match)" "$keys"
+check "with trust keys" sync
+check_equal "the signed one is active, from its copy" "$(state k8s 2.0)" superseded,active
+check_equal "a higher one signed by another key is not" "$(state k8s 8.0)" superseded
+check_equal "a higher one that is not signed is superseded" "$(state k8s 9.0)" superseded
+two=$(served)
+check_equal "a signed one may give a tag another meaning" "$([ "$two" != "$good" ] && echo yes)" yes
+check "the signature was copied" cmp "$T/run/volume/layers/k8s-2.0.sqsh.sig" <(cat "$T/run/volume/layers/k8s-2.0.sqsh.sig")
+check_equal "and holds there" "$(L layers --output json | jq '[.layers[] | select(.name == "k8s" and .version == "2.0" and .origin == "volume").signed]' -c)" "[true]"
+
+layers_config "$(match)" "$required"
+check "with required signatures" sync
+check_equal "an unsigned layer is refused" "$(state more)" refused
+check_equal "and an unsigned built-in one" "$(state k8s 1.0)" refused
+check_equal "the signed one is active" "$(state k8s 2.0 | grep -c active)" 1
+check_equal "nothing else is merged" "$(grep -c " $T/run/layers/" /proc/self/mounts)" 1
+
+# An old layer of ours, played back; and a good signature beside other content.
+LAYER_OPTIONS=(--sign "$T/site.key")
+layer "$T/medium/larder/k8s-1.5.sqsh" $pause=vulnerable >"$T/out"
+layer "$T/medium/larder/forged-1.0.sqsh" $pause=honest >"$T/out"
+LAYER_OPTIONS=()
+layer "$T/forged/forged-1.0.sqsh" $pause=forged >"$T/out"
+cp "$T/forged/"forged-1.0.sqsh{,.sha256} "$T/medium/larder/"
+stick LARDER_SITE
+layers_config "$(match)" "$required"
+check "an old signed layer" sync
+check_equal "is superseded" "$(state k8s 1.5)" superseded
+check_equal "a signature of other content is refused" "$(state forged)" refused
+check_equal "and says why" "$(reason forged)" "it is not signed by a trusted key"
+check_equal "the tag means what it meant" "$(served)" "$two"
+
+layers_config "$(match)" "keep: 1
+trust: {keys: [/keys/none.pub, /keys/site.pub], required: true}"
+check "a key that is not there" sync
+check_equal "is said" "$(jq -r '.notes[]' "$T/sync.json" | grep -c "trust key .*/keys/none.pub: No such file")" 1
+check_equal "and the others count" "$(state k8s 2.0 | grep -c active)" 1
+done_testing
