@@ -37,7 +37,7 @@ poke() {
 file() { expected[$1]=$2; cat >"$D/$1-1.sqsh"; }
 xattr() { python3 -c 'import os, sys; os.setxattr(sys.argv[1], sys.argv[2], sys.argv[3].encode())' "$@"; }
 blob=$(cd "$T/base/blob" && ls | head -1)
-manifest=manifests/ghcr.io/acme/app
+app=manifests/ghcr.io/acme/app
 
 # Not images.
 file empty "only 0 bytes" </dev/null
@@ -98,12 +98,12 @@ done
 
 # Names and kinds of files.
 tree symlink-blob "symlink"; ln -sf /etc/shadow "$tree/blob/$blob"; pack
-tree symlink-out "symlink"; ln -s ../../../../../../etc/passwd "$tree/$manifest/reference/2"; pack
+tree symlink-out "symlink"; ln -s ../../../../../../etc/passwd "$tree/$app/reference/2"; pack
 tree symlink-manifests "symlink|cannot be read"; rm -r "$tree/manifests"; ln -s /etc "$tree/manifests"; pack
 tree symlink-yaml "symlink"; ln -sf /etc/passwd "$tree/larder/layers/symlink-yaml.yaml"; pack
 tree symlink-layers "symlink"; rm -r "$tree/larder/layers"; ln -s /etc "$tree/larder/layers"; pack
 tree device "no regular file"; mknod "$tree/blob/sda" b 8 0; pack
-tree whiteout "no regular file"; mknod "$tree/$manifest/reference/gone" c 0 0; pack
+tree whiteout "no regular file"; mknod "$tree/$app/reference/gone" c 0 0; pack
 tree fifo-inside "no regular file"; mkfifo "$tree/blob/pipe"; pack
 tree socket "no regular file"; python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$tree/blob/s"; pack
 tree opaque "extended attributes"; xattr "$tree/manifests" trusted.overlay.opaque y; pack -xattrs
@@ -113,7 +113,7 @@ me/reference"; pack
 tree dots "not valid"; mkdir -p "$tree/manifests/ghcr.io/..."; pack
 tree capitals "not valid"; mkdir -p "$tree/manifests/ghcr.io/ACME"; pack
 tree registry "not valid"; mkdir -p "$tree/manifests/-bad-/x"; pack
-tree bad-tag "not valid"; cp "$tree/$manifest/reference/1" "$tree/$manifest/reference/-x"; pack
+tree bad-tag "not valid"; cp "$tree/$app/reference/1" "$tree/$app/reference/-x"; pack
 tree deep "nested deeper"; mkdir -p "$tree/manifests/$(printf 'a/%.0s' {1..200})"; pack
 
 # Layer manifests that lie.
@@ -130,12 +130,12 @@ tree huge-yaml "larger than 4 MiB"; truncate -s 100M "$(yaml)"; pack
 tree sparse-yaml "larger than 4 MiB"; truncate -s 300M "$(yaml)"; pack
 tree deep-yaml "nested deeper"; { printf 'x: '; printf '[%.0s' {1..5000}; } >"$(yaml)"; pack
 tree bomb-yaml "no \"name\""; { echo 'a0: &a0 [x,x]'; for i in {1..60}; do echo "a$i: &a$i [*a$((i - 1)),*a$((i - 1))]"; done; } >"$(yaml)"; pack
-tree unlisted-tag "does not list"; cp "$tree/$manifest/reference/1" "$tree/$manifest/reference/latest"; pack
-tree missing-tag "not there"; rm "$tree/$manifest/reference/1"; pack
-tree other-tag "not the one"; cp "$tree/manifests/ghcr.io/acme/other/reference/2" "$tree/$manifest/reference/1"; pack
+tree unlisted-tag "does not list"; cp "$tree/$app/reference/1" "$tree/$app/reference/latest"; pack
+tree missing-tag "not there"; rm "$tree/$app/reference/1"; pack
+tree other-tag "not the one"; cp "$tree/manifests/ghcr.io/acme/other/reference/2" "$tree/$app/reference/1"; pack
 tree missing-blob "not there"; rm "$tree/blob/$blob"; pack
 tree listed-twice "listed twice"; sed -i '/^images:/,/^blobs:/{/^images:/!{/^blobs:/!{H}}};/^blobs:/{x;G}' "$(yaml)"; pack
-tree huge-tag "cannot be read"; truncate -s 200M "$tree/$manifest/reference/1"; pack
+tree huge-tag "cannot be read"; truncate -s 200M "$tree/$app/reference/1"; pack
 tree sparse-blob "larger than 64 times"; rm "$tree/blob/$blob"; truncate -s 300M "$tree/blob/$blob"; pack
 
 layers_config
