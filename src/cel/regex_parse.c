@@ -526,7 +526,9 @@ static bool open(struct parser *p)
 /* Appends so many copies of the code from .. to. */
 static bool copy(struct parser *p, uint32_t from, uint32_t length, uint32_t times)
 {
-	if (length > 0 && times > REGEX_PROGRAM_MAX / length)
+	if (length == 0)
+		return true;
+	if (times > REGEX_PROGRAM_MAX / length)
 		return fail(p, regex_too_large);
 	if (!reserve(p, length * times))
 		return false;
