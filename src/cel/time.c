@@ -100,7 +100,7 @@ static bool fraction(struct cursor *c, uint32_t *ret_nanoseconds)
 	uint32_t value = 0, digits = 0;
 
 	*ret_nanoseconds = 0;
-	if (c->s == c->end || (*c->s != '.' && *c->s != ',') || !is_digit(c, 1))
+	if (c->s == c->end || *c->s != '.' || !is_digit(c, 1))
 		return true;
 	for (c->s++; is_digit(c, 0); c->s++, digits++)
 		if (digits < 9)
@@ -119,8 +119,8 @@ static bool zone(struct cursor *c, int *ret_minutes)
 	*ret_minutes = 0;
 	if (take(c, 'Z'))
 		return true;
-	if ((!take(c, '+') && !take(c, '-')) || !number(c, 2, 0, 24, &hours) || !take(c, ':') ||
-	    !number(c, 2, 0, 60, &minutes))
+	if ((!take(c, '+') && !take(c, '-')) || !number(c, 2, 0, 23, &hours) || !take(c, ':') ||
+	    !number(c, 2, 0, 59, &minutes))
 		return false;
 	*ret_minutes = (int)(hours * 60 + minutes) * (west ? -1 : 1);
 	return true;
@@ -128,14 +128,13 @@ static bool zone(struct cursor *c, int *ret_minutes)
 
 static bool date_and_time(struct cursor *c, struct civil *t)
 {
-	unsigned year, hour_digits;
+	unsigned year;
 
 	if (!number(c, 4, 0, 9999, &year) || !take(c, '-') || !number(c, 2, 1, 12, &t->month) ||
 	    !take(c, '-') || !number(c, 2, 1, 31, &t->day) || !take(c, 'T'))
 		return false;
 	t->year = year;
-	hour_digits = is_digit(c, 1) ? 2 : 1;
-	return t->day <= days_of_month(year, t->month) && number(c, hour_digits, 0, 23, &t->hour) &&
+	return t->day <= days_of_month(year, t->month) && number(c, 2, 0, 23, &t->hour) &&
 	       take(c, ':') && number(c, 2, 0, 59, &t->minute) && take(c, ':') &&
 	       number(c, 2, 0, 59, &t->second);
 }

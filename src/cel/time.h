@@ -23,7 +23,7 @@ int64_t days_from_civil(int64_t year, unsigned month, unsigned day);
 bool is_leap_year(int64_t year);
 unsigned days_of_month(int64_t year, unsigned month);
 
-/* RFC 3339; the hour may have one digit and the fraction a comma, as in Go. False: it is none, or out of range. */
+/* RFC 3339, with capital T and Z and without leap seconds. False: it is none, or out of range. */
 bool timestamp_parse(const char *s, uint32_t length, struct cel_value *ret);
 
 /* "1h30m", "-1.5s", "0": Go's form. */

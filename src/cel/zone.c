@@ -6,9 +6,8 @@
 #include "cel/number.h"
 #include "cel/time.h"
 
-#define ZONEINFO_DIR   "/usr/share/zoneinfo"
-#define LOCAL_ZONE     "/etc/localtime"
-#define OFFSET_MINUTES (1000 * 60) /* beyond this an offset is a mistake */
+#define ZONEINFO_DIR "/usr/share/zoneinfo"
+#define LOCAL_ZONE   "/etc/localtime"
 
 /* "+02:00", "-5:30": hours and minutes. */
 static int numeric_offset(const char *zone, const char *colon, uint32_t length, int64_t *ret)
@@ -17,8 +16,7 @@ static int numeric_offset(const char *zone, const char *colon, uint32_t length, 
 
 	if (!number_parse_int(zone, (uint32_t)(colon - zone), &hours) ||
 	    !number_parse_int(colon + 1, length - (uint32_t)(colon - zone) - 1, &minutes) ||
-	    hours > OFFSET_MINUTES || hours < -OFFSET_MINUTES || minutes > OFFSET_MINUTES ||
-	    minutes < -OFFSET_MINUTES)
+	    hours > 23 || hours < -23 || minutes > 59 || minutes < 0)
 		return -EINVAL;
 	*ret = (hours * 60 + (zone[0] == '-' ? -minutes : minutes)) * 60;
 	return 0;
