@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/machine_config.h"
+#include "config/map.h"
 #include "config/node.h"
 
 struct anchor {
@@ -260,82 +261,6 @@ static int parse_list(struct parser *p, const yaml_event_t *start, unsigned dept
 	return r;
 }
 
-static int compare_pairs(const void *a, const void *b)
-{
-	const struct node *x = (*(const struct node_pair *const *)a)->key;
-	const struct node *y = (*(const struct node_pair *const *)b)->key;
-	int order = strcmp(x->text, y->text);
-
-	if (order != 0)
-		return order;
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	return (x->column > y->column) - (x->column < y->column);
-}
-
-static int refuse_duplicates(struct parser *p, const struct node *map)
-{
-	_cleanup_free_ const struct node_pair **sorted = calloc(map->n + 1, sizeof(*sorted));
-
-	if (!sorted)
-		return out_of_memory(p);
-	for (size_t i = 0; i < map->n; i++)
-		sorted[i] = &map->pairs[i];
-	qsort(sorted, map->n, sizeof(*sorted), compare_pairs);
-	for (size_t i = 1; i < map->n; i++)
-		if (strcmp(sorted[i - 1]->key->text, sorted[i]->key->text) == 0)
-			return node_error(sorted[i]->key, p->diag,
-					  "the key %s is already set at line %u",
-					  sorted[i]->key->text, sorted[i - 1]->key->line);
-	return 0;
-}
-
-static bool is_merge_key(const struct node *key)
-{
-	return key->plain && strcmp(key->text, "<<") == 0;
-}
-
-/* Adds the pairs of source whose keys the map does not have. */
-static int merge_into(struct parser *p, struct node *map, const struct node *source)
-{
-	if (source->kind != NODE_MAP)
-		return node_error(source, p->diag, "<< takes a map or a list of maps, not %s",
-				  node_kind_name(source));
-	struct node_pair *pairs = pool_grow(p->pool, map->pairs, map->n * sizeof(*pairs),
-					    (map->n + source->n) * sizeof(*pairs));
-	if (!pairs)
-		return out_of_memory(p);
-	map->pairs = pairs;
-	for (size_t i = 0; i < source->n; i++)
-		if (!node_get(map, source->pairs[i].key->text))
-			pairs[map->n++] = source->pairs[i];
-	if (map->n > CONFIG_KEYS_MAX)
-		return node_error(map, p->diag, "more than %d keys in one map", CONFIG_KEYS_MAX);
-	return 0;
-}
-
-/* "<<": its keys are there unless the map itself or an earlier source has them. They do not merge deeper. */
-static int apply_merge_key(struct parser *p, struct node *map)
-{
-	size_t i = 0;
-
-	while (i < map->n && !is_merge_key(map->pairs[i].key))
-		i++;
-	if (i == map->n)
-		return 0;
-	const struct node *source = map->pairs[i].value;
-	memmove(&map->pairs[i], &map->pairs[i + 1], (map->n - i - 1) * sizeof(struct node_pair));
-	map->n--;
-	if (source->kind != NODE_LIST)
-		return merge_into(p, map, source);
-	for (size_t j = 0; j < source->n; j++) {
-		int r = merge_into(p, map, source->items[j]);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 static int parse_key(struct parser *p, const yaml_event_t *event, unsigned depth, struct node **ret)
 {
 	struct node *key;
@@ -389,9 +314,7 @@ static int parse_map(struct parser *p, const yaml_event_t *start, unsigned depth
 		r = parse_pair(p, &event, depth + 1, map);
 	}
 	if (r == 0)
-		r = refuse_duplicates(p, map);
-	if (r == 0)
-		r = apply_merge_key(p, map);
+		r = map_finish(p->pool, map, p->diag);
 	if (r == 0)
 		*ret = map;
 	return r;

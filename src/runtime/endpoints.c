@@ -22,13 +22,24 @@ bool endpoints_has_mirror(const struct machine_config *config, const char *host)
 	return find_mirror(config, host) != NULL;
 }
 
-const struct registry_access_config *endpoints_access(const struct machine_config *config,
-						      const char *host)
+static const struct registry_access_config *find_access(const struct machine_config *config,
+							const char *host)
 {
 	for (size_t i = 0; i < config->n_access; i++)
 		if (strcmp(config->access[i].host, host) == 0)
 			return &config->access[i];
 	return NULL;
+}
+
+const struct registry_access_config *endpoints_access(const struct machine_config *config,
+						      const char *host)
+{
+	const struct registry_access_config *access = find_access(config, host);
+
+	/* Docker Hub's images are named after one host and served by another. */
+	if (!access && strcmp(host, "docker.io") == 0)
+		access = find_access(config, "registry-1.docker.io");
+	return access;
 }
 
 char *endpoint_host(const char *url)

@@ -146,13 +146,6 @@ static struct plan_edit *new_edit(struct runtime_plan *plan, size_t report, cons
 	return e;
 }
 
-static bool same_text(const struct rootfs_file *a, const struct rootfs_file *b)
-{
-	if (!a->text || !b->text)
-		return a->text == b->text;
-	return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
-}
-
 static int set_text(struct rootfs_file *file, const char *text)
 {
 	file->text = strdup(text);
@@ -205,8 +198,8 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 	if (r < 0)
 		return out_of_memory(diag);
 	/* A file may say what it should while SAVED_DIR does not know it, or knows an older one. */
-	e->change = (state != SAVED_OURS && !same_text(&e->original, &e->after)) ||
-		    !same_text(&e->before, &e->after) || e->before.mode != e->after.mode;
+	e->change = (state != SAVED_OURS && !rootfs_same(&e->original, &e->after)) ||
+		    !rootfs_same(&e->before, &e->after) || e->before.mode != e->after.mode;
 	return 0;
 }
 

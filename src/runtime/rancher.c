@@ -11,7 +11,7 @@
 #include "config/node.h"
 #include "runtime/endpoints.h"
 #include "runtime/marked.h"
-#include "runtime/pki.h"
+#include "runtime/rancher_values.h"
 #include "runtime/runtimes.h"
 #include "runtime/yaml_edit.h"
 
@@ -69,103 +69,6 @@ static int parse(struct registries *r, const char *text)
 	return 0;
 }
 
-static void write_item(FILE *f, const char *before, const char *text)
-{
-	_cleanup_free_ char *quoted = yaml_quote(text);
-
-	fprintf(f, "%s%s", before, quoted ? quoted : "\"\"");
-}
-
-/* A URL as these programs take it: with a path, it is used as it is. */
-static void write_endpoint(FILE *f, const struct endpoint *e, bool first)
-{
-	const char *host = strstr(e->url, "://") + 3;
-	const char *path = host + strcspn(host, "/");
-	_cleanup_free_ char *url = NULL;
-	size_t length = strlen(e->url);
-
-	while (length > 0 && e->url[length - 1] == '/')
-		length--;
-	bool whole = e->override_path || path[strspn(path, "/")] == '\0';
-	if (asprintf(&url, "%.*s%s", (int)length, e->url, whole ? "" : "/v2") < 0)
-		url = NULL;
-	write_item(f, first ? "" : ", ", url ? url : "");
-}
-
-/* {endpoint: ["(the cache)", …]} */
-static char *mirror_value(struct registries *r, const char *host)
-{
-	_cleanup_endpoints_ struct endpoint_list list = { 0 };
-	char *value = NULL;
-	size_t size;
-	FILE *f = open_memstream(&value, &size);
-
-	if (!f || endpoints_for(r->plan->config, host, &list) < 0) {
-		if (f)
-			fclose(f);
-		free(value);
-		return NULL;
-	}
-	fputs("{endpoint: [", f);
-	for (size_t i = 0; i < list.n_endpoints; i++)
-		write_endpoint(f, &list.endpoints[i], i == 0);
-	fputs("]}", f);
-	if (fclose(f) != 0) {
-		free(value);
-		return NULL;
-	}
-	return value;
-}
-
-/* {auth: {…}, tls: {…}} */
-static char *access_value(struct registries *r, const struct registry_access_config *a)
-{
-	_cleanup_free_ char *ca = pki_path(a->host, PKI_CA),
-			    *cert = pki_path(a->host, PKI_CLIENT_CERT),
-			    *key = pki_path(a->host, PKI_CLIENT_KEY);
-	const struct {
-		const char *section, *name, *value;
-	} fields[] = {
-		{ "auth", "username", a->username },
-		{ "auth", "password", a->password },
-		{ "auth", "auth", a->auth },
-		{ "auth", "identity_token", a->identity_token },
-		{ "tls", "ca_file", a->ca ? ca : NULL },
-		{ "tls", "cert_file", a->client_cert ? cert : NULL },
-		{ "tls", "key_file", a->client_key ? key : NULL },
-		{ "tls", "insecure_skip_verify", a->insecure_skip_verify ? "true" : NULL },
-	};
-	const char *open = NULL;
-	char *value = NULL;
-	size_t size;
-	FILE *f = open_memstream(&value, &size);
-
-	if (!f)
-		return NULL;
-	fputc('{', f);
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (!fields[i].value)
-			continue;
-		if (!open || strcmp(open, fields[i].section) != 0)
-			fprintf(f, "%s%s: {", open ? "}, " : "", fields[i].section);
-		else
-			fputs(", ", f);
-		open = fields[i].section;
-		fprintf(f, "%s: ", fields[i].name);
-		if (strcmp(fields[i].value, "true") == 0 && strcmp(open, "tls") == 0)
-			fputs("true", f);
-		else
-			write_item(f, "", fields[i].value);
-		r->secret = r->secret || strcmp(open, "auth") == 0;
-	}
-	fputs(open ? "}}" : "}", f);
-	if (fclose(f) != 0) {
-		free(value);
-		return NULL;
-	}
-	return value;
-}
-
 /* Entries of the machine config that the user's document does not have. */
 typedef int (*add_entry)(struct registries *r, void *userdata, const char *quoted_host,
 			 char *value);
@@ -189,7 +92,7 @@ static int for_each_mirror(struct registries *r, const struct node *have, add_en
 		}
 		if (have && !node_is_null(node_get(have, host)))
 			continue;
-		value = mirror_value(r, host);
+		value = rancher_mirror_value(r->plan->config, host);
 		e = quoted && value ? add(r, userdata, quoted, value) : out_of_memory(r->diag);
 	}
 	return e;
@@ -205,7 +108,7 @@ static int for_each_access(struct registries *r, const struct node *have, add_en
 		_cleanup_free_ char *quoted = yaml_quote(c->access[i].host);
 		if (have && node_get(have, c->access[i].host))
 			continue;
-		_cleanup_free_ char *value = access_value(r, &c->access[i]);
+		_cleanup_free_ char *value = rancher_access_value(&c->access[i], &r->secret);
 		e = quoted && value ? add(r, userdata, quoted, value) : out_of_memory(r->diag);
 	}
 	return e;
@@ -342,6 +245,20 @@ static int merge(struct registries *r, const char *user, char **ret)
 	return *ret ? verify(r, *ret) : out_of_memory(r->diag);
 }
 
+/* These programs ask the registry itself after its mirrors, whatever the file says. */
+static int hint_at_fallback(struct runtime_plan *plan, size_t report)
+{
+	const struct machine_config *c = plan->config;
+
+	for (size_t i = 0; i < c->n_mirrors; i++)
+		if (c->mirrors[i].skip_fallback)
+			return plan_hint(plan, report,
+					 "skipFallback of %s holds only if %s is started with "
+					 "--disable-default-registry-endpoint",
+					 c->mirrors[i].host, plan->result.reports[report].name);
+	return 0;
+}
+
 static int plan_registries(struct runtime_plan *plan, size_t report, const char *path,
 			   struct diag *diag)
 {
@@ -356,6 +273,8 @@ static int plan_registries(struct runtime_plan *plan, size_t report, const char 
 	if (e == 0 && plan_changes(plan, path) &&
 	    plan_hint(plan, report, "%s reads registries.yaml when it starts",
 		      plan->result.reports[report].name) < 0)
+		e = out_of_memory(diag);
+	if (e == 0 && hint_at_fallback(plan, report) < 0)
 		e = out_of_memory(diag);
 	pool_done(&r.pool);
 	return e;

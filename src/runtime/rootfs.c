@@ -17,6 +17,13 @@ void rootfs_file_done(struct rootfs_file *file)
 	*file = (struct rootfs_file){ 0 };
 }
 
+bool rootfs_same(const struct rootfs_file *a, const struct rootfs_file *b)
+{
+	if (!a->text || !b->text)
+		return a->text == b->text;
+	return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
+}
+
 int rootfs_open(const char *root)
 {
 	int fd = open(root && *root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -24,6 +24,9 @@ struct rootfs_file {
 void rootfs_file_done(struct rootfs_file *file);
 #define _cleanup_rootfs_file_ _cleanup_(rootfs_file_done)
 
+/* Do both say the same, or are both not there? Modes and owners count nothing. */
+bool rootfs_same(const struct rootfs_file *a, const struct rootfs_file *b);
+
 /* The root as a descriptor; root NULL is /. */
 int rootfs_open(const char *root);
 

@@ -23,13 +23,6 @@ static int read_saved(int root, const char *directory, const char *path, struct 
 	return full ? rootfs_read(root, full, ret) : -ENOMEM;
 }
 
-static bool same_text(const struct rootfs_file *a, const struct rootfs_file *b)
-{
-	if (!a->text || !b->text)
-		return a->text == b->text;
-	return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
-}
-
 int saved_compare(int root, const char *path, const struct rootfs_file *current,
 		  enum saved_state *ret_state, struct rootfs_file *ret_original)
 {
@@ -42,9 +35,9 @@ int saved_compare(int root, const char *path, const struct rootfs_file *current,
 		return r;
 	if (!written.text)
 		*ret_state = SAVED_NONE;
-	else if (same_text(&written, current))
+	else if (rootfs_same(&written, current))
 		*ret_state = SAVED_OURS;
-	else if (same_text(&original, current))
+	else if (rootfs_same(&original, current))
 		*ret_state = SAVED_BEFORE;
 	else
 		*ret_state = SAVED_EDITED;
@@ -64,7 +57,7 @@ static int write_saved(int root, const char *directory, const char *path,
 	if (!file->text)
 		return rootfs_remove(root, full, SAVED_DIR);
 	int r = rootfs_read(root, full, &before);
-	if (r == 0 && same_text(&before, file) && before.mode == file->mode)
+	if (r == 0 && rootfs_same(&before, file) && before.mode == file->mode)
 		return 0;
 	return r < 0 ? r : rootfs_write(root, full, file);
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_RUNTIME_RANCHER_VALUES_H
+#define LARDER_RUNTIME_RANCHER_VALUES_H
+/* Entries of a registries.yaml, each on one line in flow style; owned by the caller; NULL: out of memory. */
+#include "runtime/endpoints.h"
+
+/* {endpoint: [the cache, mirrors…]} */
+char *rancher_mirror_value(const struct machine_config *config, const char *host);
+
+/* {auth: {…}, tls: {…}}; *secret becomes true if it holds credentials. */
+char *rancher_access_value(const struct registry_access_config *a, bool *secret);
+
+#endif
