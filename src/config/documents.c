@@ -23,6 +23,7 @@ int documents_note(struct document_set *set, const struct node *node, const char
 	va_end(ap);
 	if (!message)
 		return -ENOMEM;
+	node_clean(message);
 	if (node)
 		return strv_addf(&set->notes, "%s:%u: %s", node->file->path, node->line, message);
 	return strv_add(&set->notes, message);

@@ -90,6 +90,13 @@ const char *node_kind_name(const struct node *node)
 	return node_is_null(node) ? "nothing" : names[node->kind];
 }
 
+void node_clean(char *message)
+{
+	for (; message && *message; message++)
+		if ((unsigned char)*message < 0x20 || *message == 0x7f)
+			*message = '?';
+}
+
 int node_error(const struct node *node, struct diag *diag, const char *format, ...)
 {
 	_cleanup_free_ char *message = NULL;
@@ -99,10 +106,7 @@ int node_error(const struct node *node, struct diag *diag, const char *format, .
 	if (vasprintf(&message, format, ap) < 0)
 		message = NULL;
 	va_end(ap);
-	/* What a file says must not be able to forge lines of a log. */
-	for (char *c = message; c && *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	node_clean(message);
 	return diag_set_at(diag, -EINVAL, node->file->path, node->line, node->column, "%s",
 			   message ? message : "out of memory");
 }

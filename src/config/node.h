@@ -73,6 +73,9 @@ struct node *node_merge(struct pool *pool, struct node *base, struct node *over)
 /* "map", "list", "text" for messages. */
 const char *node_kind_name(const struct node *node);
 
+/* What a file says must not be able to forge lines of a log: control characters become "?". NULL is fine. */
+void node_clean(char *message);
+
 /* Sets diag to the formatted message at node's place; returns -EINVAL. */
 int node_error(const struct node *node, struct diag *diag, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

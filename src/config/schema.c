@@ -50,8 +50,12 @@ static int add_context(struct checker *c, const struct trail *trail, int err)
 	_cleanup_free_ char *path = trail_text(trail);
 
 	if (path && *path)
-		return diag_prefix(c->diag, err, "%s: %s", c->document, path);
-	return diag_prefix(c->diag, err, "%s", c->document);
+		diag_prefix(c->diag, err, "%s: %s", c->document, path);
+	else
+		diag_prefix(c->diag, err, "%s", c->document);
+	if (c->diag)
+		node_clean(c->diag->message);
+	return err;
 }
 
 static int fail(struct checker *c, const struct trail *trail, const struct node *node,

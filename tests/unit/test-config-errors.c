@@ -328,6 +328,12 @@ static void test_hostile_text(void **state)
 	static const struct wrong cases[] = {
 		{ VOLUME "\"a\\nlarder: all is well\": 1\n",
 		  "F:4:1: VolumeConfig IMAGECACHE: unknown key a?larder: all is well" },
+		{ "apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: \"a\\tb\"\n",
+		  "F:3:7: RegistryTLSConfig a?b: name: \"a?b\" is not a registry's host, as in "
+		  "docker.io or registry.example:5000" },
+		{ "machine: {registries: {config: {\"a\\eb\": {tls: 1}}}}\n",
+		  "F:1:33: v1alpha1 document: machine.registries.config: \"a?b\" is not a "
+		  "registry's host, as in docker.io or registry.example:5000" },
 	};
 
 	(void)state;
