@@ -119,6 +119,8 @@ int signature_find(int fd, uint64_t offset, uint64_t size, unsigned sector_size,
 /* Index of the first byte that is not zero; size: none. */
 static size_t first_data(const uint8_t *data, size_t size)
 {
+	if (size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0))
+		return size;
 	for (size_t i = 0; i < size; i++)
 		if (data[i])
 			return i;

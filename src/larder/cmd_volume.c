@@ -119,7 +119,8 @@ static int load(const struct context *context, struct work *w, struct diag *diag
 	int r = machine_config_load(&sources, &w->config, diag);
 	if (r == 0 && !w->request.image)
 		r = disk_list_read(NULL, &w->disks, diag);
-	if (r == 0 && !w->request.image)
+	if (r == 0 && !w->request.image &&
+	    selector_uses_system_disk(w->config->volume.disk_selector))
 		r = system_disk_find(NULL, &w->disks, &w->config->install, &reason, diag);
 	if (r < 0)
 		return r;
