@@ -27,10 +27,17 @@ struct checker {
 /* Checks program->root and sets program->type. -EINVAL with diag, -ENOMEM. */
 int cel_check(struct cel_program *program, struct diag *diag);
 
-/* The rest is between check.c, check_call.c and explain.c. */
+/* The rest is between check.c, check_name.c, check_call.c and explain.c. */
 void check_node(struct checker *c, struct node *n);
+void check_ident(struct checker *c, struct node *n);
+void check_select(struct checker *c, struct node *n);
 void check_call(struct checker *c, struct node *n);
 void check_message(struct checker *c, struct node *n);
+
+static inline const struct cel_type *check_substitute(struct checker *c, const struct cel_type *t)
+{
+	return type_substitute(&c->unifier, t, false);
+}
 
 /* The object type of that name, looked for in the container first; NULL: none. */
 const struct cel_object_type *check_find_object(struct checker *c, struct name name);

@@ -50,6 +50,15 @@ static const struct cel_type *resolve(struct checker *c, const struct cel_functi
 	return result;
 }
 
+/* Without a check, what remains to be known before the evaluation is that a function takes so many arguments. */
+static bool takes(const struct cel_function *function, uint32_t n)
+{
+	for (size_t i = 0; i < function->n_overloads; i++)
+		if (function->overloads[i].n_args == n)
+			return true;
+	return false;
+}
+
 static bool is_plain(const struct cel_type *t)
 {
 	return t->kind >= CEL_NULL && t->kind <= CEL_BYTES;
@@ -62,6 +71,8 @@ void check_call(struct checker *c, struct node *n)
 
 	if (n->kind == NODE_CALL && !n->function)
 		n->function = function_find(c->env, n->name.s, n->name.length);
+	if (c->env->unchecked && n->kind == NODE_CALL && n->function && !takes(n->function, n->n))
+		n->function = NULL;
 	if (n->kind == NODE_CALL)
 		function = n->function;
 	if (!function && !c->env->unchecked) {

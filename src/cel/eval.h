@@ -51,6 +51,9 @@ struct cel_eval {
 
 void eval_node(struct cel_eval *e, const struct node *n, struct cel_value *ret);
 
+/* eval_object.c: Type{field: value}. */
+void eval_message(struct cel_eval *e, const struct node *n, struct cel_value *ret);
+
 /* *ret becomes an error of the node whose function runs. */
 void cel_fail(struct cel_eval *e, struct cel_value *ret, enum cel_error code);
 
