@@ -14,9 +14,8 @@
 
 #define MEMORY_MAX (1024 * 1024) /* for an expression of 1,000 characters */
 #define CHARACTERS 1000
-#define STACK_BYTES                                                                                \
-	(512 *                                                                                     \
-	 1024) /* as a distribution hardens its programs (stack protector) it takes more than 256 KiB */
+/* As a distribution hardens its programs (stack protector) it takes more than 256 KiB. */
+#define STACK_BYTES (512 * 1024)
 
 /* What libc allocates for us, such as vasprintf(), is not seen, only its free(): a few hundred bytes of a message. */
 static ptrdiff_t now, peak;
