@@ -83,6 +83,8 @@ containerd --config "$R/etc/containerd/config.toml" --root "$T/c/root" --state "
 	--address "$T/c/sock" >"$T/c/log" 2>&1 &
 cleanup "kill $!; wait $!"
 until_true 30 ctr -a "$T/c/sock" version || skip_all "containerd does not start here: $(tail -1 "$T/c/log")"
+check "containerd starts with it" ctr -a "$T/c/sock" plugins ls
+check_output "and its CRI plugin loads" '^io\.containerd\.grpc\.v1 +cri +.* ok'
 asked() { # IMAGE: who was asked, in order, each once
 	: >"$T/log"
 	timeout 60 ctr -a "$T/c/sock" images pull --hosts-dir "$R/etc/containerd/certs.d" "$1" >"$T/out" 2>&1
