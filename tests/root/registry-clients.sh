@@ -9,6 +9,8 @@ requires curl skopeo podman containerd ctr runc python3 mksquashfs unsquashfs bu
 in_namespaces "$@"
 
 mount -t tmpfs tmpfs /run && mkdir -p /run/lock
+# What this machine's own registries.conf.d says is not asked for here.
+mkdir -p /etc/containers && mount -t tmpfs tmpfs /etc/containers
 for mode in dead:2005 slow:2006 lying:2007; do
 	"$LARDER_SOURCE/tests/lib/bad-mirror.py" "${mode%:*}" "${mode#*:}" "$T/count.${mode%:*}" &
 	cleanup kill $!
