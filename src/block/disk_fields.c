@@ -86,16 +86,21 @@ static uint64_t first_power_of_two(int dir, const char *const paths[])
 	return SECTOR;
 }
 
-static void read_sizes(struct disk *disk, int dir)
+static void read_size(struct disk *disk, int dir)
 {
-	static const char *const sector[] = { "queue/logical_block_size", NULL };
-	static const char *const io[] = { "queue/optimal_io_size", "queue/minimum_io_size",
-					  "queue/logical_block_size", NULL };
 	uint64_t sectors = 0;
 
 	if (sysfs_number(dir, "size", &sectors) == 0 &&
 	    __builtin_mul_overflow(sectors, SECTOR, &disk->fields.size))
 		disk->fields.size = 0;
+}
+
+static void read_sector_sizes(struct disk *disk, int dir)
+{
+	static const char *const sector[] = { "queue/logical_block_size", NULL };
+	static const char *const io[] = { "queue/optimal_io_size", "queue/minimum_io_size",
+					  "queue/logical_block_size", NULL };
+
 	disk->fields.sector_size = first_power_of_two(dir, sector);
 	disk->fields.io_size = first_power_of_two(dir, io);
 }
@@ -339,8 +344,6 @@ static bool is_listed(const struct disk *disk, int dir, const char *uevent)
 		return false;
 	if (disk->major == RAM_DISK_MAJOR || sysfs_flag(dir, "hidden"))
 		return false;
-	if (disk->fields.size == 0 && !disk->fields.cdrom)
-		return false;
 	return !text_starts_with(disk->name, "dm-") || !is_inner_dm_node(dir);
 }
 
@@ -362,10 +365,14 @@ int disk_read(const struct disk_reader *reader, const char *name, int dir, const
 
 	if (r < 0)
 		return r;
+	/* First, since machines have hundreds of loop devices without a file. */
+	read_size(disk, dir);
+	disk->fields.cdrom = is_cdrom(disk, dir);
+	if (disk->fields.size == 0 && !disk->fields.cdrom)
+		return 0;
 	sysfs_text(dir, "uevent", uevent);
 	read_device_number(disk, dir);
-	read_sizes(disk, dir);
-	disk->fields.cdrom = is_cdrom(disk, dir);
+	read_sector_sizes(disk, dir);
 	if (!is_listed(disk, dir, uevent))
 		return 0;
 	r = read_dev_path(disk, uevent);

@@ -127,10 +127,8 @@ static bool awaited_disk(struct pipeline *p, bool have_volume)
 	if (boot_await(p->options, p->config, have_volume) < 0)
 		report(p, LOG_NOTICE, NULL, "waited %llu ms for a disk or a medium, none came",
 		       (unsigned long long)ms);
-	if (have_volume)
-		return false;
 	disk_list_done(&p->disks);
-	return find_disks(p) == 0;
+	return find_disks(p) == 0 && !have_volume;
 }
 
 static void provide_volume(struct pipeline *p)
@@ -167,6 +165,7 @@ static void activate_layers(struct pipeline *p)
 		.config = p->config,
 		.root = p->options->root,
 		.run_dir = p->options->run_dir,
+		.disks = p->disks.n_disks > 0 ? &p->disks : NULL,
 	};
 
 	int r = layers_activate(&request, &result, &diag);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "block/disk.h"
 #include "config/machine_config.h"
 #include "layers/layer_manifest.h"
 
@@ -75,6 +76,8 @@ struct layers_request {
 	const struct machine_config *config;
 	const char *root;    /* prefix of the directories of built-in layers; NULL: / */
 	const char *run_dir; /* never NULL */
+	/* Where media are looked for, with the system disk settled; NULL: they are read anew. */
+	const struct disk_list *disks;
 	/* Told of what takes long; may be NULL. */
 	void (*progress)(uint64_t done, uint64_t total, const char *what, void *user);
 	void *user;

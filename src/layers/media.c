@@ -213,17 +213,26 @@ static int look_at(struct search *s, const struct volume *v)
 		 : -ENOMEM;
 }
 
-static int search_volumes(struct search *s, struct diag *diag)
+static int read_disks(const struct layers_request *request, struct disk_list *ret,
+		      struct diag *diag)
 {
-	_cleanup_disk_list_ struct disk_list disks = { 0 };
-	_cleanup_volume_list_ struct volume_list volumes = { 0 };
-	const struct machine_config *config = s->request->config;
-	int r = disk_list_read(NULL, &disks, diag);
+	const struct machine_config *config = request->config;
+	int r = disk_list_read(NULL, ret, diag);
 
 	if (r == 0 && config->media && selector_uses_system_disk(config->media))
-		r = system_disk_find(NULL, &disks, &config->install, NULL, diag);
+		r = system_disk_find(NULL, ret, &config->install, NULL, diag);
+	return r;
+}
+
+static int search_volumes(struct search *s, struct diag *diag)
+{
+	_cleanup_disk_list_ struct disk_list own = { 0 };
+	_cleanup_volume_list_ struct volume_list volumes = { 0 };
+	const struct disk_list *disks = s->request->disks ? s->request->disks : &own;
+	int r = s->request->disks ? 0 : read_disks(s->request, &own, diag);
+
 	if (r == 0)
-		r = volume_list_read(NULL, &disks, &volumes, diag);
+		r = volume_list_read(NULL, disks, &volumes, diag);
 	for (size_t i = 0; r == 0 && i < volumes.n_volumes; i++)
 		r = look_at(s, &volumes.volumes[i]);
 	return r;
