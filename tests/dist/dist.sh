@@ -4,6 +4,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 requires make autoreconf xz
 export MAKEFLAGS=
+unset TESTS_MUST_RUN # the vectors beside this tree are not beside the unpacked release
 
 check "make install" make -s -C "$LARDER_BUILD" install DESTDIR="$T/root"
 for file in usr/bin/larder usr/share/man/man1/larder.1 usr/lib/systemd/system/larder.socket; do

@@ -87,7 +87,11 @@ machine_skopeo_digest() {
 		echo "sha256:$(sha256sum <"$2/manifest.json" | cut -d' ' -f1)"
 }
 
-# machine_config DISK MEDIUM: a machine config that trusts the medium, uses the disk, and knows only dead mirrors.
+# unique_size GIB: about that many GiB, in bytes; a size that no other disk here has. Loop devices have no serial number and change
+# their names when they are attached again: their size is what selectors find them by.
+unique_size() { echo $((($1 << 30) + (RANDOM * 32768 + RANDOM + 1) * 4096 % (512 << 20))); }
+
+# machine_config DISK_SIZE MEDIUM_SIZE: a machine config that uses the disk, trusts the medium, and knows only dead mirrors.
 machine_config() {
 	cat <<-YAML
 		version: v1alpha1
@@ -106,13 +110,13 @@ machine_config() {
 		name: IMAGECACHE
 		provisioning:
 		  diskSelector:
-		    match: disk.dev_path == "$1" && disk.size >= 2u * GiB && !disk.readonly && !system_disk
+		    match: disk.size == ${1}u && disk.transport == "" && !disk.readonly && !system_disk
 		  minSize: 500MiB
 		  maxSize: 1GiB
 		---
 		apiVersion: larder/v1alpha1
 		kind: CacheMediaConfig
-		match: volume.label.startsWith("LARDER_") && volume.dev_path == "$2"
+		match: volume.label.startsWith("LARDER_") && volume.size == ${2}u
 	YAML
 }
 

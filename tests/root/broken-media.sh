@@ -18,8 +18,8 @@ digest=$(make_image "$T/image" 1 "whole")
 echo "docker.io/library/whole:1=oci:$T/image:1" >"$T/images.txt"
 check "a layer is built" larder build --images "$T/images.txt" --name whole --version 1.0.0 --output "$T/000-whole-1.0.0.sqsh"
 blob=$(jq -r '.layers[0].digest' "$T/image/blobs/sha256/${digest#sha256:}")
-disk_new 2G
-volume=$disk
+disk_size=$(unique_size 2)
+disk_new $disk_size
 machine_larderd
 
 # medium_with FILE…: a medium with these files in larder/; sets $medium and $medium_file, and the machine config.
@@ -30,12 +30,12 @@ medium_with() {
 	cp "$@" "$content/larder"
 	medium_file=$T/medium.img
 	rm -f "$medium_file"
-	truncate -s 24M "$medium_file"
+	truncate -s $(($(unique_size 1) / 32 / 4096 * 4096)) "$medium_file"
 	mkfs.ext4 -q -L LARDER_1 -d "$content" "$medium_file"
 }
 insert_medium() {
 	medium=$(losetup --find --show --read-only "$medium_file") && cleanup losetup -d "$medium"
-	machine_config "$volume" "$medium" >/etc/larder/machine.yaml
+	machine_config $disk_size "$(stat -c %s "$medium_file")" >/etc/larder/machine.yaml
 	before=$(sha256sum <"$medium_file")
 }
 eject() { # DESCRIPTION
@@ -74,7 +74,7 @@ eject "a broken superblock"
 
 # The medium's own end is missing.
 medium_with "$T"/000-whole*
-truncate -s 1M "$medium_file"
+truncate -s $(($(unique_size 1) / 1024 / 4096 * 4096)) "$medium_file"
 insert_medium
 check_status 1 "a truncated medium: status 1 with --strict" larder boot --strict
 check_output "and the medium is named with the reason" "$medium"
