@@ -7,6 +7,8 @@
  * program. The only answer is whether the pattern is found somewhere in the text; groups capture nothing.
  *
  *	regex_parse.c    the grammar, which writes the program as it goes
+ *	regex_set.c      escapes and sets, as they are written
+ *	regex_code.c     the program: appending, moving, repeating
  *	regex_class.c    sets of characters: [a-z], \d, \p{Greek}, (?i)
  *	regex_match.c    the machine
  */

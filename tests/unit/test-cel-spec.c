@@ -19,6 +19,7 @@
 #include "cel-spec-left-out.h"
 #include "textproto.h"
 
+#define VECTORS	     "../shared/cel-spec"
 #define FILE_MAX     (1024 * 1024)
 #define DECLARED_MAX 16
 
@@ -436,16 +437,13 @@ static void run_file(int dir, const char *file, struct count *count)
 
 static void test_spec(void **state)
 {
-	_cleanup_free_ char *path = path_join(unit_source_dir(), "../shared/cel-spec");
+	_cleanup_free_ char *path = path_join(unit_source_dir(), VECTORS);
 	_cleanup_closedir_ DIR *d = opendir(path);
 	struct count count = { 0 };
 	unsigned files = 0;
 
 	(void)state;
-	if (!d) {
-		skip();
-		return;
-	}
+	assert_non_null(d);
 	for (struct dirent *entry; (entry = readdir(d));) {
 		if (!text_ends_with(entry->d_name, ".textproto"))
 			continue;
@@ -462,6 +460,11 @@ static void test_spec(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_spec) };
+	_cleanup_free_ char *path = path_join(unit_source_dir(), VECTORS);
 
+	if (!path || access(path, R_OK) < 0) {
+		printf("1..0 # SKIP %s is not there\n", VECTORS);
+		return 0;
+	}
 	return unit_main(tests);
 }
