@@ -119,6 +119,26 @@ check "and lists it" cri ImageService/ListImages /dev/null
 check_equal "with both names" "$(grep -aoE 'docker.io/library/busybox:1.36|ghcr.io/acme/app@' "$T/grpc-body" | sort -u | wc -l)" 2
 never_asked "the CRI"
 
+# Docker: registry-mirrors, for Docker Hub only; asked through its API. Its own mirror order: the cache first, then the bad ones.
+if command -v dockerd >/dev/null; then
+	mkdir -p "$T/docker" && echo "{}" >"$T/docker/none.json"
+	dockerd --data-root "$T/docker/data" --exec-root "$T/docker/exec" --pidfile "$T/docker/pid" --host "unix://$T/docker/sock" --config-file "$T/docker/none.json" \
+		--storage-driver vfs --iptables=false --ip6tables=false --bridge none --registry-mirror "$url" \
+		--registry-mirror http://127.0.0.1:2005 --registry-mirror http://127.0.0.1:2007 >"$T/docker.log" 2>&1 &
+	docker_pid=$!
+	cleanup 'kill $docker_pid; wait $docker_pid'
+	docker_api() { curl -s --max-time 120 --unix-socket "$T/docker/sock" "$@"; }
+	check "dockerd starts" until_true 60 docker_api -f http://docker/_ping
+	[ "$status" = 0 ] || note "$(tail -5 "$T/docker.log")"
+	docker_api -X POST "http://docker/images/create?fromImage=busybox&tag=1.36" >"$T/out"
+	check_output "docker pulls by tag" 'Downloaded newer image for busybox:1.36'
+	docker_api -X POST "http://docker/images/create?fromImage=busybox&tag=$busybox" >"$T/out"
+	check_output "docker pulls by digest" "Digest: $busybox"
+	never_asked docker
+else
+	pass "docker # SKIP dockerd is not installed"
+fi
+
 # A corrupted blob: larderd says 404, and the client gets wrong bytes from nobody.
 printf x | dd of="$T/tree/blob/$blob" bs=1 conv=notrunc status=none
 check_http 404 "a blob that was changed is not served" "$url/v2/library/busybox/blobs/sha256:${blob#sha256-}"
