@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 #define CHUNK		(1024 * 1024)
+#define READAHEAD_BYTES (8 * 1024 * 1024)  /* asked for before it is needed */
 #define WRITEBACK_BYTES (16 * 1024 * 1024) /* how far writing may run ahead of the disk */
 #define SUM_BYTES_MAX	4096
 #define SIG_BYTES_MAX	4096
@@ -132,6 +133,9 @@ static int pump(struct copy *c)
 
 	while (r == 0 && c->done < c->size) {
 		size_t part = c->size - c->done < CHUNK ? (size_t)(c->size - c->done) : CHUNK;
+		if (c->done % READAHEAD_BYTES == 0)
+			(void)posix_fadvise(c->from, (off_t)(c->done + READAHEAD_BYTES),
+					    READAHEAD_BYTES, POSIX_FADV_WILLNEED);
 		r = pread_exact(c->from, c->chunk, part, c->done);
 		if (r < 0)
 			return diag_set(c->diag, r, "%s: cannot read at byte %" PRIu64 ": %s",

@@ -12,7 +12,8 @@
 #include "layers/tar_stream.h"
 #include "store/tree.h"
 
-#define CHUNK (1024 * 1024)
+#define CHUNK		(1024 * 1024)
+#define READAHEAD_BYTES (8 * 1024 * 1024) /* asked for before it is needed */
 
 struct writer {
 	const struct feed *feed;
@@ -170,6 +171,9 @@ static int pump(struct writer *w, int fd, const struct content *item, const char
 
 	for (uint64_t at = 0; r == 0 && at < item->size;) {
 		size_t part = item->size - at < CHUNK ? (size_t)(item->size - at) : CHUNK;
+		if (at % READAHEAD_BYTES == 0)
+			(void)posix_fadvise(fd, (off_t)(at + READAHEAD_BYTES), READAHEAD_BYTES,
+					    POSIX_FADV_WILLNEED);
 		r = pread_exact(fd, w->chunk, part, at);
 		if (r == 0)
 			r = hasher_update(hasher, w->chunk, part);

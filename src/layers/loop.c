@@ -5,6 +5,7 @@
 #include <linux/loop.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #define CONTROL_PATH "/dev/loop-control"
@@ -24,6 +25,7 @@ static int configure(int loop, int file, unsigned flags)
 static int attach_free(int control, int file, int *ret_fd, char path[static LOOP_PATH_MAX])
 {
 	int number = ioctl(control, LOOP_CTL_GET_FREE);
+	struct stat st;
 
 	if (number < 0)
 		return -errno;
@@ -31,8 +33,9 @@ static int attach_free(int control, int file, int *ret_fd, char path[static LOOP
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENXIO ? -EBUSY : -errno;
-	int r = configure(fd, file, LO_FLAGS_DIRECT_IO);
-	if (r == -EINVAL || r == -EOPNOTSUPP)
+	bool large = fstat(file, &st) == 0 && st.st_size > LOOP_BUFFERED_MAX;
+	int r = configure(fd, file, large ? LO_FLAGS_DIRECT_IO : 0);
+	if (large && (r == -EINVAL || r == -EOPNOTSUPP))
 		r = configure(fd, file, 0);
 	if (r == 0)
 		*ret_fd = TAKE_FD(fd);

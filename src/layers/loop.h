@@ -13,8 +13,11 @@
 
 #define LOOP_PATH_MAX 32
 
+/* Files up to this many bytes stay in the page cache, where reading ahead helps; for larger ones being cached twice would cost more. */
+#define LOOP_BUFFERED_MAX (16 * 1024 * 1024)
+
 /*
- * Attaches an open file (borrowed) to a free device, which is made where there is none; direct I/O where it works. *ret_fd keeps it
+ * Attaches an open file (borrowed) to a free device, which is made where there is none; direct I/O for large files where it works. *ret_fd keeps it
  * alive until it is mounted. -ENODEV: this kernel has no loop devices.
  */
 int loop_attach(int file, int *ret_fd, char ret_path[static LOOP_PATH_MAX]);

@@ -141,11 +141,10 @@ static int compare_identifiers(struct slice a, struct slice b)
 
 static int compare_prerelease(struct slice a, struct slice b)
 {
-	const char *at_a = a.at, *at_b = b.at;
-	const char *end_a = a.at + a.size, *end_b = b.at + b.size;
-
 	if (a.size == 0 || b.size == 0)
 		return (a.size == 0) - (b.size == 0);
+	const char *at_a = a.at, *at_b = b.at;
+	const char *end_a = a.at + a.size, *end_b = b.at + b.size;
 	while (at_a <= end_a && at_b <= end_b) {
 		int order = compare_identifiers(next_identifier(&at_a, end_a),
 						next_identifier(&at_b, end_b));
