@@ -7,8 +7,10 @@
 . "$LARDER_SOURCE/tests/lib/disks.sh"
 in_namespaces "$@"
 requires mkfs.ext4 busybox jq
-mkdir -p "$T/etc" "$T/run"
-mount -t tmpfs tmpfs /run
+mkdir -p "$T/run"
+export M=$T/machine
+machine_start # with an /etc of its own: a boot writes settings of container runtimes
+trap 'machine_end; run_cleanups' EXIT
 
 truncate -s 2G "$T/disk.img"
 disk_attach "$T/disk.img"
