@@ -37,6 +37,21 @@ check_output "one partition named IMAGECACHE" 'name="IMAGECACHE"'
 rm -rf --one-file-system "$V/root/var/lib/containerd" "$V/root"/var/log/journal/*
 vm_boot again "${disk[@]}"
 shutdown_clean again
-vm_close
 check_equal "the partition table is as it was" "$(sfdisk --dump "$T/cache.img" 2>/dev/null)" "$table"
+
+# An upgrade: the next ISO brings another version of the layer, in which one tag points to another image.
+rm -rf "$T/images/greeter" "$T/iso"
+digest=$(make_image "$T/images/greeter" 2.0 "hello from greeter, again" amd64 arm64)
+sed -i "s,^\(ghcr.io/acme/greeter:2.0\) .*,\1 $digest," "$T/images/expected"
+cache_layer main 1.10.0 "$T/iso/larder/000-main-1.10.0.sqsh"
+check "the next ISO is made" cache_iso LARDER_2 "$T/iso" "$T/larder2.iso"
+mapfile -t cdrom < <(vm_cdrom "$T/larder2.iso")
+rm -rf --one-file-system "$V/root/var/lib/containerd" "$V/root"/var/log/journal/*
+cp "$T/images/expected" "$V/root/opt/vm/expected"
+vm_boot upgrade "${disk[@]}" "${cdrom[@]}"
+shutdown_clean upgrade
+rm -rf --one-file-system "$V/root/var/lib/containerd" "$V/root"/var/log/journal/*
+vm_boot upgraded "${disk[@]}"
+shutdown_clean upgraded
+vm_close
 done_testing

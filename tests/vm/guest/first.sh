@@ -8,7 +8,7 @@ check "the volume is mounted" mountpoint -q /run/larder/volume
 run lsblk -rno PARTLABEL,LABEL,SERIAL,FSTYPE
 check_output "its partition and its filesystem are named IMAGECACHE" '^IMAGECACHE IMAGECACHE +ext4'
 guest_pulls
-check "larder-sync.service ends" until_true 120 test "$(systemctl show -p ActiveState --value larder-sync.service)" = inactive
+check "larder-sync.service ends" until_true 120 eval '[ "$(systemctl show -p ActiveState --value larder-sync.service)" = inactive ]'
 check_equal "and it succeeded" "$(systemctl show -p Result --value larder-sync.service)" success
 check "the layer lies on the volume" test -s /run/larder/volume/layers/000-main-1.0.0.sqsh
 check_equal "the medium was released" "$(grep -c ' /run/larder/media/' /proc/self/mounts)" 0

@@ -32,11 +32,21 @@ guest_pulls() {
 		check_equal "and has its digest" "$(ctr images ls "name==$reference" | awk 'NR == 2 { print $3 }')" "$digest"
 		check "containerd pulls it by digest" timeout 120 ctr images pull --hosts-dir /etc/containerd/certs.d "${reference%:*}@$digest"
 	done </opt/vm/expected
-	check_equal "a container runs" "$(timeout 120 ctr run --rm ghcr.io/acme/greeter:2.0 "greeter-$RANDOM" 2>"$T/out")" "hello from greeter"
+	check_equal "a container runs" "$(timeout 120 ctr run --rm ghcr.io/acme/greeter:2.0 "greeter-$RANDOM" 2>"$T/out")" "${GREETING-hello from greeter}"
 	check_equal "the CRI plugin reads the same directory" \
 		"$(containerd config dump | sed -n '/cri".registry\]/,/\[/s/.*config_path = "\(.*\)"/\1/p')" /etc/containerd/certs.d
 	check "the dead mirror is up" test -e /run/dead-mirror
 	check_equal "connections to the dead mirror" "$(cat /run/dead-mirror)" 0
+}
+
+# Two versions of one layer lie on the volume: exactly the higher one is active and mounted.
+guest_one_version() {
+	run larder layers
+	note "$(cat "$T/out")"
+	check_equal "one version is active, the other superseded" \
+		"$(larder layers --output json | jq -r '.layers[] | select(.path | startswith("/run/larder/volume/")) | .name + " " + .version + " " + .state' | sort)" \
+		"$(printf 'main 1.0.0 superseded\nmain 1.10.0 active')"
+	check_equal "and only that one is mounted" "$(awk '$3 == "squashfs" { print $2 }' /proc/self/mounts | grep -c 'main-1\.10\.0')/$(grep -c ' squashfs ' /proc/self/mounts)" 1/1
 }
 
 status_field() { larder status --output json | jq -r "$1"; }

@@ -10,7 +10,7 @@
 #	vm_open; …; vm_close                          # the root again, while it is off
 #
 # A boot ends when the guest powered off; one that hangs is ended after VM_DEADLINE seconds and fails. VM_KILL: an extended
-# regular expression; qemu is killed when the console or the result shows it, as if the power went.
+# regular expression; qemu is killed when the console or the result shows it, as if the power went; VM_KILL_AFTER: seconds later.
 
 . "$LARDER_SOURCE/tests/vm/lib/root.sh"
 
@@ -64,6 +64,7 @@ vm_watch() {
 	local end=$((SECONDS + VM_DEADLINE))
 	while kill -0 "$1" 2>/dev/null; do
 		if [ -n "${VM_KILL-}" ] && grep -qaE "$VM_KILL" "$2" "$3"; then
+			sleep "${VM_KILL_AFTER:-0}"
 			kill -KILL "$1"
 			wait "$1" 2>/dev/null
 			return 1

@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The machine serves its built-in layer at once; the disk comes later, and the volume joins without a restart.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/vm/guest/lib.sh"
+guest_healthy
+larderd=$(systemctl show -p InvocationID --value larderd.service)
+guest_pulls
+check "the volume joins" until_true 120 mountpoint -q /run/larder/volume
+check "the status is ready" until_true 60 eval '[ "$(status_field .state)" = ready ]'
+check_equal "larderd was not restarted" "$(systemctl show -p InvocationID --value larderd.service)" "$larderd"
+check "the registry answers" curl -sf --max-time 60 -o /dev/null "http://127.0.0.1:3172/v2/library/busybox/manifests/1.36?ns=docker.io"
+run systemctl --failed --no-legend --plain
+check_equal "no failed unit" "$(cat "$T/stdout")" ""
+done_testing

@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# When containerd was started and when the first container had run, in ms since the kernel started.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/vm/guest/lib.sh"
+containerd=$(monotonic containerd.service ExecMainStartTimestampMonotonic)
+container=$(monotonic first-container.service ExecMainExitTimestampMonotonic)
+echo "# measured $((containerd / 1000)) $((container / 1000)) larder-boot $(($(monotonic larder-boot.service ExecMainStartTimestampMonotonic) / 1000))-$(($(monotonic larder-boot.service ExecMainExitTimestampMonotonic) / 1000)) larderd $(($(monotonic larderd.service ExecMainStartTimestampMonotonic) / 1000))-$(($(monotonic larderd.service ActiveEnterTimestampMonotonic) / 1000)) $(systemctl show -p Result --value first-container.service)"
+done_testing

@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# And after a reboot without the ISO it is still 1.10.0, from the volume.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/vm/guest/lib.sh"
+guest_healthy
+guest_one_version
+GREETING="hello from greeter, again" guest_pulls
+done_testing
