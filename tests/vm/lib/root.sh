@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # The base with the project's package installed by apt, as anybody would, and what the scenarios need in /opt/vm. Kept as
 # $vm_dir/root.ext4; made anew when the base or the package changes. larder.target is not enabled yet: that is the test's.
+# VM_REUSE=1: the root that is there is good enough, for work on the tests themselves.
 
 . "$LARDER_SOURCE/tests/vm/lib/base.sh"
 . "$LARDER_SOURCE/tests/lib/deb.sh"
@@ -29,6 +30,7 @@ vm_root_key() { { vm_base_key; deb_key; cat "$LARDER_SOURCE/tests/vm/lib/root.sh
 
 vm_root() {
 	local key new=$vm_dir/root.new
+	[ -z "${VM_REUSE-}" ] || [ ! -e "$vm_dir/root.key" ] || return 0
 	vm_base && build_debs || return
 	key=$(vm_root_key)
 	[ "$(cat "$vm_dir/root.key" 2>/dev/null)" = "$key" ] && return 0
