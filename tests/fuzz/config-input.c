@@ -56,7 +56,7 @@ static void check_config(const struct machine_config *c)
 	config_values_done(&values);
 }
 
-int config_input(const uint8_t *data, size_t size)
+void config_input(const uint8_t *data, size_t size)
 {
 	_cleanup_(machine_config_freep) struct machine_config *c = NULL;
 	_cleanup_diag_ struct diag d = DIAG_INIT;
@@ -66,5 +66,4 @@ int config_input(const uint8_t *data, size_t size)
 		check_error(&d, r, data, size);
 	else
 		check_config(c);
-	return 0;
 }

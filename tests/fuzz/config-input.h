@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /* A machine config: it is loaded and shown, or refused with a place inside it. */
-int config_input(const uint8_t *data, size_t size);
+void config_input(const uint8_t *data, size_t size);
 
 /* A TOML file: what is put into it and taken out again leaves it as it was. */
-int toml_input(const uint8_t *data, size_t size);
+void toml_input(const uint8_t *data, size_t size);
 
 #endif

@@ -1,43 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every input that fuzzing has kept, and every captured machine, through the checks of the fuzz target. */
-#include "unit.h"
+#include "corpus.h"
 
-#include <fcntl.h>
-
-#include "base/io.h"
 #include "fuzz/disks-input.h"
-
-static void replay(const char *below)
-{
-	_cleanup_free_ char *path = path_join(unit_source_dir(), below);
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	unsigned n = 0;
-
-	assert_true(fd >= 0);
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	assert_non_null(dir);
-	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-		_cleanup_free_ char *data = NULL;
-		size_t size;
-		if (e->d_name[0] == '.')
-			continue;
-		assert_int_equal(read_file_at(fd, e->d_name, 1 << 20, &data, &size), 0);
-		disks_input((const uint8_t *)data, size);
-		n++;
-	}
-	assert_true(n > 5);
-}
 
 static void test_corpus(void **state)
 {
 	(void)state;
-	replay("tests/fuzz/corpus/disks");
+	corpus_replay("tests/fuzz/corpus/disks", disks_input);
 }
 
 static void test_machines(void **state)
 {
 	(void)state;
-	replay("tests/machines");
+	corpus_replay("tests/machines", disks_input);
 }
 
 int main(void)
