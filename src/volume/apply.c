@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "block/format.h"
 #include "block/gpt.h"
+#include "block/luks.h"
 #include "volume/skeleton.h"
 #include "volume/uuid.h"
 
@@ -98,23 +99,42 @@ static int announce(struct run *run, uint64_t size)
 	return fd < 0 ? fd : 0;
 }
 
+/* Encrypts the partition first if the config says so; *ret is what the filesystem goes into. */
+static int encrypt(struct run *run, char **ret)
+{
+	const struct encryption_config *config = &run->request->config->encryption;
+	const char *partition = run->result->device;
+
+	if (!config->enabled) {
+		*ret = strdup(run->request->image ? run->request->image : partition);
+		return *ret ? 0 : -ENOMEM;
+	}
+	int r = luks_close(run->diag); /* left open by a run that failed here */
+	if (r == 0)
+		r = luks_format(NULL, partition, NAME_VOLUME, config, run->diag);
+	return r < 0 ? r : luks_open(NULL, partition, NAME_VOLUME, config, ret, run->diag);
+}
+
 /* Formats the partition that is named IMAGECACHE.new, and nothing else. */
 static int format(struct run *run)
 {
 	const bool image = run->request->image;
-	const struct format_target target = {
-		.path = image ? run->request->image : run->result->device,
-		.offset = image ? run->plan->start : 0,
-		.size = run->plan->size,
-	};
 	_cleanup_(skeleton_donep) struct skeleton *skeleton = NULL;
+	_cleanup_free_ char *path = NULL;
 	char uuid[UUID_TEXT_BYTES];
 	int r = uuid_make(run->request->seed, "filesystem", uuid);
 
 	if (r == 0 && image)
 		r = skeleton_make(run->request->epoch, &skeleton, run->diag);
+	if (r == 0)
+		r = encrypt(run, &path);
 	if (r < 0)
 		return r;
+	const struct format_target target = {
+		.path = path,
+		.offset = image ? run->plan->start : 0,
+		.size = run->plan->size,
+	};
 	const struct format_options options = {
 		.label = NAME_VOLUME,
 		.uuid = uuid,
@@ -123,6 +143,22 @@ static int format(struct run *run)
 	};
 	run->result->formatted = true;
 	return format_ext4(&target, &options, run->diag);
+}
+
+/* Before anything is written: could the volume be encrypted as the config says? */
+static int check_encryption(const struct run *run)
+{
+	const struct encryption_config *config = &run->request->config->encryption;
+
+	if (!config->enabled || run->plan->action == VOLUME_USE)
+		return 0;
+	if (run->request->image)
+		return diag_set(
+			run->diag, -EOPNOTSUPP,
+			"%s: the config asks for encryption, and the keys belong to a machine; an image is not encrypted",
+			run->device.path);
+	int r = luks_can_format(NULL, NAME_VOLUME, config, run->diag);
+	return r < 0 ? r : luks_can_open(run->diag);
 }
 
 /* The last look before formatting: is this partition ours, by its name on the disk, at the planned place? */
@@ -213,6 +249,8 @@ int volume_apply(const struct volume_request *request, const struct volume_candi
 	};
 	int r = check_unchanged(&run);
 
+	if (r == 0)
+		r = check_encryption(&run);
 	if (r == 0 && plan->repair) {
 		volume_say(request, "%s: mend the primary GPT from its backup", candidate->path);
 		result->table_written = true;

@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "block/format.h"
+#include "block/luks.h"
 #include "volume/image_grow.h"
 #include "volume/mount.h"
 
@@ -169,6 +170,43 @@ static int fail_mounted(const char *path, bool adopted, int err)
 	return err;
 }
 
+/* Opens an encrypted volume; the result's device is then the mapped one. What is encrypted must agree with the config. */
+static int open_encrypted(const struct volume_request *request, const struct volume_plan *plan,
+			  struct volume_result *result, struct diag *diag)
+{
+	const struct encryption_config *config = &request->config->encryption;
+	_cleanup_close_ int fd = open(result->device, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	_cleanup_free_ char *mapped = NULL;
+	bool encrypted = false;
+
+	if (fd < 0)
+		return diag_set(diag, -errno, "cannot open %s: %s", result->device,
+				strerror(errno));
+	int r = luks_find(fd, &encrypted);
+	if (r < 0)
+		return diag_set(diag, r, "cannot read %s: %s", result->device, strerror(-r));
+	if (encrypted != config->enabled)
+		return diag_set(
+			diag, -EINVAL,
+			encrypted
+				? "%s is encrypted, and the machine config has no key for it"
+				: "%s is not encrypted, and the machine config says that it is; \"larder volume wipe\" makes room for a new one",
+			result->device);
+	if (!encrypted)
+		return 0;
+	fd = close_fd(fd);
+	r = luks_can_open(diag);
+	if (r == 0)
+		r = luks_open(NULL, result->device, NAME_VOLUME, config, &mapped, diag);
+	if (r == 0 && plan->grow_to)
+		r = luks_resize(diag);
+	if (r < 0)
+		return r;
+	free(result->device);
+	result->device = TAKE_PTR(mapped);
+	return 0;
+}
+
 static int bring_up_device(const struct volume_request *request, const struct volume_plan *plan,
 			   struct volume_result *result, struct diag *diag)
 {
@@ -177,7 +215,9 @@ static int bring_up_device(const struct volume_request *request, const struct vo
 
 	if (!path)
 		return -ENOMEM;
-	int r = read_state(result->device, 0, &state, diag);
+	int r = open_encrypted(request, plan, result, diag);
+	if (r == 0)
+		r = read_state(result->device, 0, &state, diag);
 	if (r == 0)
 		r = adopt(result->device, path, &result->adopted, diag);
 	if (r == 0 && !result->adopted) {

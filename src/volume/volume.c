@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "block/blank.h"
+#include "block/luks.h"
 #include "volume/apply.h"
 #include "volume/candidates.h"
 #include "volume/mount.h"
@@ -226,5 +227,8 @@ int volume_stop(const char *run_dir, struct diag *diag)
 {
 	_cleanup_free_ char *path = path_join(run_dir, NAME_RUN_VOLUME);
 
-	return path ? unmount_volume(path, diag) : -ENOMEM;
+	if (!path)
+		return -ENOMEM;
+	int r = unmount_volume(path, diag);
+	return r < 0 ? r : luks_close(diag);
 }

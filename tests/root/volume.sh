@@ -206,6 +206,36 @@ check "and the next run completes it" volume provision --output json
 check_equal "from where it was" "$(field .phase)" ready
 unmount
 
+note "Encryption"
+disk_new 256M
+disk_config "$disk" "minSize: 64MiB" "maxSize: 100MiB"
+cat >>"$config" <<-'YAML'
+	encryption:
+	  provider: luks2
+	  keys:
+	    - {slot: 0, static: {passphrase: secret}}
+YAML
+if [ -e /sys/class/misc/device-mapper ]; then
+	check "an encrypted volume is made and mounted" volume provision --output json
+	check_equal "through device-mapper" "$(field .device)" /dev/mapper/larder-volume
+	check_equal "and what is on the disk is LUKS" "$(blkid -p -s TYPE -o value "${disk}p1")" crypto_LUKS
+	check "stop" larder stop --run-dir "$run_dir"
+	sed -i 's/secret/wrong/' "$config"
+	check_status 1 "a wrong key is refused" volume provision
+	check_output "and said so" "none of the 1 keys"
+else
+	check_status 1 "without device-mapper in the kernel an encrypted volume is refused" volume provision
+	check_output "and said so" "device-mapper"
+	check_equal "and nothing is written" "$(cmp "$disk_file" <(head -c 256M /dev/zero) && echo zero)" zero
+fi
+disk_new 1G
+disk_config "$disk"
+check "a volume that is not encrypted" volume provision
+unmount
+printf 'encryption:\n  provider: luks2\n  keys:\n    - {slot: 0, static: {passphrase: secret}}\n' >>"$config"
+check_status 2 "is not used where the config says that it is" volume provision
+check_output "and said so" "is not encrypted"
+
 note "This machine's own disk"
 # Every disk but loop devices, which may belong to others.
 config=$T/all.yaml

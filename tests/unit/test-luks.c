@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* LUKS2 headers on a file: formatted, opened by each of their keys and by no other. Mapping needs a kernel with dm-crypt. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "block/luks.h"
+
+#define UUID_A "4c4c4544-0042-3510-8051-b4c04f4d3231"
+#define UUID_B "4c4c4544-0042-3510-8051-b4c04f4d3232"
+
+struct machine {
+	char root[32]; /* with a UUID in its /sys */
+	char *image;
+};
+
+static void set_uuid(const struct machine *m, const char *uuid)
+{
+	_cleanup_free_ char *path = path_join(m->root, "sys/class/dmi/id/product_uuid");
+
+	assert_int_equal(mkdir_parents_at(AT_FDCWD, path, 0755), 0);
+	assert_int_equal(write_file_atomic_at(AT_FDCWD, path, uuid, strlen(uuid), 0644), 0);
+}
+
+static int set_up(void **state)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	strcpy(m->root, "/tmp/larder-luks.XXXXXX");
+	assert_non_null(mkdtemp(m->root));
+	m->image = path_join(m->root, "image");
+	_cleanup_close_ int fd = open(m->image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 32 << 20), 0);
+	*state = m;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct machine *m = *state;
+
+	assert_int_equal(remove_tree_at(AT_FDCWD, m->root), 0);
+	free(m->image);
+	free(m);
+	return 0;
+}
+
+static char passphrase[] = "a secret", other[] = "another";
+
+static void test_keys(void **state)
+{
+	const struct machine *m = *state;
+	struct encryption_key keys[] = {
+		{ .slot = 1, .kind = KEY_STATIC, .passphrase = passphrase },
+		{ .slot = 3, .kind = KEY_NODE_ID },
+	};
+	struct encryption_config config = {
+		.enabled = true, .keys = keys, .n_keys = 2, .block_size = 4096
+	};
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	bool found = true;
+
+	_cleanup_close_ int fd = open(m->image, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(luks_find(fd, &found), 0);
+	assert_false(found);
+	set_uuid(m, UUID_A "\n");
+	assert_int_equal(luks_format(m->root, m->image, NAME_VOLUME, &config, &d), 0);
+	assert_int_equal(luks_find(fd, &found), 0);
+	assert_true(found);
+
+	assert_int_equal(luks_check(m->root, m->image, NAME_VOLUME, &config, &d), 0);
+	/* The node's key alone, and not on another node. */
+	config.keys = keys + 1;
+	config.n_keys = 1;
+	assert_int_equal(luks_check(m->root, m->image, NAME_VOLUME, &config, &d), 0);
+	set_uuid(m, UUID_B "\n");
+	assert_int_equal(luks_check(m->root, m->image, NAME_VOLUME, &config, &d), -EPERM);
+	assert_non_null(strstr(d.message, "none of the 1 keys"));
+	/* A wrong passphrase. */
+	keys[0].passphrase = other;
+	config.keys = keys;
+	assert_int_equal(luks_check(m->root, m->image, NAME_VOLUME, &config, &d), -EPERM);
+}
+
+static void test_refusals(void **state)
+{
+	const struct machine *m = *state;
+	static char cipher[] = "rot13", option[] = "go_faster";
+	char *options[] = { option, NULL };
+	struct encryption_key key = { .slot = 0, .kind = KEY_NODE_ID };
+	struct encryption_config config = { .enabled = true, .keys = &key, .n_keys = 1 };
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -ENOENT);
+	assert_non_null(strstr(d.message, "product_uuid"));
+	set_uuid(m, "00000000-0000-0000-0000-000000000000\n");
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EINVAL);
+	key.kind = KEY_TPM;
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EOPNOTSUPP);
+	assert_non_null(strstr(d.message, "systemd-cryptenroll"));
+	key = (struct encryption_key){ .kind = KEY_STATIC, .passphrase = passphrase };
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), 0);
+	config.cipher = cipher;
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EINVAL);
+	assert_non_null(strstr(d.message, "rot13"));
+	config.cipher = NULL;
+	config.options = options;
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EINVAL);
+	assert_non_null(strstr(d.message, "go_faster"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_keys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+	};
+
+	return unit_main(tests);
+}
