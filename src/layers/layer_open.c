@@ -127,17 +127,42 @@ static int open_by_classic_mount(struct layer_handle *h, const char *run_dir, st
 	return r;
 }
 
+/*
+ * id8: eight digits that stand for what is in this file. A file that is written to becomes another one, so that nothing which was
+ * verified in the old one counts for the new one.
+ */
+#define FILE_ID_SIZE 9
+
+static int file_id(const struct layer_handle *h, char ret[static FILE_ID_SIZE])
+{
+	char key[128], hex[DIGEST_STRING_MAX];
+	struct digest digest;
+
+	snprintf(key, sizeof(key), "%llu %llu %lld.%ld", (unsigned long long)h->dev,
+		 (unsigned long long)h->ino, (long long)h->changed.tv_sec, h->changed.tv_nsec);
+	int r = digest_of(DIGEST_SHA256, key, strlen(key), &digest);
+	if (r < 0)
+		return r;
+	digest_format(&digest, hex);
+	snprintf(ret, FILE_ID_SIZE, "%.8s", strchr(hex, ':') + 1);
+	return 0;
+}
+
 static int open_content(struct layer *layer, struct layer_handle *h, const char *run_dir,
 			struct mounted_layers *mounted, struct diag *diag)
 {
 	_cleanup_close_ int file = -1;
+	char id[FILE_ID_SIZE];
 	int r = open_file(layer, h, &file, diag);
 
+	if (r == 0)
+		r = file_id(h, id);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < mounted->n; i++) {
 		struct mounted_layer *m = &mounted->list[i];
-		if (m->dev != h->dev || m->ino != h->ino || m->used)
+		if (m->dev != h->dev || m->ino != h->ino || m->used ||
+		    !text_ends_with(m->point, id))
 			continue;
 		h->dir = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		layer->mount = strdup(m->point);
@@ -187,23 +212,18 @@ int layer_open(struct layer *layer, const char *run_dir, struct mounted_layers *
 	return 0;
 }
 
-/* <name>[-<version>]-<id8>: eight digits that stand for this content in this file. */
+/* <name>[-<version>]-<id8> */
 static int mount_point(const struct layer *layer, const struct layer_handle *h, const char *run_dir,
 		       char **ret)
 {
 	const struct layer_manifest *m = &layer->manifest;
-	char id[DIGEST_STRING_MAX], key[DIGEST_STRING_MAX + 128];
-	struct digest digest;
+	char id[FILE_ID_SIZE];
+	int r = file_id(h, id);
 
-	snprintf(key, sizeof(key), "%s %llu %llu %lld.%ld", digest_format(&layer->id, id),
-		 (unsigned long long)h->dev, (unsigned long long)h->ino,
-		 (long long)h->changed.tv_sec, h->changed.tv_nsec);
-	int r = digest_of(DIGEST_SHA256, key, strlen(key), &digest);
 	if (r < 0)
 		return r;
-	digest_format(&digest, id);
-	if (asprintf(ret, "%s/" NAME_RUN_LAYERS "/%s%s%s-%.8s", run_dir, m->name,
-		     m->version ? "-" : "", m->version ? m->version : "", strchr(id, ':') + 1) < 0)
+	if (asprintf(ret, "%s/" NAME_RUN_LAYERS "/%s%s%s-%s", run_dir, m->name,
+		     m->version ? "-" : "", m->version ? m->version : "", id) < 0)
 		return -ENOMEM;
 	return 0;
 }

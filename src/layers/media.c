@@ -265,8 +265,9 @@ int media_release(const char *run_dir, struct layers_result *result)
 		bool needed = false;
 		for (size_t k = 0; m->mount && k < result->n_layers; k++) {
 			const struct layer *layer = &result->layers[k];
-			needed |= layer->state == LAYER_ACTIVE && layer->path &&
-				  text_starts_with(layer->path, m->mount) &&
+			/* A broken one is not forgotten by taking its medium away. */
+			needed |= (layer->state == LAYER_ACTIVE || layer->state == LAYER_BROKEN) &&
+				  layer->path && text_starts_with(layer->path, m->mount) &&
 				  layer->path[strlen(m->mount)] == '/';
 		}
 		if (!m->mount || needed)

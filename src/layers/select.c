@@ -51,7 +51,10 @@ static int compare_candidates(const struct layer *a, const struct layer *b)
 	if (a->is_signed != b->is_signed)
 		return a->is_signed ? 1 : -1;
 	int order = layer_version_compare(version_of(a), version_of(b));
-	return order ? order : (int)b->origin - (int)a->origin;
+	if (order == 0)
+		order = (int)b->origin - (int)a->origin;
+	/* Any order will do, as long as it does not depend on which medium was plugged in first. */
+	return order ? order : memcmp(&a->id, &b->id, sizeof(a->id));
 }
 
 /* Everything that can be said of one layer by itself; LAYER_ACTIVE stands for "may become active". */
@@ -87,6 +90,20 @@ static int supersede(struct layer *loser, const struct layer *winner)
 			 layer_origin_name(winner->origin));
 }
 
+/* Two of one place that claim to be the same and are not: nobody can have meant that. */
+static int note_impostors(struct layers_result *result, const struct layer *a,
+			  const struct layer *b)
+{
+	if (a->origin != b->origin || digest_equal(&a->id, &b->id) ||
+	    layer_version_compare(version_of(a), version_of(b)) != 0)
+		return 0;
+	return strv_addf(
+		&result->conflicts,
+		"%s and %s are both %s %s and have different content; give one of them another "
+		"version",
+		a->path, b->path, a->manifest.name, version_of(a));
+}
+
 /* One active layer per name; without media, only the machine's own are looked at. */
 static int choose_versions(struct layers_result *result, bool media)
 {
@@ -99,7 +116,10 @@ static int choose_versions(struct layers_result *result, bool media)
 			     (a->origin == LAYER_ON_MEDIUM || b->origin == LAYER_ON_MEDIUM)) ||
 			    strcmp(a->manifest.name, b->manifest.name) != 0)
 				continue;
-			int r = compare_candidates(a, b) > 0 ? supersede(b, a) : supersede(a, b);
+			int r = note_impostors(result, a, b);
+			if (r == 0)
+				r = compare_candidates(a, b) > 0 ? supersede(b, a)
+								 : supersede(a, b);
 			if (r < 0)
 				return r;
 		}
