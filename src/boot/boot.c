@@ -19,6 +19,7 @@
 #include "config/machine_config.h"
 #include "layers/layers.h"
 #include "runtime/runtime.h"
+#include "store/tree.h"
 #include "volume/volume.h"
 
 /* What the steps hand on to each other. */
@@ -125,7 +126,9 @@ static bool awaited_disk(struct pipeline *p, bool have_volume)
 	if (ms == 0 || (have_volume && !p->config->media))
 		return false;
 	if (boot_await(p->options, p->config, have_volume) < 0)
-		report(p, LOG_NOTICE, NULL, "waited %llu ms for a disk or a medium, none came",
+		report(p, LOG_NOTICE, NULL,
+		       have_volume ? "no medium came within %llu ms that could fill the new volume"
+				   : "no disk and no medium came within %llu ms",
 		       (unsigned long long)ms);
 	disk_list_done(&p->disks);
 	return find_disks(p) == 0 && !have_volume;
@@ -157,6 +160,36 @@ static void tell(int level, const char *event, const char *message, void *userda
 	p->options->report(level, event, message);
 }
 
+static int stop_at_first(const char *registry, const char *repository, const char *tag,
+			 const struct digest *digest, void *user)
+{
+	(void)registry, (void)repository, (void)tag, (void)digest, (void)user;
+	return 1;
+}
+
+/* Does the volume's own tree hold any image, as one does that Talos filled? */
+static bool volume_has_images(const struct pipeline *p)
+{
+	_cleanup_free_ char *path = path_join(p->options->run_dir, NAME_RUN_VOLUME);
+	_cleanup_close_ int tree = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return tree >= 0 && tree_walk_manifests(tree, stop_at_first, NULL, NULL) == 1;
+}
+
+/* An empty cache is not ready, however well everything went. */
+static void check_that_something_is_served(struct pipeline *p, const struct layers_result *result)
+{
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+
+	if (result->generation > 0 || volume_has_images(p))
+		return;
+	diag_set(
+		&diag, -ENOENT,
+		"there is no image to serve: no layer is active and the volume holds none; put in a medium "
+		"with a layer, or add one with \"larder layers add\"");
+	problem(p, "layers", NULL, -ENOENT, &diag);
+}
+
 static void activate_layers(struct pipeline *p)
 {
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
@@ -176,6 +209,7 @@ static void activate_layers(struct pipeline *p)
 	STRV_FOREACH (note, result.notes)
 		report(p, LOG_NOTICE, NULL, "%s", *note);
 	(void)status_set_layers(p->status, &result, tell, p);
+	check_that_something_is_served(p, &result);
 }
 
 static void configure_runtimes(struct pipeline *p)
@@ -234,6 +268,15 @@ static int run_pipeline(struct pipeline *p, struct diag *diag)
 	return 0;
 }
 
+/* With an invalid config nothing was touched: what an earlier boot did is still up, and stays in the status. */
+static void keep_earlier_parts(struct pipeline *p)
+{
+	json_auto_t *earlier = NULL;
+
+	if (status_read(p->options->run_dir, &earlier, NULL) == 0)
+		(void)json_object_update_missing(p->status, earlier);
+}
+
 int boot_run(const struct boot_options *options, json_t **ret_status, struct diag *diag)
 {
 	_cleanup_(pipeline_done) struct pipeline p = { .options = options };
@@ -244,6 +287,8 @@ int boot_run(const struct boot_options *options, json_t **ret_status, struct dia
 	if (!p.status)
 		return -ENOMEM;
 	int r = run_pipeline(&p, diag);
+	if (r < 0)
+		keep_earlier_parts(&p);
 	int64_t ms = elapsed_ms(&p);
 	(void)status_set(p.status, "duration_ms", json_integer(ms));
 	/* What failed first is what the caller hears of. */

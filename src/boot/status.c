@@ -99,9 +99,10 @@ int status_read(const char *run_dir, json_t **ret, struct diag *diag)
 		return diag_set(diag, -ENOMEM, "out of memory");
 	int r = read_file_at(AT_FDCWD, path, STATUS_BYTES_MAX, &text, &size);
 	if (r == -ENOENT)
-		return diag_set(diag, r,
-				"there is no %s: larder boot has not run since the machine started",
-				path);
+		return diag_set(
+			diag, r,
+			"there is no %s: larder boot has not run, or larder stop took everything down",
+			path);
 	if (r < 0)
 		return diag_set(diag, r, "cannot read %s: %s", path, strerror(-r));
 	status = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);

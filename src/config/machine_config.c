@@ -100,6 +100,15 @@ static int finish(struct machine_config *c, struct diag *diag)
 	return 0;
 }
 
+/* A mistyped root has no config either, which would pass for a machine that has none. */
+static int check_root(const char *root, struct diag *diag)
+{
+	if (!root || access(root, F_OK) == 0)
+		return 0;
+	return diag_set(diag, -EINVAL, "there is no directory %s to read the machine config from",
+			root);
+}
+
 int machine_config_load(const struct config_sources *sources, struct machine_config **ret,
 			struct diag *diag)
 {
@@ -107,7 +116,9 @@ int machine_config_load(const struct config_sources *sources, struct machine_con
 
 	if (!c)
 		return -ENOMEM;
-	int r = read_documents(sources, c->private_, diag);
+	int r = check_root(sources->root, diag);
+	if (r == 0)
+		r = read_documents(sources, c->private_, diag);
 	if (r == 0)
 		r = finish(c, diag);
 	if (r == 0)

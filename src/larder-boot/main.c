@@ -57,6 +57,11 @@ static int parse_arguments(struct arguments *a, int argc, char *argv[])
 			a->boot.config_root = optarg;
 			break;
 		case 'r':
+			if (*optarg != '/' || optarg[strspn(optarg, "/")] == '\0') {
+				log_error("--run-dir is an absolute path below /, not \"%s\"",
+					  optarg);
+				return EXIT_USAGE + 1;
+			}
 			a->boot.run_dir = optarg;
 			break;
 		case 'c':

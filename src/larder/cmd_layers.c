@@ -202,7 +202,7 @@ static int run_sync(struct context *context, const struct command *self, int arg
 		r = layers_sync(&s.request, &s.result, &s.diag);
 	progress_end(&s.progress);
 	if (s.result.n_layers)
-		update_status(context, &s.result);
+		update_status(context, &s.result, r < 0 ? diag_text(&s.diag) : NULL);
 	if (r < 0) {
 		/* What was done all the same: as values where they were asked for, as words always. */
 		if (context->output != OUTPUT_TABLE && s.result.n_layers)
@@ -245,7 +245,7 @@ static int run_add(struct context *context, const struct command *self, int argc
 		r = layers_add_files(&s.request, argv + optind, &s.result, &s.diag);
 	progress_end(&s.progress);
 	if (s.result.n_layers)
-		update_status(context, &s.result);
+		update_status(context, &s.result, NULL);
 	if (r == 0 && context->output != OUTPUT_TABLE)
 		return print_result(context, &s.result);
 	print_notes(&s.result);

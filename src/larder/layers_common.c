@@ -30,13 +30,16 @@ int parse_simple_arguments(struct context *context, const struct command *self, 
 	return -1;
 }
 
-void update_status(const struct context *context, const struct layers_result *result)
+void update_status(const struct context *context, const struct layers_result *result,
+		   const char *problem)
 {
 	json_t *status = NULL;
 
 	if (status_read(context->run_dir, &status, NULL) < 0)
 		return;
 	(void)status_set_layers(status, result, NULL, NULL);
+	if (problem)
+		(void)status_add_problem(status, "layers", problem);
 	(void)status_write(status, context->run_dir, NULL);
 	json_decref(status);
 }

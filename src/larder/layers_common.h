@@ -14,8 +14,9 @@ struct layers_request layers_request_for(const struct context *context,
 int parse_simple_arguments(struct context *context, const struct command *self, int argc,
 			   char *argv[], int max_arguments);
 
-/* Brings the parts of RUN/status.json that follow from the result up to date, if there is one. */
-void update_status(const struct context *context, const struct layers_result *result);
+/* Brings the parts of RUN/status.json that follow from the result up to date, if there is one. problem: what failed, in words; NULL. */
+void update_status(const struct context *context, const struct layers_result *result,
+		   const char *problem);
 
 /*
  * Under systemd, mounts belong into the namespace of PID 1: a mount made in another one would not be seen by larderd and

@@ -82,7 +82,8 @@ static void print_options(const struct command_option *options)
 static void print_help(const struct command *self)
 {
 	if (self) {
-		printf("larder %s %s\n\n%s.\n", self->name, self->synopsis, self->summary);
+		printf("larder %s%s%s\n\n%s.\n", self->name, *self->synopsis ? " " : "",
+		       self->synopsis, self->summary);
 		if (self->options) {
 			printf("\nOptions:\n");
 			print_options(self->options);
@@ -121,6 +122,11 @@ static int carry_out_common(struct context *context, const struct command *self,
 		context->config_root = optarg;
 		return 0;
 	case OPT_RUN_DIR:
+		if (*optarg != '/' || optarg[strspn(optarg, "/")] == '\0') {
+			command_usage(self, "--run-dir is an absolute path below /, not \"%s\"",
+				      optarg);
+			return COMMAND_USAGE;
+		}
 		free(context->run_dir);
 		context->run_dir = strdup(optarg);
 		return context->run_dir ? 0 : -ENOMEM;
@@ -236,8 +242,25 @@ static const struct command *find_command(char *const argv[], int *ret_words)
 	return found;
 }
 
+/* "volume" alone: the commands that begin with it. Returns how many there are. */
+static unsigned print_family(FILE *f, const char *word)
+{
+	size_t length = strlen(word);
+	unsigned n = 0;
+
+	for (const struct command *const *c = all_commands; *c; c++)
+		if (strncmp((*c)->name, word, length) == 0 && (*c)->name[length] == ' ' && ++n)
+			fprintf(f, "  %-20s %s\n", (*c)->name, (*c)->summary);
+	return n;
+}
+
 static int unknown_command(char *const argv[])
 {
+	if (argv[1] && strcmp(argv[1], "--help") == 0 && print_family(stdout, argv[0]) > 0)
+		return EXIT_DONE;
+	if (!argv[1] && print_family(stderr, argv[0]) > 0)
+		return EXIT_USAGE;
+
 	const char *names[128];
 	size_t n = 0;
 	_cleanup_free_ char *two = NULL;
@@ -283,6 +306,8 @@ int main(int argc, char *argv[])
 	struct context context = { 0 };
 
 	log_open("larder");
+	if (argc > 0)
+		argv[0] = (char *)"larder"; /* in getopt(3)'s messages */
 	int status = run(&context, argc, argv);
 	strv_free(context.config_files);
 	free(context.run_dir);
