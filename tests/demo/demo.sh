@@ -50,6 +50,7 @@ disk_size=$(unique_size 2)
 truncate -s $disk_size "$work/disk.img"
 disk=$(losetup --find --show "$work/disk.img")
 loops+=("$disk")
+disk_forget "$disk" # partitions that an earlier user of the loop device left
 machine_config $disk_size $medium_size >"$M/etc/larder/machine.yaml"
 quote <"$M/etc/larder/machine.yaml"
 say "The disk is $disk, all zero. On port 2005 a listener accepts, counts and closes."
@@ -65,6 +66,7 @@ before=$(table_bytes "$disk")
 disk_detach "$disk" # a reboot forgets partitions, too
 disk=$(losetup --find --show "$work/disk.img")
 loops+=("$disk")
+disk_forget "$disk" # partitions that an earlier user of the loop device left
 say "The same disk, new namespaces, an empty container runtime, no medium."
 
 title "7. larder boot, from the volume alone"

@@ -6,6 +6,7 @@
 # disk_attach FILE [losetup options]: sets $disk, the device; it goes when the test ends.
 disk_attach() {
 	disk=$(losetup --find --show "$@") || { fail "a loop device can be attached"; done_testing; }
+	disk_forget "$disk" # what an earlier user of the device left
 	cleanup disk_detach "$disk"
 }
 disk_forget() { # DEVICE: the kernel forgets its partitions
