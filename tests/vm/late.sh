@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Disks that appear five seconds late: with nothing else to serve, larder-boot waits for them; with a built-in layer it does not, and the
-# volume joins later. Two disks match: the first is taken, the other left alone. The first has a table that is not in order of
+# volume joins later, and so does a trusted medium, whose layer is copied. Two disks match: the first is taken, the other left alone. The first has a table that is not in order of
 # its sectors.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
@@ -9,6 +9,8 @@
 vm_begin
 cache_images
 cache_layer main 1.0.0 "$T/layers/000-main-1.0.0.sqsh"
+cache_layer extra 1.0.0 "$T/iso/larder/010-extra-1.0.0.sqsh"
+check "an ISO is made" cache_iso LARDER_LATE "$T/iso" "$T/larder.iso"
 
 # Partition 1 lies behind 14 and 15, as in a cloud image; each is full of something.
 disordered() { # IMAGE
@@ -27,12 +29,14 @@ disordered() { # IMAGE
 contents() { # IMAGE: of all three
 	{ dd if="$1" bs=1M skip=1 count=20; dd if="$1" bs=1M skip=200 count=16; } 2>/dev/null | sha256sum
 }
-plugged() { # SCENARIO REGEX
-	local watcher
-	"$LARDER_SOURCE/tests/vm/lib/plug" "$V/qmp" "$V/console.$((vm_boots + 1))" "$2" 5 a=CACHE-A b=CACHE-B >"$T/plug" 2>&1 &
+plugged() { # SCENARIO REGEX DRIVE=SERIAL…
+	local watcher scenario=$1 moment=$2
+	shift 2
+	"$LARDER_SOURCE/tests/vm/lib/plug" "$V/qmp" "$V/console.$((vm_boots + 1))" "$moment" 5 "$@" >"$T/plug" 2>&1 &
 	watcher=$!
 	cleanup kill "$watcher"
-	vm_boot "$1" -qmp "unix:$V/qmp,server=on,wait=off" -drive "if=none,id=a,file=$T/a.img,format=raw" -drive "if=none,id=b,file=$T/b.img,format=raw"
+	vm_boot "$scenario" -qmp "unix:$V/qmp,server=on,wait=off" -drive "if=none,id=a,file=$T/a.img,format=raw" \
+		-drive "if=none,id=b,file=$T/b.img,format=raw" -drive "if=none,id=c,file=$T/larder.iso,format=raw,readonly=on"
 	kill "$watcher" 2>/dev/null
 	check_equal "the disks were plugged in" "$(cat "$T/plug")" ""
 }
@@ -49,7 +53,7 @@ before=$(contents "$T/a.img")
 vm_machine late
 vm_enable
 cache_config 'disk.serial.startsWith("CACHE") && !disk.readonly' | sed 's/maxSize: 1GiB/&\n  waitTimeout: 60s/' | cache_machine
-plugged waited 'Starting larder-boot.service'
+plugged waited 'Starting larder-boot.service' a=CACHE-A b=CACHE-B
 verify_disks "$before"
 
 rm "$T"/[ab].img
@@ -59,7 +63,8 @@ before=$(contents "$T/a.img")
 vm_open
 mkdir -p "$V/root/var/lib/larder/layers"
 cp "$T/layers/000-main-1.0.0.sqsh" "$V/root/var/lib/larder/layers/"
+cache_config 'disk.serial.startsWith("CACHE") && !disk.readonly' 'volume.label == "LARDER_LATE"' | cache_machine
 vm_close
-plugged joined 'Starting vm-agent.service'
+plugged joined 'Starting vm-agent.service' a=CACHE-A b=CACHE-B c=MEDIUM
 verify_disks "$before"
 done_testing

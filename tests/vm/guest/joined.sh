@@ -8,6 +8,10 @@ larderd=$(systemctl show -p InvocationID --value larderd.service)
 guest_pulls
 check "the volume joins" until_true 120 mountpoint -q /run/larder/volume
 check "the status is ready" until_true 60 eval '[ "$(status_field .state)" = ready ]'
+check "the layer of the medium is copied" until_true 120 test -s /run/larder/volume/layers/010-extra-1.0.0.sqsh
+check "and active from there" until_true 60 eval 'larder layers | grep -q "active.*extra.*1.0.0.*/run/larder/volume/"'
+run larder layers
+note "$(cat "$T/out")"
 check_equal "larderd was not restarted" "$(systemctl show -p InvocationID --value larderd.service)" "$larderd"
 check "the registry answers" curl -sf --max-time 60 -o /dev/null "http://127.0.0.1:3172/v2/library/busybox/manifests/1.36?ns=docker.io"
 run systemctl --failed --no-legend --plain
