@@ -51,6 +51,11 @@ mapfile -t cdrom < <(vm_cdrom "$T/small.iso")
 vm_boot whole -blockdev "driver=file,node-name=disk,filename=$T/recorded.img" -blockdev "driver=file,node-name=log,filename=$T/log" \
 	-blockdev driver=blklogwrites,node-name=recorded,file=disk,log=log -device virtio-blk-pci,drive=recorded,serial=CACHE "${cdrom[@]}"
 
+# The programs as they are now: a build in between must not disturb the states.
+mkdir "$T/bin"
+cp "$(command -v larder)" "$(command -v larder-boot)" "$T/bin/"
+PATH=$T/bin:$PATH
+
 # What every state must hold, checked here by the same programs, in namespaces of its own.
 cat >"$T/state.sh" <<'INSIDE'
 #!/bin/bash
@@ -84,7 +89,7 @@ check "every crash state boots, complete or with a reason, and nothing served is
 	"$LARDER_SOURCE/tests/vm/lib/crash-states" "$T/log" 160 160 "$T/start.img" "$T/crash.img" \
 	unshare --mount --propagation private bash "$T/state.sh"
 note "$(tail -1 "$T/stdout")" "volume not ready in $(wc -l <"$REASONS") states"
-note "$(cut -d: -f2 <"$STATES" | sort | uniq -c)"
+note "$(cut -d: -f2 <"$STATES" | sort | uniq -c)" "$(sed 's/.*"message"://; s,/dev/loop[0-9]*,DISK,g' "$REASONS" | sort | uniq -c)"
 check "over 300 states were looked at" test "$(wc -l <"$STATES")" -ge 300
 check "some of them had no layer yet, some had it" eval 'grep -q " 0 layers" "$STATES" && grep -q " 1 layers" "$STATES"'
 check "the last one is complete" grep -q "ready, 1 layers" <(tail -1 "$STATES")
