@@ -286,6 +286,8 @@ int boot_run(const struct boot_options *options, json_t **ret_status, struct dia
 	p.status = status_new();
 	if (!p.status)
 		return -ENOMEM;
+	/* From here on udev's rule starts another look at what appears; that it cannot be made is said when it is needed. */
+	(void)mkdir_all_at(AT_FDCWD, options->run_dir, 0755);
 	int r = run_pipeline(&p, diag);
 	if (r < 0)
 		keep_earlier_parts(&p);

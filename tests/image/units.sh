@@ -43,11 +43,12 @@ printf '[Unit]\nAfter=kubelet.service\n' >"$machine/etc/systemd/system/larder.so
 run verify multi-user.target
 check_output "a cycle would be found" 'cycle'
 
-for unit in larder-boot larderd; do
-	file=$units/$unit.service
-	for runtime in $runtimes; do
-		check "$unit is ordered before $runtime" grep -qE "^Before=.*\\b$runtime\\.service" "$file"
-	done
+for runtime in $runtimes; do
+	check "larder-boot is ordered before $runtime" grep -qE "^Before=.*\\b$runtime\\.service" "$units/larder-boot.service"
+done
+check "larder.socket is bound before sysinit.target, and so before them" grep -qE "^Before=.*\\bsysinit\\.target" "$units/larder.socket"
+for unit in larder-boot.service larderd.service larder.socket larder.target; do
+	file=$units/$unit
 	run grep -hE '^(Wants|Requires|BindsTo|Requisite|Upholds)=' "$file"
 	check_no_output "$unit pulls in no runtime" '(containerd|crio|docker|podman|k3s|rke2|kubelet)'
 done

@@ -40,10 +40,11 @@ vm_boot again "${disk[@]}"
 shutdown_clean again
 check_equal "the partition table is as it was" "$(sfdisk --dump "$T/cache.img" 2>/dev/null)" "$table"
 
-# An upgrade: the next ISO brings another version of the layer, in which one tag points to another image.
-rm -rf "$T/images/greeter" "$T/iso"
-digest=$(make_image "$T/images/greeter" 2.0 "hello from greeter, again" amd64 arm64)
-sed -i "s,^\(ghcr.io/acme/greeter:2.0\) .*,\1 $digest," "$T/images/expected"
+# An upgrade: the next ISO brings another version of the layer, with a newer image instead of one. (A medium may not replace a tag.)
+digest=$(make_image "$T/images/greeter-2.1" 2.1 "hello from greeter, again" amd64 arm64)
+sed -i "s,^ghcr.io/acme/greeter:2.0=.*,ghcr.io/acme/greeter:2.1=oci:$T/images/greeter-2.1:2.1," "$T/images/list"
+sed -i "s,^ghcr.io/acme/greeter:2.0 .*,ghcr.io/acme/greeter:2.1 $digest," "$T/images/expected"
+rm -rf "$T/iso"
 cache_layer main 1.10.0 "$T/iso/larder/000-main-1.10.0.sqsh"
 check "the next ISO is made" cache_iso LARDER_2 "$T/iso" "$T/larder2.iso"
 mapfile -t cdrom < <(vm_cdrom "$T/larder2.iso")

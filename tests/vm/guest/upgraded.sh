@@ -5,5 +5,5 @@
 . "$LARDER_SOURCE/tests/vm/guest/lib.sh"
 guest_healthy
 guest_one_version
-GREETING="hello from greeter, again" guest_pulls
+GREETER=2.1 GREETING="hello from greeter, again" guest_pulls
 done_testing
