@@ -117,7 +117,8 @@ bool time_subtract(struct cel_eval *e, const struct cel_value *a, const struct c
 static bool civil(struct cel_eval *e, const struct cel_value *args, size_t n,
 		  struct civil *ret_civil, struct cel_value *ret)
 {
-	int64_t offset = 0;
+	/* Without a zone: the one that it was written with, as the reference evaluator has it. */
+	int64_t offset = args[0].kind == CEL_TIMESTAMP ? args[0].zone * 60 : 0;
 
 	if (args[0].kind != CEL_TIMESTAMP || (n > 1 && args[1].kind != CEL_STRING)) {
 		cel_fail(e, ret, CEL_E_NO_OVERLOAD);

@@ -140,6 +140,10 @@ static struct node *make_fold(struct parser *p, struct node *call, const char *m
 				    "%s() wants a plain name for the element first: "
 				    "list.%s(x, … x …)",
 				    macro, macro);
+	if (name_is(variable->name, "__result__") || name_is(variable->name, "@result"))
+		return parser_error(
+			p, variable->at,
+			"this name is the language's own; give the element another one");
 	*f = (struct fold){ .range = args[0], .iter = variable->name, .macro = macro };
 	if (macro[0] == 'a')
 		make_all(p, f, call->at, args);

@@ -174,7 +174,8 @@ static OWN_FRAME struct node *parse_name(struct parser *p)
 	if (!n)
 		return NULL;
 	n->name = name;
-	if (dot) {
+	/* Functions are global anyway; but .has() is no macro, and so nothing at all. */
+	if (dot && (p->token.kind != TOKEN_LPAREN || name_is(name, "has"))) {
 		char *absolute = arena_alloc(&p->program->arena, word.length + 1);
 		if (!absolute)
 			return parser_out_of_memory(p);

@@ -11,7 +11,8 @@
 struct parser {
 	struct cel_program *program;
 	struct lexer lexer;
-	struct token token; /* the one to look at */
+	struct token token;  /* the one to look at */
+	struct token before; /* the one before it, for messages */
 	struct diag *diag;
 	int error;			  /* of what went wrong first; 0: nothing */
 	unsigned exprs, relations, calcs; /* how deep these rules are nested now */

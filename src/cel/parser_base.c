@@ -32,6 +32,7 @@ struct node *parser_out_of_memory(struct parser *p)
 
 void parser_advance(struct parser *p)
 {
+	p->before = p->token;
 	p->token = lexer_next(&p->lexer);
 }
 
@@ -43,16 +44,37 @@ bool parser_accept(struct parser *p, enum token_kind kind)
 	return true;
 }
 
+static bool is_word(const struct parser *p, const struct token *t, const char *word)
+{
+	return t->length == strlen(word) && memcmp(p->program->text + t->at, word, t->length) == 0;
+}
+
 static bool token_is(const struct parser *p, const char *word)
 {
-	return p->token.length == strlen(word) &&
-	       memcmp(p->program->text + p->token.at, word, p->token.length) == 0;
+	return is_word(p, &p->token, word);
+}
+
+/* "10GB", the commonest mistake of all: the number before the unit, in *ret_digits of its characters. */
+static bool is_size_without_product(const struct parser *p, uint32_t *ret_digits)
+{
+	static const char *const units[] = { "kB",  "KB",  "MB",  "GB",	 "TB",	"PB", "EB",
+					     "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	const struct token *b = &p->before;
+
+	if (p->token.kind != TOKEN_IDENT || (b->kind != TOKEN_INT && b->kind != TOKEN_UINT))
+		return false;
+	*ret_digits = b->length - (b->kind == TOKEN_UINT);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (token_is(p, units[i]))
+			return true;
+	return false;
 }
 
 /* The token that is there fits nowhere; expected may be NULL. */
 struct node *parser_unexpected(struct parser *p, const char *expected)
 {
 	const struct token *t = &p->token;
+	uint32_t digits;
 
 	if (t->kind == TOKEN_ERROR)
 		return parser_error(p, t->at, "%s", t->problem);
@@ -65,7 +87,11 @@ struct node *parser_unexpected(struct parser *p, const char *expected)
 		return parser_error(p, t->at, "\"and\" is written && here");
 	if (token_is(p, "or") || token_is(p, "OR"))
 		return parser_error(p, t->at, "\"or\" is written || here");
-	if (token_is(p, "not"))
+	if (is_size_without_product(p, &digits))
+		return parser_error(p, t->at, "a size is a product here: write %.*su * %.*s",
+				    (int)digits, p->program->text + p->before.at, (int)t->length,
+				    p->program->text + t->at);
+	if (token_is(p, "not") || (p->before.kind == TOKEN_IDENT && is_word(p, &p->before, "not")))
 		return parser_error(p, t->at, "\"not\" is written ! here, before what it negates");
 	return parser_error(p, t->at, "\"%.*s\" does not fit here%s%s",
 			    (int)(t->length > 40 ? 40 : t->length), p->program->text + t->at,
