@@ -17,8 +17,16 @@
 : "${VM_DEADLINE:=420}"
 vm_boots=0
 
-vm_begin() {
+# The test starts over in a mount namespace of its own: nobody who makes one meanwhile must inherit, and keep, a mounted root of ours.
+vm_private() {
 	requires_root
+	[ -z "${VM_PRIVATE-}" ] || return 0
+	rm -rf "$T"
+	VM_PRIVATE=1 exec unshare --mount --propagation private bash "$0"
+}
+
+vm_begin() {
+	vm_private
 	requires qemu-system-x86_64 mmdebstrap mkfs.ext4 dpkg-buildpackage xorriso losetup
 	mkdir -p "$vm_dir"
 	exec 7>"$vm_dir/.lock" && flock 7
