@@ -22,6 +22,8 @@
 #define NAME_LAYER_SUFFIX	".sqsh"
 #define NAME_LAYER_SUM_SUFFIX	".sha256"
 #define NAME_LAYER_SIG_SUFFIX	".sig"
+#define NAME_LAYER_TREE_SUFFIX	".verity"   /* dm-verity's hash tree */
+#define NAME_LAYER_ROOT_SUFFIX	".roothash" /* of that tree, in hex */
 #define NAME_LAYER_MANIFEST_DIR "larder/layers"
 #define NAME_MEDIUM_LAYER_DIR	"larder" /* where layers lie on a medium */
 

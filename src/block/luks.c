@@ -2,15 +2,14 @@
 #include "block/luks.h"
 
 #include <ctype.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <libcryptsetup.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "block/cryptsetup.h"
 
-#define LIBRARY		 "libcryptsetup.so.12"
 #define MAPPER_PATH	 "/dev/mapper/" LUKS_MAPPER_NAME
 #define PRODUCT_UUID	 "/sys/class/dmi/id/product_uuid"
 #define DEFAULT_CIPHER	 "aes-xts-plain64"
@@ -20,7 +19,6 @@
 
 /* The functions that are used, by their own types. */
 struct library {
-	void *handle;
 	__typeof__(crypt_init) *init;
 	__typeof__(crypt_init_by_name) *init_by_name;
 	__typeof__(crypt_free) *free;
@@ -59,10 +57,7 @@ static void keep_words(int level, const char *message, void *user)
 
 static int load_library(struct library *lib, struct diag *diag)
 {
-	const struct {
-		const char *name;
-		void **to;
-	} symbols[] = {
+	const struct cryptsetup_symbol symbols[] = {
 		{ "crypt_init", (void **)&lib->init },
 		{ "crypt_init_by_name", (void **)&lib->init_by_name },
 		{ "crypt_free", (void **)&lib->free },
@@ -76,19 +71,7 @@ static int load_library(struct library *lib, struct diag *diag)
 		{ "crypt_set_log_callback", (void **)&lib->set_log },
 	};
 
-	lib->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_NODELETE);
-	if (!lib->handle)
-		return diag_set(
-			diag, -EOPNOTSUPP,
-			"encryption needs %s, which is not installed (Debian: libcryptsetup12): %s",
-			LIBRARY, dlerror());
-	for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
-		*symbols[i].to = dlsym(lib->handle, symbols[i].name);
-		if (!*symbols[i].to)
-			return diag_set(diag, -EOPNOTSUPP, "%s has no %s", LIBRARY,
-					symbols[i].name);
-	}
-	return 0;
+	return cryptsetup_load(symbols, ARRAY_SIZE(symbols), "encryption", diag);
 }
 
 static int failed(const struct session *s, int r, const char *path, const char *what,
@@ -175,14 +158,6 @@ static int add_key(struct session *s, const char *root, const char *path, const 
 	return r < 0 ? failed(s, r, path, "store a key", diag) : 0;
 }
 
-/* Opening the control node loads the kernel's module where there is one; a node alone proves nothing. */
-static bool has_device_mapper(void)
-{
-	_cleanup_close_ int fd = open("/dev/mapper/control", O_RDONLY | O_CLOEXEC);
-
-	return fd >= 0 || access("/sys/class/misc/device-mapper", F_OK) == 0;
-}
-
 /* "aes-xts-plain64" → "aes", "xts-plain64" */
 static int split_cipher(const char *text, char cipher[static CIPHER_MAX], const char **ret_mode)
 {
@@ -243,7 +218,7 @@ int luks_can_format(const char *root, const char *label, const struct encryption
 
 int luks_can_open(struct diag *diag)
 {
-	if (has_device_mapper())
+	if (device_mapper_is_there())
 		return 0;
 	return diag_set(
 		diag, -EOPNOTSUPP,

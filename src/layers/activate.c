@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "block/verity.h"
 #include "layers/find.h"
 #include "layers/generation.h"
 #include "layers/layer_open.h"
@@ -68,13 +69,16 @@ static int open_all(const struct layers_request *request, struct layers_result *
 	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
 		_cleanup_diag_ struct diag why = DIAG_INIT;
 		struct layer *layer = &result->layers[i];
-		int e = layer_open(layer, request->run_dir, mounted, &why);
+		int e = layer_open(layer, request->run_dir, &request->config->layers, mounted,
+				   &why);
 		if (e == -ENOMEM)
 			return e;
 		if (e < 0) {
 			layer_close(layer);
 			r = mark_broken(layer, e, &why);
 		}
+		if (r == 0 && layer->note)
+			r = strv_addf(&result->notes, "%s: %s", layer->path, layer->note);
 	}
 	return r;
 }
@@ -149,6 +153,7 @@ static void clean_up(const struct layers_request *request, struct layers_result 
 		if (!needed)
 			(void)unmount(mounted->list[i].point);
 	}
+	verity_clean();
 	for (size_t i = 0; i < result->n_layers; i++) {
 		struct layer *layer = &result->layers[i];
 		if (layer->state == LAYER_ACTIVE || layer->tree)

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "block/mounts.h"
 #include "layers/layer_check.h"
+#include "layers/layer_verity.h"
 #include "layers/mount_api.h"
 #include "layers/superblock.h"
 #include "layers/tree_describe.h"
@@ -19,12 +20,40 @@
 #define FSTYPE	   "squashfs"
 #define PROBE_NAME ".probe"
 
+static void mounted_layer_done(struct mounted_layer *m)
+{
+	free(m->point);
+	free(m->verity);
+}
+
 void mounted_layers_done(struct mounted_layers *m)
 {
 	for (size_t i = 0; i < m->n; i++)
-		free(m->list[i].point);
+		mounted_layer_done(&m->list[i]);
 	free(m->list);
 	*m = (struct mounted_layers){ 0 };
+}
+
+/* -ENOENT: it is no layer of ours. */
+static int describe_mounted(const struct mount_entry *e, struct mounted_layer *ret)
+{
+	dev_t device = makedev(e->major, e->minor);
+	struct mounted_layer m = { 0 };
+	char name[VERITY_NAME_MAX];
+
+	if (verity_name_of(device, name) == 0)
+		m.verity = strdup(name);
+	else if (loop_backing(device, &m.dev, &m.ino) < 0)
+		return -ENOENT;
+	else
+		*name = '\0';
+	m.point = strdup(e->point);
+	if (!m.point || (*name && !m.verity)) {
+		mounted_layer_done(&m);
+		return -ENOMEM;
+	}
+	*ret = m;
+	return 0;
 }
 
 int mounted_layers_read(const char *run_dir, struct mounted_layers *ret)
@@ -41,17 +70,15 @@ int mounted_layers_read(const char *run_dir, struct mounted_layers *ret)
 		return -ENOMEM;
 	for (size_t i = 0; i < mounts.n_entries; i++) {
 		const struct mount_entry *e = &mounts.entries[i];
-		struct mounted_layer *one = &m.list[m.n];
 		if (!text_starts_with(e->point, prefix) || strcmp(e->fstype, FSTYPE) != 0 ||
-		    text_ends_with(e->point, "/" PROBE_NAME) ||
-		    loop_backing(makedev(e->major, e->minor), &one->dev, &one->ino) < 0)
+		    text_ends_with(e->point, "/" PROBE_NAME))
 			continue;
-		one->point = strdup(e->point);
-		if (!one->point) {
+		r = describe_mounted(e, &m.list[m.n]);
+		if (r == -ENOMEM) {
 			mounted_layers_done(&m);
-			return -ENOMEM;
+			return r;
 		}
-		m.n++;
+		m.n += r == 0;
 	}
 	*ret = m;
 	return 0;
@@ -128,52 +155,146 @@ static int open_by_classic_mount(struct layer_handle *h, const char *run_dir, st
 }
 
 /*
- * id8: eight digits that stand for what is in this file. A file that is written to becomes another one, so that nothing which was
- * verified in the old one counts for the new one.
+ * The id stands for what is in this file, and for the root hash that proves it; its first eight digits end the name of the mount
+ * point. A file that is written to becomes another one, so that nothing which was verified in the old one counts for the new one.
  */
-#define FILE_ID_SIZE 9
+#define ID_SHOWN 8
 
-static int file_id(const struct layer_handle *h, char ret[static FILE_ID_SIZE])
+static int set_id(struct layer_handle *h, const char *root_hash)
 {
-	char key[128], hex[DIGEST_STRING_MAX];
+	char key[128 + VERITY_ROOT_TEXT_MAX], hex[DIGEST_STRING_MAX];
 	struct digest digest;
 
-	snprintf(key, sizeof(key), "%llu %llu %lld.%ld", (unsigned long long)h->dev,
-		 (unsigned long long)h->ino, (long long)h->changed.tv_sec, h->changed.tv_nsec);
+	snprintf(key, sizeof(key), "%llu %llu %lld.%ld%s%s", (unsigned long long)h->dev,
+		 (unsigned long long)h->ino, (long long)h->changed.tv_sec, h->changed.tv_nsec,
+		 *root_hash ? " " : "", root_hash);
 	int r = digest_of(DIGEST_SHA256, key, strlen(key), &digest);
 	if (r < 0)
 		return r;
 	digest_format(&digest, hex);
-	snprintf(ret, FILE_ID_SIZE, "%.8s", strchr(hex, ':') + 1);
+	snprintf(h->id, sizeof(h->id), "%.*s", (int)sizeof(h->id) - 1, strchr(hex, ':') + 1);
 	return 0;
 }
 
-static int open_content(struct layer *layer, struct layer_handle *h, const char *run_dir,
-			struct mounted_layers *mounted, struct diag *diag)
+static void verity_name(const struct layer_handle *h, char ret[static VERITY_NAME_MAX])
 {
-	_cleanup_close_ int file = -1;
-	char id[FILE_ID_SIZE];
-	int r = open_file(layer, h, &file, diag);
+	snprintf(ret, VERITY_NAME_MAX, VERITY_NAME_PREFIX "%s", h->id);
+}
 
-	if (r == 0)
-		r = file_id(h, id);
-	if (r < 0)
-		return r;
+static bool is_mount_of(const struct mounted_layer *m, const struct layer_handle *h,
+			const char *verity)
+{
+	char id[ID_SHOWN + 1] = { 0 };
+
+	memcpy(id, h->id, ID_SHOWN);
+	if (m->used || !text_ends_with(m->point, id))
+		return false;
+	return *verity ? m->verity && strcmp(m->verity, verity) == 0
+		       : !m->verity && m->dev == h->dev && m->ino == h->ino;
+}
+
+/* -ENOENT: it is not mounted yet. */
+static int adopt(struct layer *layer, struct layer_handle *h, struct mounted_layers *mounted,
+		 const char *verity)
+{
 	for (size_t i = 0; i < mounted->n; i++) {
 		struct mounted_layer *m = &mounted->list[i];
-		if (m->dev != h->dev || m->ino != h->ino || m->used ||
-		    !text_ends_with(m->point, id))
+		if (!is_mount_of(m, h, verity))
 			continue;
 		h->dir = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		layer->mount = strdup(m->point);
 		m->used = true;
 		return h->dir < 0 ? -errno : layer->mount ? 0 : -ENOMEM;
 	}
+	return -ENOENT;
+}
+
+/* A second loop device for the tree, and one of dm-verity over both, which holds them from then on. */
+static int map_verity(const struct layer *layer, struct layer_handle *h, const char *root_hash,
+		      const char *name, struct diag *diag)
+{
+	_cleanup_close_ int tree = verity_open_tree(layer->path, layer->origin == LAYER_BUILT_IN);
+	_cleanup_close_ int tree_loop = -1, mapped = -1;
+	char tree_device[LOOP_PATH_MAX], path[VERITY_PATH_MAX];
+	int r = tree < 0 ? tree : loop_attach(tree, &tree_loop, tree_device);
+
+	if (r < 0)
+		return diag_set(diag, r, "no loop device for its hash tree: %s", strerror(-r));
+	r = verity_open(h->device, tree_device, root_hash, name, &mapped, path, diag);
+	if (r < 0)
+		return r;
+	close_fd(h->loop);
+	h->loop = TAKE_FD(mapped);
+	memcpy(h->device, path, sizeof(path));
+	return 0;
+}
+
+static int open_as_planned(struct layer *layer, struct layer_handle *h, int file,
+			   const struct verity_plan *plan, const char *run_dir,
+			   struct mounted_layers *mounted, struct diag *diag)
+{
+	char verity[VERITY_NAME_MAX] = "";
+	int r = set_id(h, plan->root_hash);
+
+	if (r == 0 && *plan->root_hash)
+		verity_name(h, verity);
+	if (r == 0)
+		r = adopt(layer, h, mounted, verity);
+	if (r != -ENOENT)
+		return r;
 	r = loop_attach(file, &h->loop, h->device);
 	if (r < 0)
 		return diag_set(diag, r, "no loop device for it: %s", strerror(-r));
+	if (*verity)
+		r = map_verity(layer, h, plan->root_hash, verity, diag);
+	if (r < 0)
+		return r;
 	r = mount_detached(FSTYPE, h->device, &h->dir, diag);
 	return r == -ENOSYS ? open_by_classic_mount(h, run_dir, diag) : r;
+}
+
+/* What went wrong with a layer that dm-verity guards is most often that it does not fit. */
+static int explain_verity(const struct layer_handle *h, const char *root_hash, int err,
+			  struct diag *diag)
+{
+	char name[VERITY_NAME_MAX];
+
+	verity_name(h, name);
+	if (!verity_found_corruption(name))
+		return err;
+	return diag_set(diag, -EINVAL,
+			"its bytes are not those of the root hash %.16s… (dm-verity)", root_hash);
+}
+
+static int open_content(struct layer *layer, struct layer_handle *h, const char *run_dir,
+			const char *configured, struct mounted_layers *mounted, struct diag *diag)
+{
+	_cleanup_verity_plan_ struct verity_plan plan = { 0 };
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	_cleanup_close_ int file = -1;
+	int r = open_file(layer, h, &file, diag);
+
+	if (r == 0)
+		r = verity_plan_read(layer->path, layer->origin == LAYER_BUILT_IN, configured,
+				     &plan, diag);
+	if (r == 0)
+		r = open_as_planned(layer, h, file, &plan, run_dir, mounted, &why);
+	/* The kernel has device-mapper, and not this part of it. */
+	if (r == -EOPNOTSUPP && *plan.root_hash && !plan.required) {
+		r = verity_plan_drop(&plan, why.message ? diag_text(&why) : strerror(-r));
+		diag_done(&why);
+		h->loop = close_fd(h->loop);
+		if (r == 0)
+			r = open_as_planned(layer, h, file, &plan, run_dir, mounted, &why);
+	}
+	if (why.message)
+		diag_set(diag, r, "%s", diag_text(&why));
+	if (r < 0 && *plan.root_hash)
+		return explain_verity(h, plan.root_hash, r, diag);
+	if (r == 0 && *plan.root_hash && !(layer->root_hash = strdup(plan.root_hash)))
+		return -ENOMEM;
+	layer->note = TAKE_PTR(plan.note);
+	return r;
 }
 
 static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct diag *diag)
@@ -190,20 +311,34 @@ static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct d
 	return layer->mount ? tree_describe(h->dir, &layer->manifest, diag) : -ENOMEM;
 }
 
-int layer_open(struct layer *layer, const char *run_dir, struct mounted_layers *mounted,
-	       struct diag *diag)
+/* The file name said which root hash it must have. What the layer manifest says counts. */
+static int check_configured(const struct layer *layer, const struct layer_config *config,
+			    const struct layer_manifest *m, struct diag *diag)
+{
+	const char *wanted = verity_configured(config, m->name, m->version);
+
+	if (!wanted || (layer->root_hash && strcmp(layer->root_hash, wanted) == 0))
+		return 0;
+	return diag_set(
+		diag, -EINVAL,
+		"it is %s%s%s, which CacheLayerConfig wants through dm-verity, and its file "
+		"name does not say so",
+		m->name, m->version ? " " : "", m->version ? m->version : "");
+}
+
+/* Reads and checks what is in an opened layer. */
+static int read_content(struct layer *layer, const struct layer_config *config, struct diag *diag)
 {
 	_cleanup_layer_manifest_ struct layer_manifest manifest = { 0 };
-	struct layer_handle *h = handle_new();
+	struct layer_handle *h = layer->private_;
+	char name[VERITY_NAME_MAX];
+	int r = layer_check(h->dir, layer->size, &manifest, &layer->id, &h->text, diag);
 
-	if (!h)
-		return -ENOMEM;
-	layer->private_ = h;
-	if (layer->tree)
-		return open_cache_tree(layer, h, diag);
-	int r = open_content(layer, h, run_dir, mounted, diag);
+	verity_name(h, name);
+	if (layer->root_hash && verity_found_corruption(name))
+		return explain_verity(h, layer->root_hash, -EINVAL, diag);
 	if (r == 0)
-		r = layer_check(h->dir, layer->size, &manifest, &layer->id, &h->text, diag);
+		r = check_configured(layer, config, &manifest, diag);
 	if (r < 0)
 		return r;
 	layer_manifest_done(&layer->manifest);
@@ -212,18 +347,31 @@ int layer_open(struct layer *layer, const char *run_dir, struct mounted_layers *
 	return 0;
 }
 
+int layer_open(struct layer *layer, const char *run_dir, const struct layer_config *config,
+	       struct mounted_layers *mounted, struct diag *diag)
+{
+	struct layer_handle *h = handle_new();
+
+	if (!h)
+		return -ENOMEM;
+	layer->private_ = h;
+	if (layer->tree)
+		return open_cache_tree(layer, h, diag);
+	int r = open_content(
+		layer, h, run_dir,
+		verity_configured(config, layer->manifest.name, layer->manifest.version), mounted,
+		diag);
+	return r < 0 ? r : read_content(layer, config, diag);
+}
+
 /* <name>[-<version>]-<id8> */
 static int mount_point(const struct layer *layer, const struct layer_handle *h, const char *run_dir,
 		       char **ret)
 {
 	const struct layer_manifest *m = &layer->manifest;
-	char id[FILE_ID_SIZE];
-	int r = file_id(h, id);
 
-	if (r < 0)
-		return r;
-	if (asprintf(ret, "%s/" NAME_RUN_LAYERS "/%s%s%s-%s", run_dir, m->name,
-		     m->version ? "-" : "", m->version ? m->version : "", id) < 0)
+	if (asprintf(ret, "%s/" NAME_RUN_LAYERS "/%s%s%s-%.*s", run_dir, m->name,
+		     m->version ? "-" : "", m->version ? m->version : "", ID_SHOWN, h->id) < 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -7,13 +7,15 @@
  */
 #include <sys/types.h>
 
+#include "block/verity.h"
 #include "layers/layers.h"
 #include "layers/loop.h"
 
 /* The layers that are mounted below RUN/layers. */
 struct mounted_layer {
 	char *point;
-	dev_t dev; /* of the file behind it */
+	char *verity; /* name of its dm-verity device, which stands for the file; NULL: without */
+	dev_t dev;    /* of the file behind it */
 	ino_t ino;
 	bool used; /* by a candidate of this run */
 };
@@ -30,7 +32,8 @@ void mounted_layers_done(struct mounted_layers *m);
 struct layer_handle {
 	int dir;  /* the root of its content */
 	int loop; /* keeps the device until it is mounted; -1 */
-	char device[LOOP_PATH_MAX];
+	char device[VERITY_PATH_MAX];
+	char id[33];		 /* stands for what is in the file, and what proves it */
 	char *probe;		 /* classic mounts only: where it is mounted for now */
 	struct timespec changed; /* ctime of the file */
 	dev_t dev;		 /* of the file */
@@ -39,16 +42,20 @@ struct layer_handle {
 };
 
 /*
- * Opens and checks (layer_check.h), and fills manifest, id, size and, if it is mounted already, mount. -EINVAL and others with
- * diag: the layer is broken. Without root, the reason is that mounting is not allowed.
+ * Opens and checks (layer_check.h), and fills manifest, id, size, root_hash, note and, if it is mounted already, mount. config (may be NULL)
+ * says which layers need dm-verity (layer_verity.h). -EINVAL and others with diag: the layer is broken. Without root, the reason is that
+ * mounting is not allowed.
  */
-int layer_open(struct layer *layer, const char *run_dir, struct mounted_layers *mounted,
-	       struct diag *diag);
+int layer_open(struct layer *layer, const char *run_dir, const struct layer_config *config,
+	       struct mounted_layers *mounted, struct diag *diag);
 
 /* Mounts an open layer at its place below RUN/layers and sets layer->mount. */
 int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag);
 
 /* Ends what layer_open() began; a layer that was not mounted is gone. */
 void layer_close(struct layer *layer);
+
+/* That, and all that the struct owns. */
+void layer_done(struct layer *layer);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "block/mounts.h"
+#include "block/verity.h"
 #include "layers/generation.h"
 #include "layers/layer_open.h"
 #include "layers/media.h"
@@ -43,16 +44,21 @@ static void medium_done(struct medium *m)
 	free(m->reason);
 }
 
+void layer_done(struct layer *layer)
+{
+	layer_close(layer);
+	layer_manifest_done(&layer->manifest);
+	free(layer->path);
+	free(layer->reason);
+	free(layer->mount);
+	free(layer->root_hash);
+	free(layer->note);
+}
+
 void layers_result_done(struct layers_result *result)
 {
-	for (size_t i = 0; i < result->n_layers; i++) {
-		struct layer *layer = &result->layers[i];
-		layer_close(layer);
-		layer_manifest_done(&layer->manifest);
-		free(layer->path);
-		free(layer->reason);
-		free(layer->mount);
-	}
+	for (size_t i = 0; i < result->n_layers; i++)
+		layer_done(&result->layers[i]);
 	for (size_t i = 0; i < result->n_media; i++)
 		medium_done(&result->media[i]);
 	free(result->layers);
@@ -98,6 +104,7 @@ int layers_stop(const char *run_dir, struct diag *diag)
 		return r;
 	int generations = generation_clean(real, 0);
 	int layers = unmount_layers(real);
+	verity_clean();
 	int media = media_stop(real);
 	r = generations < 0 ? generations : layers < 0 ? layers : media;
 	if (r == -EBUSY)

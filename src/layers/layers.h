@@ -49,6 +49,8 @@ struct layer {
 	bool tree;	  /* a cache tree in a directory instead of an image file */
 	bool is_signed;	  /* by one of trust.keys */
 	char *mount;	  /* where it is mounted; NULL: it is not */
+	char *root_hash; /* of dm-verity, through which it is mounted; NULL: without (layers/layer_verity.h) */
+	char *note; /* what a person should know, though it works; NULL: nothing */
 	void *private_;
 };
 

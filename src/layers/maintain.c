@@ -13,22 +13,19 @@
 /* Refuses what is no layer before anything is copied. */
 static int check_file(const struct layers_request *request, const char *file, struct diag *diag)
 {
-	_cleanup_free_ char *name = NULL, *version = NULL;
 	const char *slash = strrchr(file, '/');
 	struct mounted_layers none = { 0 };
 	struct layer layer = { .origin = LAYER_BUILT_IN, .path = strdup(file) };
 
 	if (!layer.path)
 		return -ENOMEM;
-	int r = layer_file_name_parse(slash ? slash + 1 : file, &name, &version);
+	int r = layer_file_name_parse(slash ? slash + 1 : file, &layer.manifest.name,
+				      &layer.manifest.version);
 	if (r == -EINVAL)
 		r = diag_set(diag, -EINVAL, "a layer is called NAME-VERSION.sqsh");
 	if (r == 0)
-		r = layer_open(&layer, request->run_dir, &none, diag);
-	layer_close(&layer);
-	layer_manifest_done(&layer.manifest);
-	free(layer.path);
-	free(layer.mount);
+		r = layer_open(&layer, request->run_dir, &request->config->layers, &none, diag);
+	layer_done(&layer);
 	return r < 0 ? diag_prefix(diag, r, "%s", file) : 0;
 }
 

@@ -52,16 +52,14 @@ static int verify_copy(const char *path, void *user, struct diag *diag)
 	if (!layer.path)
 		return -ENOMEM;
 	_cleanup_strv_ char **broken = NULL;
-	int r = layer_open(&layer, t->request->run_dir, &none, diag);
+	int r = layer_open(&layer, t->request->run_dir, NULL, &none, diag);
 	if (r == 0)
 		r = layer_verify(((struct layer_handle *)layer.private_)->dir, &layer.manifest,
 				 layer.manifest.name, t->request->progress, t->request->user,
 				 &broken);
 	if (r == -EBADMSG && broken)
 		diag_set(diag, r, "%s", broken[0]);
-	layer_close(&layer);
-	layer_manifest_done(&layer.manifest);
-	free(layer.path);
+	layer_done(&layer);
 	return r;
 }
 
