@@ -107,6 +107,15 @@ int pwrite_exact(int fd, const void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
+void write_behind(struct write_behind *w, uint64_t written)
+{
+	if (written < w->handed + WRITE_BEHIND_BYTES)
+		return;
+	(void)sync_file_range(w->fd, (off_t)w->handed, (off_t)(written - w->handed),
+			      SYNC_FILE_RANGE_WRITE);
+	w->handed = written;
+}
+
 static int temporary_name(const char *path, char **ret)
 {
 	uint64_t random;

@@ -29,6 +29,17 @@ int write_exact(int fd, const void *data, size_t size);
 int pwrite_exact(int fd, const void *data, size_t size, uint64_t offset);
 
 /*
+ * A long file, and the fsync at its end: what was written is handed to the disk while more is being written, so that the fsync waits
+ * only for the rest. Called after each write with all that was written so far; does something every WRITE_BEHIND_BYTES.
+ */
+#define WRITE_BEHIND_BYTES (16U * 1024 * 1024)
+struct write_behind {
+	int fd;		 /* borrowed */
+	uint64_t handed; /* bytes from the start of the file */
+};
+void write_behind(struct write_behind *w, uint64_t written);
+
+/*
  * The one durable write: temporary file beside the target, write, fsync, rename over the target, fsync of
  * the directory. After a power cut the file has its old content or the new one.
  */

@@ -172,9 +172,26 @@ static int settle_manifest(struct build *b)
 /* The thread that writes the tar stream while mksquashfs reads it. */
 struct feeder {
 	struct feed feed;
+	const struct build *build;
+	struct write_behind behind; /* of the image */
 	struct diag diag;
 	int result;
 };
+
+/* The image grows as the stream is read. */
+static void fed(uint64_t done, uint64_t total, const char *what, void *user)
+{
+	struct feeder *f = user;
+	const struct build_options *options = f->build->options;
+	struct stat st;
+
+	if (options->progress)
+		options->progress(done, total, what, options->user);
+	if (f->behind.fd < 0)
+		f->behind.fd = open(f->build->image, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (f->behind.fd >= 0 && fstat(f->behind.fd, &st) == 0)
+		write_behind(&f->behind, (uint64_t)st.st_size);
+}
 
 static void *feeder_main(void *user)
 {
@@ -186,6 +203,7 @@ static void *feeder_main(void *user)
 			NULL); /* SIGPIPE becomes EPIPE; the rest is for the main thread */
 	f->result = feed_write(&f->feed, &f->diag);
 	f->feed.fd = close_fd(f->feed.fd);
+	f->behind.fd = close_fd(f->behind.fd);
 	return NULL;
 }
 
@@ -227,9 +245,11 @@ static int pack(struct build *b)
 			.name = b->manifest.name,
 			.fd = pipe_fds[1],
 			.time = b->options->time,
-			.progress = b->options->progress,
-			.user = b->options->user,
+			.progress = fed,
+			.user = &feeder,
 		},
+		.build = b,
+		.behind.fd = -1,
 	};
 	int r = -pthread_create(&thread, NULL, feeder_main, &feeder);
 	if (r < 0) {

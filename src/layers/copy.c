@@ -9,10 +9,9 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "store/side_hasher.h"
 
-#define CHUNK		(1024 * 1024)
-#define READAHEAD_BYTES (8 * 1024 * 1024)  /* asked for before it is needed */
-#define WRITEBACK_BYTES (16 * 1024 * 1024) /* how far writing may run ahead of the disk */
+#define READAHEAD_BYTES (8 * 1024 * 1024) /* asked for before it is needed */
 #define SUM_BYTES_MAX	4096
 #define SIG_BYTES_MAX	4096
 #define HEX_DIGITS	64
@@ -39,10 +38,10 @@ int copy_read_sum(const char *file, struct digest *ret, struct diag *diag)
 struct copy {
 	const struct copy_job *job;
 	int from, to;
-	uint64_t size, done, flushed;
+	uint64_t size, done;
+	struct write_behind behind;
 	char *part; /* path of the unfinished copy */
-	char *chunk;
-	struct hasher *hasher;
+	struct side_hasher *hasher;
 	struct diag *diag;
 };
 
@@ -51,8 +50,7 @@ static void copy_done(struct copy *c)
 	close_fd(c->from);
 	close_fd(c->to);
 	free(c->part);
-	free(c->chunk);
-	hasher_freep(&c->hasher);
+	side_hasher_freep(&c->hasher);
 }
 
 static void report(struct copy *c)
@@ -92,6 +90,11 @@ static int open_part(struct copy *c, const struct digest *sum)
 	return c->to < 0 ? diag_set(c->diag, -errno, "%s: %s", c->part, strerror(errno)) : 0;
 }
 
+static size_t next_part(const struct copy *c, uint64_t end)
+{
+	return end - c->done < SIDE_HASHER_PIECE ? (size_t)(end - c->done) : SIDE_HASHER_PIECE;
+}
+
 /* What is there already counts as copied once it is hashed; what is longer than the source is cut. */
 static int take_up(struct copy *c)
 {
@@ -106,25 +109,15 @@ static int take_up(struct copy *c)
 		have = 0;
 	int r = 0;
 	while (r == 0 && c->done < have) {
-		size_t part = have - c->done < CHUNK ? (size_t)(have - c->done) : CHUNK;
-		r = pread_exact(c->to, c->chunk, part, c->done);
+		size_t part = next_part(c, have);
+		r = pread_exact(c->to, side_hasher_piece(c->hasher), part, c->done);
 		if (r == 0)
-			r = hasher_update(c->hasher, c->chunk, part);
+			side_hasher_push(c->hasher, part);
 		c->done += part;
 		report(c);
 	}
-	c->flushed = c->done;
+	c->behind = (struct write_behind){ .fd = c->to, .handed = c->done };
 	return r;
-}
-
-/* Hands what was written to the disk early, so that the fsync at the end is short and the page cache stays small. */
-static void flush_behind(struct copy *c)
-{
-	if (c->done - c->flushed < WRITEBACK_BYTES)
-		return;
-	(void)sync_file_range(c->to, (off_t)c->flushed, (off_t)(c->done - c->flushed),
-			      SYNC_FILE_RANGE_WRITE);
-	c->flushed = c->done;
 }
 
 static int pump(struct copy *c)
@@ -132,19 +125,19 @@ static int pump(struct copy *c)
 	int r = 0;
 
 	while (r == 0 && c->done < c->size) {
-		size_t part = c->size - c->done < CHUNK ? (size_t)(c->size - c->done) : CHUNK;
+		size_t part = next_part(c, c->size);
+		void *piece = side_hasher_piece(c->hasher);
 		if (c->done % READAHEAD_BYTES == 0)
 			(void)posix_fadvise(c->from, (off_t)(c->done + READAHEAD_BYTES),
 					    READAHEAD_BYTES, POSIX_FADV_WILLNEED);
-		r = pread_exact(c->from, c->chunk, part, c->done);
+		r = pread_exact(c->from, piece, part, c->done);
 		if (r < 0)
 			return diag_set(c->diag, r, "%s: cannot read at byte %" PRIu64 ": %s",
 					c->job->from, c->done, strerror(-r));
-		r = hasher_update(c->hasher, c->chunk, part);
-		if (r == 0)
-			r = pwrite_exact(c->to, c->chunk, part, c->done);
+		side_hasher_push(c->hasher, part);
+		r = pwrite_exact(c->to, piece, part, c->done);
 		c->done += part;
-		flush_behind(c);
+		write_behind(&c->behind, c->done);
 		report(c);
 	}
 	return r;
@@ -152,9 +145,10 @@ static int pump(struct copy *c)
 
 static int fill(struct copy *c)
 {
-	c->chunk = malloc(CHUNK);
-	int r = c->chunk ? hasher_new(DIGEST_SHA256, &c->hasher) : -ENOMEM;
+	int r = side_hasher_new(&c->hasher);
 
+	if (r == 0)
+		r = side_hasher_begin(c->hasher, DIGEST_SHA256);
 	if (r == 0)
 		r = take_up(c);
 	if (r == 0)
@@ -172,7 +166,7 @@ static int fill(struct copy *c)
 static int check(struct copy *c, const struct digest *sum, struct digest *ret)
 {
 	char want[DIGEST_STRING_MAX], got[DIGEST_STRING_MAX];
-	int r = hasher_finish(c->hasher, ret);
+	int r = side_hasher_finish(c->hasher, ret);
 
 	if (r < 0 || !sum || digest_equal(sum, ret))
 		return r;

@@ -10,15 +10,15 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "layers/tar_stream.h"
+#include "store/side_hasher.h"
 #include "store/tree.h"
 
-#define CHUNK		(1024 * 1024)
 #define READAHEAD_BYTES (8 * 1024 * 1024) /* asked for before it is needed */
 
 struct writer {
 	const struct feed *feed;
 	struct tar_stream tar;
-	char *chunk;
+	struct side_hasher *hasher;
 	uint64_t done;
 	struct diag *diag;
 };
@@ -166,24 +166,25 @@ static int check_size(struct writer *w, int fd, const struct content *item)
 static int pump(struct writer *w, int fd, const struct content *item, const char *what,
 		struct digest *ret)
 {
-	_cleanup_(hasher_freep) struct hasher *hasher = NULL;
-	int r = hasher_new(item->digest.algorithm, &hasher);
+	int r = side_hasher_begin(w->hasher, item->digest.algorithm);
 
 	for (uint64_t at = 0; r == 0 && at < item->size;) {
-		size_t part = item->size - at < CHUNK ? (size_t)(item->size - at) : CHUNK;
+		size_t part = item->size - at < SIDE_HASHER_PIECE ? (size_t)(item->size - at)
+								  : SIDE_HASHER_PIECE;
+		void *piece = side_hasher_piece(w->hasher);
 		if (at % READAHEAD_BYTES == 0)
 			(void)posix_fadvise(fd, (off_t)(at + READAHEAD_BYTES), READAHEAD_BYTES,
 					    POSIX_FADV_WILLNEED);
-		r = pread_exact(fd, w->chunk, part, at);
-		if (r == 0)
-			r = hasher_update(hasher, w->chunk, part);
-		if (r == 0)
-			r = write_exact(w->tar.fd, w->chunk, part);
+		r = pread_exact(fd, piece, part, at);
+		if (r == 0) {
+			side_hasher_push(w->hasher, part);
+			r = write_exact(w->tar.fd, piece, part);
+		}
 		at += part;
 		w->done += part;
 		report(w, what);
 	}
-	return r < 0 ? r : hasher_finish(hasher, ret);
+	return r < 0 ? r : side_hasher_finish(w->hasher, ret);
 }
 
 static int write_content(struct writer *w, const struct content *item)
@@ -243,14 +244,17 @@ static int write_tags(struct writer *w)
 
 int feed_write(const struct feed *feed, struct diag *diag)
 {
-	_cleanup_free_ char *chunk = malloc(CHUNK);
+	_cleanup_(side_hasher_freep) struct side_hasher *hasher = NULL;
+	int r = side_hasher_new(&hasher);
 	struct writer w = {
 		.feed = feed,
 		.tar = { .fd = feed->fd, .time = feed->time },
-		.chunk = chunk,
+		.hasher = hasher,
 		.diag = diag,
 	};
-	int r = chunk ? write_directories(&w) : -ENOMEM;
+
+	if (r == 0)
+		r = write_directories(&w);
 
 	if (r == 0)
 		r = write_layer_manifest(&w);

@@ -10,6 +10,7 @@
 #include "store/digest.h"
 #include "store/ingest.h"
 #include "store/reference.h"
+#include "store/side_hasher.h"
 #include "store/tree.h"
 
 #define HEX_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -99,6 +100,50 @@ static void test_hash_of_file(void **state)
 	assert_int_equal(digest_of_fd(fd, 2, 3, DIGEST_SHA256, &d), 0);
 	assert_string_equal(digest_format(&d, text), "sha256:" HEX_ABC);
 	assert_int_equal(digest_of_fd(fd, 2, 6, DIGEST_SHA256, &d), -ENODATA);
+}
+
+/* Contents of odd sizes, one after the other, in pieces that a copy would use: the digests are those of the whole. */
+static void test_side_hasher(void **state)
+{
+	static const size_t sizes[] = { 0,
+					1,
+					64 * 1024,
+					64 * 1024 + 1,
+					SIDE_HASHER_PIECE - 1,
+					SIDE_HASHER_PIECE,
+					(SIDE_HASHER_PIECES + 2) * SIDE_HASHER_PIECE + 7,
+					3 };
+	size_t most = (SIDE_HASHER_PIECES + 2) * SIDE_HASHER_PIECE + 7;
+	_cleanup_free_ char *data = malloc(most);
+	_cleanup_(side_hasher_freep) struct side_hasher *h = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < most; i++)
+		data[i] = (char)(i * 2654435761U >> 13);
+	assert_int_equal(side_hasher_new(&h), 0);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(sizes); i++) {
+		enum digest_algorithm algorithm = i % 3 ? DIGEST_SHA256 : DIGEST_SHA512;
+		size_t size = sizes[i / 2];
+		struct digest whole, pieces;
+
+		assert_int_equal(side_hasher_begin(h, algorithm), 0);
+		/* Now and then a content is given up in the middle, as when its file cannot be read. */
+		if (i % 5 == 4) {
+			memset(side_hasher_piece(h), 'x', SIDE_HASHER_PIECE);
+			side_hasher_push(h, SIDE_HASHER_PIECE);
+			assert_int_equal(side_hasher_begin(h, algorithm), 0);
+		}
+		for (size_t at = 0; at < size;) {
+			size_t part = size - at < SIDE_HASHER_PIECE ? size - at : SIDE_HASHER_PIECE;
+			memcpy(side_hasher_piece(h), data + at, part);
+			side_hasher_push(h, part);
+			at += part;
+		}
+		assert_int_equal(side_hasher_finish(h, &pieces), 0);
+		assert_int_equal(digest_of(algorithm, data, size, &whole), 0);
+		assert_true(digest_equal(&pieces, &whole));
+	}
+	assert_int_equal(side_hasher_begin(h, DIGEST_NONE), -EOPNOTSUPP);
 }
 
 static void test_reference(void **state)
@@ -335,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_hashing),
 		cmocka_unit_test_setup_teardown(test_hash_of_file, make_directory,
 						remove_directory),
+		cmocka_unit_test(test_side_hasher),
 		cmocka_unit_test(test_reference),
 		cmocka_unit_test(test_reference_limits),
 		cmocka_unit_test(test_registry_dirs),
