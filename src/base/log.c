@@ -7,6 +7,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 static struct {
 	const char *program;
@@ -61,8 +62,7 @@ void log_at(int level, const char *message_id, const char *format, ...)
 	if (!log_enabled(level))
 		return;
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	if (!message)
 		return;

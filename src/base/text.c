@@ -188,6 +188,43 @@ const char *text_size_iec(uint64_t bytes, char buffer[static TEXT_SIZE_MAX])
 	return buffer;
 }
 
+char *text_vformat(const char *format, va_list ap)
+{
+	char *text;
+
+	return vasprintf(&text, format, ap) < 0 ? NULL : text;
+}
+
+void text_write_quoted(FILE *f, const char *text, enum text_escape escape)
+{
+	fputc('"', f);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c == '"' || c == '\\')
+			fprintf(f, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(f, escape == TEXT_ESCAPE_U ? "\\u%04x" : "\\x%02x", c);
+		else
+			fputc(c, f);
+	}
+	fputc('"', f);
+}
+
+char *text_quote(const char *text, enum text_escape escape)
+{
+	char *quoted = NULL;
+	size_t size;
+	FILE *f = open_memstream(&quoted, &size);
+
+	if (!f)
+		return NULL;
+	text_write_quoted(f, text, escape);
+	if (fclose(f) == 0)
+		return quoted;
+	free(quoted);
+	return NULL;
+}
+
 size_t strv_length(char *const *list)
 {
 	size_t n = 0;
@@ -224,12 +261,10 @@ int strv_add(char ***list, const char *text)
 
 int strv_addf(char ***list, const char *format, ...)
 {
-	char *text = NULL;
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&text, format, ap) < 0)
-		text = NULL;
+	char *text = text_vformat(format, ap);
 	va_end(ap);
 	return strv_take(list, text);
 }

@@ -4,9 +4,11 @@
 /*
  * Strings: natural order, near names for "did you mean", lists of strings, sizes for people.
  */
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
 
@@ -38,6 +40,20 @@ const char *text_size_si(uint64_t bytes, char buffer[static TEXT_SIZE_MAX]);
 
 /* Size in binary units with at most one decimal: 524288000 → "500 MiB", 1610612736 → "1.5 GiB". */
 const char *text_size_iec(uint64_t bytes, char buffer[static TEXT_SIZE_MAX]);
+
+/* As vasprintf(3), but NULL when memory is out; the caller's. */
+char *text_vformat(const char *format, va_list ap) __attribute__((format(printf, 1, 0)));
+
+/*
+ * Text in double quotes with a backslash before quotes and backslashes: a string of TOML, YAML and CEL, which write control
+ * characters in two ways.
+ */
+enum text_escape {
+	TEXT_ESCAPE_U, /* \u0007: TOML */
+	TEXT_ESCAPE_X, /* \x07: YAML, CEL */
+};
+void text_write_quoted(FILE *f, const char *text, enum text_escape escape);
+char *text_quote(const char *text, enum text_escape escape); /* the caller's; NULL: out of memory */
 
 /*
  * A list of strings that ends with NULL and owns them; NULL is the empty list. The additions return 0 or

@@ -45,8 +45,7 @@ __attribute__((format(printf, 4, 5))) static void report(const struct pipeline *
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	if (message)
 		p->options->report(level, event, message);

@@ -6,6 +6,7 @@
 #include <syslog.h>
 
 #include "base/events.h"
+#include "base/text.h"
 #include "boot/status.h"
 #include "layers/report.h"
 
@@ -90,8 +91,7 @@ add_problem(const struct listener *l, const char *part, const char *event, const
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	if (!message)
 		return -ENOMEM;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cel/check.h"
 #include "cel/eval.h"
 #include "cel/parser.h"
@@ -59,8 +60,7 @@ int cel_error_at(struct diag *d, int err, const struct cel_program *p, uint32_t 
 	if (!d)
 		return err;
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	locate(p->text, at, &line, &column, &start);
 	diag_set_at(d, err, NULL, line, column, "%s", message ? message : "out of memory");

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cel/function.h"
 
 void check_error(struct checker *c, struct node *n, uint32_t at, const char *format, ...)
@@ -15,8 +16,7 @@ void check_error(struct checker *c, struct node *n, uint32_t at, const char *for
 	if (c->error)
 		return;
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	c->error = cel_error_at(c->diag, -EINVAL, c->program, at, "%s", message ? message : "");
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cel/function.h"
+#include "base/text.h"
 #include "cel/parser_rules.h"
 
 struct node *parser_error(struct parser *p, uint32_t at, const char *format, ...)
@@ -16,8 +17,7 @@ struct node *parser_error(struct parser *p, uint32_t at, const char *format, ...
 	if (p->error)
 		return NULL;
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	p->error = cel_error_at(p->diag, -EINVAL, p->program, at, "%s", message ? message : "");
 	return NULL;

@@ -18,8 +18,7 @@ int documents_note(struct document_set *set, const struct node *node, const char
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	if (!message)
 		return -ENOMEM;

@@ -32,22 +32,6 @@ int size_condition_parse(const char *text, const char **ret_operator, uint64_t *
 	return 0;
 }
 
-/* A CEL string literal. */
-static void write_literal(FILE *f, const char *text)
-{
-	fputc('"', f);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(f, "\\x%02x", c);
-		else
-			fputc(c, f);
-	}
-	fputc('"', f);
-}
-
 static void write_globs(FILE *f, const struct node *selector)
 {
 	static const char *const fields[][2] = {
@@ -60,7 +44,7 @@ static void write_globs(FILE *f, const struct node *selector)
 		if (!value || !*value->text)
 			continue;
 		fputs("glob(", f);
-		write_literal(f, value->text);
+		text_write_quoted(f, value->text, TEXT_ESCAPE_X);
 		fprintf(f, ", disk.%s) && ", fields[i][1]);
 	}
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config/node.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -103,8 +104,7 @@ int node_error(const struct node *node, struct diag *diag, const char *format, .
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	node_clean(message);
 	return diag_set_at(diag, -EINVAL, node->file->path, node->line, node->column, "%s",

@@ -68,8 +68,7 @@ static int fail(struct checker *c, const struct trail *trail, const struct node 
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	return add_context(c, trail,
 			   node_error(node, c->diag, "%s", message ? message : "out of memory"));

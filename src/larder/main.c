@@ -205,8 +205,7 @@ int command_usage(const struct command *self, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	log_error("%s (see larder %s%s--help)", message ? message : "out of memory",
 		  self ? self->name : "", self ? " " : "");

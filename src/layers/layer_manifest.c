@@ -48,8 +48,7 @@ static int bad(const struct reader *r, const yaml_node_t *node, const char *form
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	return diag_set_at(r->diag, -EINVAL, NULL, (unsigned)node->start_mark.line + 1,
 			   (unsigned)node->start_mark.column + 1, "%s",

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "http/fields.h"
 
 #define JSON_TYPE "application/json"
@@ -21,8 +22,7 @@ void answer_error(struct http_exchange *x, unsigned status, const char *code, co
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	json_t *error =
 		message ? json_pack("{s:[{s:s, s:s}]}", "errors", "code", code, "message", message)

@@ -67,8 +67,7 @@ int plan_hint(struct runtime_plan *plan, size_t report, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&text, format, ap) < 0)
-		text = NULL;
+	text = text_vformat(format, ap);
 	va_end(ap);
 	return strv_take(&plan->result.reports[report].hints, text);
 }

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "runtime/toml.h"
 
 /* \uXXXX and \UXXXXXXXX as UTF-8. */
@@ -71,26 +72,5 @@ int toml_read_string(const char **at, char **ret)
 
 char *toml_quote(const char *text)
 {
-	char *quoted = NULL;
-	size_t size;
-	FILE *f = open_memstream(&quoted, &size);
-
-	if (!f)
-		return NULL;
-	fputc('"', f);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(f, "\\u%04x", c);
-		else
-			fputc(c, f);
-	}
-	fputc('"', f);
-	if (fclose(f) != 0) {
-		free(quoted);
-		return NULL;
-	}
-	return quoted;
+	return text_quote(text, TEXT_ESCAPE_U);
 }

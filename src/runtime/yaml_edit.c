@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/names.h"
+#include "base/text.h"
 
 /* The byte at (line, column); columns are code points. */
 static size_t offset_of(const char *text, unsigned line, unsigned column)
@@ -164,26 +165,5 @@ int yaml_edit_strip(const char *text, char **ret, struct diag *diag)
 
 char *yaml_quote(const char *text)
 {
-	char *quoted = NULL;
-	size_t size;
-	FILE *f = open_memstream(&quoted, &size);
-
-	if (!f)
-		return NULL;
-	fputc('"', f);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(f, "\\x%02x", c);
-		else
-			fputc(c, f);
-	}
-	fputc('"', f);
-	if (fclose(f) != 0) {
-		free(quoted);
-		return NULL;
-	}
-	return quoted;
+	return text_quote(text, TEXT_ESCAPE_X);
 }

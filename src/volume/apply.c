@@ -32,8 +32,7 @@ void volume_say(const struct volume_request *request, const char *format, ...)
 	if (!request->say)
 		return;
 	va_start(ap, format);
-	if (vasprintf(&line, format, ap) < 0)
-		line = NULL;
+	line = text_vformat(format, ap);
 	va_end(ap);
 	if (line)
 		request->say(request->userdata, line);

@@ -33,8 +33,7 @@ static int verdict(struct volume_plan *plan, size_t i, bool taken, const char *f
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&reason, format, ap) < 0)
-		reason = NULL;
+	reason = text_vformat(format, ap);
 	va_end(ap);
 	if (!reason)
 		return -ENOMEM;
