@@ -83,8 +83,36 @@ void input_http(const uint8_t *bytes, size_t size)
 	}
 }
 
-static void check_route(const char *text)
+/* The input as text, cut at its first NUL; the caller's. */
+static char *text_of(const uint8_t *data, size_t size)
 {
+	char *text = malloc(size + 1);
+
+	demand(text);
+	if (size > 0)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	return text;
+}
+
+/* What a route that is sound may be looked up by. */
+static void check_sound(const struct route *route)
+{
+	char registry[REFERENCE_REGISTRY_MAX + 1], repository[ROUTE_NAME_MAX + 1];
+
+	demand(!strstr(route->name, "..") && route->name[0] != '/');
+	demand(!route->registry[0] || registry_is_valid(route->registry));
+	demand(!route->name[0] || repository_is_valid(route->name) ||
+	       route_split_name(route->name, registry, repository));
+	if (route->kind == ROUTE_MANIFEST)
+		demand(tag_is_valid(route->tag) || route->digest.algorithm != DIGEST_NONE);
+	if (route->kind == ROUTE_BLOB || route->kind == ROUTE_REFERRERS)
+		demand(route->digest.algorithm != DIGEST_NONE);
+}
+
+void input_route(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ char *text = text_of(data, size);
 	struct http_request request = { .method = HTTP_GET };
 	struct route route;
 	const char *mark = strchr(text, '?');
@@ -94,17 +122,13 @@ static void check_route(const char *text)
 		request.query = (struct http_text){ mark + 1, strlen(mark + 1) };
 	route_parse(&request, &route);
 	demand(route.kind < ROUTE_KINDS && route_kind_name(route.kind));
-	if (route.flaw != ROUTE_SOUND)
-		return;
-	demand(!strstr(route.name, "..") && route.name[0] != '/');
-	if (route.kind == ROUTE_MANIFEST)
-		demand(tag_is_valid(route.tag) || route.digest.algorithm != DIGEST_NONE);
-	if (route.kind == ROUTE_BLOB)
-		demand(route.digest.algorithm != DIGEST_NONE);
+	if (route.flaw == ROUTE_SOUND)
+		check_sound(&route);
 }
 
-static void check_reference(const char *text)
+void input_reference(const uint8_t *data, size_t size)
 {
+	_cleanup_free_ char *text = text_of(data, size);
 	struct reference reference = { 0 }, again = { 0 };
 
 	if (reference_parse(text, &reference, NULL) < 0)
@@ -118,54 +142,79 @@ static void check_reference(const char *text)
 	reference_done(&again);
 }
 
-static void check_accept(const char *text)
+static void check_range(struct http_text text, uint64_t size)
 {
-	struct http_request request = { .n_fields = 1 };
+	uint64_t first = 0, count = 0;
 
-	request.fields[0].name = (struct http_text){ "Accept", 6 };
-	request.fields[0].value = (struct http_text){ text, strlen(text) };
-	demand(http_accept_quality(&request, "application/json") <= 1000);
+	if (http_range(text, size, &first, &count) == HTTP_RANGE_ONE)
+		demand(count > 0 && first < size && count <= size - first);
+	else
+		demand(first == 0 && count == 0);
 }
 
-static void check_manifest(const char *data, size_t size)
+/* A Range for contents of every size, the condition before it, and lists of entity tags. */
+void input_range(const uint8_t *bytes, size_t size)
 {
-	struct manifest manifest = { 0 };
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
-	int r = manifest_parse(data, size, &manifest, &diag);
+	static const uint64_t sizes[] = { 0, 1, 77, UINT32_MAX, INT64_MAX, UINT64_MAX };
+	/* A copy without a byte to spare, as in input_http(). */
+	_cleanup_free_ char *data = malloc(size ? size : 1);
+	struct http_text text = { data, size };
 
+	demand(data);
+	if (size > 0)
+		memcpy(data, bytes, size);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		check_range(text, sizes[i]);
+	if (http_if_range_holds(text, "\"sha256:00\""))
+		demand(http_etag_listed(text, "\"sha256:00\""));
+}
+
+void input_accept(const uint8_t *data, size_t size)
+{
+	static const char *const types[] = { "application/json",
+					     "application/vnd.oci.image.index.v1+json", "a/b" };
+	_cleanup_free_ char *text = text_of(data, size);
+	struct http_request request = { .n_fields = 2 };
+	const char *second = strchr(text, '\n');
+
+	/* Two fields of the same name: what is before the first line end, and what is behind it. */
+	request.fields[0].name = request.fields[1].name = (struct http_text){ "Accept", 6 };
+	request.fields[0].value = (struct http_text){ text, strcspn(text, "\n") };
+	request.fields[1].value =
+		(struct http_text){ second ? second + 1 : "", second ? strlen(second + 1) : 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		demand(http_accept_quality(&request, types[i]) <= 1000);
+}
+
+static void check_descriptor(const struct descriptor *d)
+{
+	char text[DIGEST_STRING_MAX];
+	struct digest again;
+
+	if (d->digest.algorithm == DIGEST_NONE)
+		return;
+	demand(digest_parse(digest_format(&d->digest, text), &again) == 0);
+	demand(digest_equal(&d->digest, &again) && d->size <= INT64_MAX);
+}
+
+void input_manifest(const uint8_t *bytes, size_t size)
+{
+	_cleanup_free_ char *data = malloc(size ? size : 1);
+	_cleanup_manifest_ struct manifest manifest = { 0 };
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+
+	demand(data);
+	if (size > 0)
+		memcpy(data, bytes, size);
+	int r = manifest_parse(data, size, &manifest, &diag);
 	demand(r == 0 || (r == -EINVAL && diag.message) || r == -ENOMEM);
 	if (r < 0)
 		return;
 	demand(manifest.media_type && manifest.n_items <= MANIFEST_DESCRIPTORS_MAX);
-	manifest_done(&manifest);
-}
-
-void input_route(const uint8_t *bytes, size_t size)
-{
-	_cleanup_free_ char *text = NULL;
-	uint64_t first, count;
-
-	if (size < 1)
-		return;
-	text = malloc(size);
-	memcpy(text, bytes + 1, size - 1);
-	text[size - 1] = '\0';
-	switch (bytes[0]) {
-	case 'r':
-		check_reference(text);
-		break;
-	case 'g':
-		if (http_range((struct http_text){ text, strlen(text) }, 77, &first, &count) ==
-		    HTTP_RANGE_ONE)
-			demand(count > 0 && first < 77 && count <= 77 - first);
-		break;
-	case 'a':
-		check_accept(text);
-		break;
-	case 'm':
-		check_manifest(text, size - 1);
-		break;
-	default:
-		check_route(text);
+	check_descriptor(&manifest.config);
+	check_descriptor(&manifest.subject);
+	for (size_t i = 0; i < manifest.n_items; i++) {
+		demand(manifest.items[i].digest.algorithm != DIGEST_NONE);
+		check_descriptor(&manifest.items[i]);
 	}
 }
