@@ -102,7 +102,7 @@ void answer_content(const struct asked *asked, const struct digest *digest, cons
 		http_reply_field(x, "Content-Range", "bytes */%llu",
 				 (unsigned long long)body->size);
 		drop_body(body);
-		answer_error(x, 416, "BLOB_UNKNOWN",
+		answer_error(x, 416, "SIZE_INVALID",
 			     "the range lies behind the end of the content");
 		return;
 	}

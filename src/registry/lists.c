@@ -12,6 +12,8 @@
 #define REFERRERS_MAX 10000 /* manifests of one repository that are looked at */
 #define CATALOG_MAX   1000000
 
+#define REFERRERS_TAG_DIGITS 64 /* distribution specification 1.1, referrers tag schema */
+
 struct list_job {
 	struct job job;
 	struct asked *asked;
@@ -265,7 +267,16 @@ static int visit_candidate(const struct digest *digest, void *user)
 	return add_descriptor(f, digest, &m, id.size);
 }
 
-/* The index under the tag "sha256-<hex>", as clients push it to registries without this end point. */
+/* The tag that stands for this digest: "sha256-<hex>", with at most 64 digits. */
+static void referrers_tag(const struct digest *digest, char tag[static DIGEST_STRING_MAX])
+{
+	digest_format_file_name(digest, tag);
+	char *hex = strchr(tag, '-') + 1;
+	if (strlen(hex) > REFERRERS_TAG_DIGITS)
+		hex[REFERRERS_TAG_DIGITS] = '\0';
+}
+
+/* The index under that tag, as clients push it to registries without this end point. */
 static int add_tag_scheme(struct referrers *f)
 {
 	_cleanup_(manifest_entry_unrefp) struct manifest_entry *entry = NULL;
@@ -274,9 +285,7 @@ static int add_tag_scheme(struct referrers *f)
 	size_t i;
 	json_t *item;
 
-	digest_format_file_name(&f->asked->route.digest, tag);
-	if (strlen(tag) > REFERENCE_TAG_MAX)
-		return 0;
+	referrers_tag(&f->asked->route.digest, tag);
 	load.tag = tag;
 	load.digest = NULL;
 	if (load_manifest(&load, &entry) < 0 || !entry->index)

@@ -95,16 +95,38 @@ void registry_changed(struct registry *r)
 		ahead_restart(r->ahead);
 }
 
-static void copy_field(const struct http_request *request, const char *name, char *buffer,
-		       size_t capacity)
+/* All fields of this name as one list (RFC 9110, 5.3). False: there is none, or it is longer than any of ours. */
+static bool copy_fields(const struct http_request *request, const char *name, char *buffer,
+			size_t capacity)
 {
-	struct http_text text = http_field(request, name);
+	size_t used = 0;
 
-	if (!text.data || text.size >= capacity)
-		text.size = 0;
-	if (text.size > 0)
-		memcpy(buffer, text.data, text.size);
-	buffer[text.size] = '\0';
+	for (size_t i = 0; i < request->n_fields; i++) {
+		const struct http_field *field = &request->fields[i];
+		if (!http_text_equal_nocase(field->name, name))
+			continue;
+		if (used + field->value.size + 2 > capacity) {
+			used = 0;
+			break;
+		}
+		if (used > 0)
+			buffer[used++] = ',';
+		if (field->value.size > 0)
+			memcpy(buffer + used, field->value.data, field->value.size);
+		used += field->value.size;
+	}
+	buffer[used] = '\0';
+	return used > 0;
+}
+
+/* A range counts only for GET, and only if a condition on it can be one of ours. */
+static void copy_conditions(const struct http_request *request, struct asked *asked)
+{
+	copy_fields(request, "If-None-Match", asked->if_none_match, sizeof(asked->if_none_match));
+	bool condition = copy_fields(request, "If-Range", asked->if_range, sizeof(asked->if_range));
+	copy_fields(request, "Range", asked->range, sizeof(asked->range));
+	if (request->method != HTTP_GET || (!condition && http_field_count(request, "If-Range")))
+		asked->range[0] = '\0';
 }
 
 static bool accepts_only_images(const struct http_request *request)
@@ -147,10 +169,12 @@ static bool answer_flaw(struct http_exchange *x, const struct route *route)
 		answer_error(x, 404, "MANIFEST_UNKNOWN", "this is neither a tag nor a digest");
 		return true;
 	case ROUTE_BAD_NUMBER:
-		answer_error(x, 400, "PAGINATION_NUMBER_INVALID", "n= is no number");
+		answer_error(x, 400, "UNSUPPORTED", "n= is no number");
 		return true;
 	default:
-		answer_error(x, 404, "DIGEST_INVALID", "this is no digest of a known algorithm");
+		/* The specification wants 400 where no runtime looks for its next mirror. */
+		answer_error(x, route->kind == ROUTE_REFERRERS ? 400 : 404, "DIGEST_INVALID",
+			     "this is no digest of a known algorithm");
 		return true;
 	}
 }
@@ -285,11 +309,7 @@ static void handle(struct http_exchange *x, const struct http_request *request, 
 		return;
 	}
 	asked.wants_image = asked.route.kind == ROUTE_MANIFEST && accepts_only_images(request);
-	copy_field(request, "If-None-Match", asked.if_none_match, sizeof(asked.if_none_match));
-	copy_field(request, "If-Range", asked.if_range, sizeof(asked.if_range));
-	copy_field(request, "Range", asked.range, sizeof(asked.range));
-	if (request->method == HTTP_HEAD)
-		asked.range[0] = '\0';
+	copy_conditions(request, &asked);
 	serve_route(&asked);
 }
 

@@ -125,6 +125,32 @@ struct expectation {
 	const char *has[4]; /* each must be in the answer */
 };
 
+/* What holds for every answer of a registry, whatever was asked. */
+static void check_answer(const char *request, const char *answer)
+{
+	static const char *const never[] = { "HTTP/1.1 401",	  "HTTP/1.1 408",
+					     "HTTP/1.1 429",	  "WWW-Authenticate:",
+					     "Content-Encoding:", "Transfer-Encoding:" };
+	static const char *const codes[] = { "BLOB_UNKNOWN", "DIGEST_INVALID", "MANIFEST_UNKNOWN",
+					     "NAME_INVALID", "NAME_UNKNOWN",   "SIZE_INVALID",
+					     "UNSUPPORTED" };
+	const char *code = strstr(answer, "{\"errors\":[{\"code\":\"");
+	size_t known = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+		if (strstr(answer, never[i]))
+			fail_msg("%s: has \"%s\": %s", request, never[i], answer);
+	if (strstr(answer, " 304 ") == NULL)
+		assert_non_null(strstr(answer, "\r\nContent-Length: "));
+	if (!code)
+		return;
+	code += strlen("{\"errors\":[{\"code\":\"");
+	while (known < ARRAY_SIZE(codes) && strncmp(code, codes[known], strlen(codes[known])) != 0)
+		known++;
+	if (known == ARRAY_SIZE(codes))
+		fail_msg("%s: no code of the specification: %s", request, answer);
+}
+
 static void check_all(struct world *w, const struct expectation *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -136,6 +162,7 @@ static void check_all(struct world *w, const struct expectation *cases, size_t n
 		assert_true(asprintf(&request, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", target, fields) >
 			    0);
 		_cleanup_free_ char *answer = ask(w, request);
+		check_answer(request, answer);
 		snprintf(line, sizeof(line), "HTTP/1.1 %u ", cases[i].status);
 		if (strncmp(answer, line, strlen(line)) != 0)
 			fail_msg("%s: not %u but: %s", request, cases[i].status, answer);
@@ -148,6 +175,10 @@ static void check_all(struct world *w, const struct expectation *cases, size_t n
 			assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
 	}
 }
+
+/* Longer than any of ours. */
+#define A20	  "aaaaaaaaaaaaaaaaaaaa"
+#define LONG_ETAG "\"" A20 A20 A20 A20 A20 A20 A20 A20 A20 A20 "\""
 
 #define NS    "?ns=docker.io"
 #define IMAGE "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n"
@@ -186,6 +217,15 @@ static void test_manifests(void **state)
 		  { INDEX } },
 		{ "GET /v2/library/one/manifests/index" NS, "Accept: */*\r\n", 200, { INDEX } },
 		{ "GET /v2/library%2Fone/manifests/%31" NS, NULL, 200, { IMAGE } },
+		{ "GET /v2/one/manifests/1" NS, "If-None-Match: \"{image}\"\r\n", 304, { "ETag" } },
+		{ "GET /v2/one/manifests/1" NS,
+		  "Range: bytes=0-0\r\n",
+		  206,
+		  { "Content-Range: bytes 0-0/", "\r\n\r\n{" } },
+		{ "GET /v2/one/manifests/1" NS,
+		  "Range: bytes=9999-\r\n",
+		  416,
+		  { "Content-Range: bytes */" } },
 		{ "GET /v2/acme/app/manifests/broken?ns=ghcr.io",
 		  NULL,
 		  404,
@@ -243,7 +283,39 @@ static void test_blobs(void **state)
 		  "Range: bytes=1-2\r\nIf-Range: \"{big}\"\r\n",
 		  200,
 		  { "\r\n\r\nlayer" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=1-2\r\nIf-Range: " LONG_ETAG "\r\n",
+		  200,
+		  { "\r\n\r\nlayer" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=1-2\r\nIf-Range: W/\"{layer}\"\r\n",
+		  200,
+		  { "\r\n\r\nlayer" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=1-2\r\nIf-Range:\r\n",
+		  200,
+		  { "\r\n\r\nlayer" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "Range: bytes=1-2\r\nRange: bytes=3-4\r\n",
+		  200,
+		  { "\r\n\r\nlayer" } },
+		{ "GET /v2/one/blobs/{layer}", "Accept-Encoding: gzip\r\n", 200, { "layer" } },
+		{ "GET /v2/one/blobs/{layer}" NS, NULL, 200, { "OCI-Namespace: docker.io\r\n" } },
 		{ "GET /v2/one/blobs/{layer}", "If-None-Match: \"{layer}\"\r\n", 304, { "ETag" } },
+		{ "HEAD /v2/one/blobs/{layer}", "If-None-Match: \"{layer}\"\r\n", 304, { "ETag" } },
+		{ "GET /v2/one/blobs/{layer}", "If-None-Match: *\r\n", 304, { "ETag" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "If-None-Match: \"x,y\", \"{big}\",W/\"{layer}\"\r\n",
+		  304,
+		  { "Docker-Content-Digest: {layer}\r\n" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "If-None-Match: \"{big}\"\r\nIf-None-Match: \"{layer}\"\r\n",
+		  304,
+		  { "ETag" } },
+		{ "GET /v2/one/blobs/{layer}",
+		  "If-None-Match: \"{layer}\"\r\nRange: bytes=9-\r\n",
+		  304,
+		  { "ETag" } },
 		{ "GET /v2/one/blobs/{layer}", "If-None-Match: \"{big}\"\r\n", 200, { "layer" } },
 		{ "GET /v2/one/blobs/{image}", NULL, 404, { "BLOB_UNKNOWN" } },
 		{ "GET /v2/one/blobs/latest", NULL, 404, { "DIGEST_INVALID" } },
@@ -273,7 +345,13 @@ static void test_lists(void **state)
 		  200,
 		  { "\"tags\":[\"index\"]" } },
 		{ "GET /v2/library/one/tags/list?n=0", NULL, 200, { "\"tags\":[]" } },
-		{ "GET /v2/library/one/tags/list?n=x", NULL, 400, { "PAGINATION" } },
+		{ "GET /v2/library/one/tags/list?n=x", NULL, 400, { "n= is no number" } },
+		{ "GET /v2/library/one/tags/list?n=-1", NULL, 400, { "n= is no number" } },
+		{ "GET /v2/library/one/tags/list?n=9999999999", NULL, 200, { "\"index\"" } },
+		{ "GET /v2/library/one/tags/list?n=2", NULL, 200, { "\"index\"" } },
+		{ "GET /v2/library/one/tags/list?last=1", NULL, 200, { "\"tags\":[\"index\"]" } },
+		{ "GET /v2/library/one/tags/list?last=zzz", NULL, 200, { "\"tags\":[]" } },
+		{ "HEAD /v2/library/one/tags/list" NS, NULL, 200, { "OCI-Namespace: docker.io" } },
 		{ "GET /v2/library/two/tags/list" NS, NULL, 404, { "NAME_UNKNOWN" } },
 		{ "GET /v2/_catalog",
 		  NULL,
@@ -296,6 +374,21 @@ static void test_lists(void **state)
 		  { "\"manifests\":[]" } },
 		{ "GET /v2/acme/app/referrers/{layer}", NULL, 200, { "\"manifests\":[]" } },
 		{ "GET /v2/acme/none/referrers/{layer}", NULL, 404, { "NAME_UNKNOWN" } },
+		{ "GET /v2/acme/app/referrers/sha256:00", NULL, 400, { "DIGEST_INVALID" } },
+		{ "GET /v2/acme/app/referrers/latest", NULL, 400, { "DIGEST_INVALID" } },
+		{ "HEAD /v2/acme/app/referrers/{image}", NULL, 200, { INDEX } },
+		{ "HEAD /v2/_catalog", NULL, 200, { "Content-Type: application/json\r\n" } },
+		{ "HEAD /v2/_catalog?n=1", NULL, 200, { "rel=\"next\"" } },
+		{ "GET /v2/_catalog?n=0", NULL, 200, { "\"repositories\":[]" } },
+		{ "GET /v2/_catalog?n=1&last=docker.io/library/one",
+		  NULL,
+		  200,
+		  { "[\"ghcr.io/acme/app\"]" } },
+		{ "HEAD /v2/", NULL, 200, { "Content-Length: 2\r\n" } },
+		{ "HEAD /healthz", NULL, 200, { "Content-Length: 3\r\n" } },
+		{ "HEAD /readyz", NULL, 200, { "Content-Length: 6\r\n" } },
+		{ "HEAD /metrics", NULL, 200, { "Content-Type: text/plain; version=0.0.4" } },
+		{ "HEAD /nothing", NULL, 404, { "Content-Length: " } },
 		{ "GET /healthz", NULL, 200, { "ok" } },
 		{ "GET /readyz", NULL, 200, { "ready" } },
 		{ "GET /metrics", NULL, 200, { "larder_http_requests_total{handler=\"base\"" } },
@@ -303,6 +396,9 @@ static void test_lists(void **state)
 		{ "GET /v1/", NULL, 404, { NULL } },
 		{ "POST /v2/library/one/blobs/uploads/", NULL, 405, { "Allow: GET, HEAD\r\n" } },
 		{ "DELETE /v2/library/one/manifests/1", NULL, 405, { "UNSUPPORTED" } },
+		{ "PUT /v2/library/one/manifests/1", NULL, 405, { "Allow: GET, HEAD\r\n" } },
+		{ "PATCH /v2/library/one/blobs/uploads/1", NULL, 405, { "Allow: GET, HEAD\r\n" } },
+		{ "DELETE /v2/library/one/blobs/{layer}", NULL, 405, { "Allow: GET, HEAD\r\n" } },
 		{ "OPTIONS *", NULL, 405, { "Allow: GET, HEAD\r\n" } },
 		{ "GET /v2/", "Content-Length: 1\r\n", 413, { "UNSUPPORTED", "close" } },
 	};
@@ -409,6 +505,114 @@ static void test_added(void **state)
 	check_all(w, after, ARRAY_SIZE(after));
 }
 
+/* Media types from the document, else from its structure; Docker's own as well as OCI's. */
+static void test_media_types(void **state)
+{
+#define CONFIG(type) "\"config\":{\"mediaType\":\"" type "\",\"digest\":\"{config}\",\"size\":2}"
+#define LAYERS	     "\"layers\":[{\"digest\":\"{layer}\",\"size\":5}]"
+#define ITEMS	     "\"manifests\":[{\"digest\":\"{image}\",\"size\":9}]"
+#define DOCKER	     "application/vnd.docker.distribution.manifest."
+	static const struct {
+		const char *text, *media_type;
+	} cases[] = {
+		{ "{\"schemaVersion\":2," CONFIG(
+			  "application/vnd.docker.container.image.v1+json") "," LAYERS "}",
+		  DOCKER "v2+json" },
+		{ "{\"schemaVersion\":2,\"mediaType\":\"" DOCKER
+		  "v2+json\"," CONFIG("x/y") "," LAYERS "}",
+		  DOCKER "v2+json" },
+		{ "{\"schemaVersion\":2," CONFIG(
+			  "application/vnd.oci.image.config.v1+json") "," LAYERS "}",
+		  "application/vnd.oci.image.manifest.v1+json" },
+		{ "{\"schemaVersion\":2,\"mediaType\":\"" DOCKER "list.v2+json\"," ITEMS "}",
+		  DOCKER "list.v2+json" },
+		{ "{\"schemaVersion\":2," ITEMS "}", "application/vnd.oci.image.index.v1+json" },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = expand(cases[i].text);
+		_cleanup_free_ char *request = NULL, *field = NULL;
+		char digest[DIGEST_STRING_MAX];
+		struct digest d = store_add_manifest(w->dir, "docker.io/library/one", "type", text);
+		assert_true(asprintf(&field, "Content-Type: %s\r\n", cases[i].media_type) > 0);
+		assert_true(asprintf(&request, "GET /v2/one/manifests/%s" NS,
+				     digest_format(&d, digest)) > 0);
+		struct expectation both[] = {
+			{ "HEAD /v2/one/manifests/type" NS, NULL, 200, { field, digest } },
+			{ request, NULL, 200, { field, digest, text } },
+		};
+		check_all(w, both, ARRAY_SIZE(both));
+	}
+}
+
+static void test_sha512(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *manifest = expand("{\"schemaVersion\":2," LAYERS "}");
+	char blob[DIGEST_STRING_MAX], image[DIGEST_STRING_MAX], path[PATH_MAX];
+	_cleanup_free_ char *get_blob = NULL, *get_image = NULL, *get_absent = NULL;
+	struct digest d;
+
+	assert_int_equal(digest_of(DIGEST_SHA512, "five!", 5, &d), 0);
+	overwrite_blob(w, &d, "five!");
+	digest_format(&d, blob);
+	assert_int_equal(digest_of(DIGEST_SHA512, manifest, strlen(manifest), &d), 0);
+	assert_int_equal(tree_manifest_path("docker.io", "library/one", &d, path), 0);
+	overwrite(w, path, manifest);
+	digest_format(&d, image);
+	assert_true(asprintf(&get_blob, "GET /v2/one/blobs/%s", blob) > 0);
+	assert_true(asprintf(&get_image, "GET /v2/one/manifests/%s", image) > 0);
+	assert_true(asprintf(&get_absent, "GET /v2/one/manifests/%s", blob) > 0);
+	struct expectation cases[] = {
+		{ get_blob, NULL, 200, { "\r\n\r\nfive!", blob } },
+		{ get_image, NULL, 200, { image, manifest } },
+		{ get_absent, NULL, 404, { "MANIFEST_UNKNOWN" } },
+	};
+	check_all(w, cases, ARRAY_SIZE(cases));
+	check_all(w, cases, ARRAY_SIZE(cases));
+	assert_int_equal(digest_parse(blob, &d), 0);
+	overwrite_blob(w, &d, "FIVE!");
+	cases[0] = (struct expectation){ get_blob, NULL, 404, { "BLOB_UNKNOWN" } };
+	check_all(w, cases, 1);
+}
+
+/* Referrers as clients push them to registries that do not know the end point: an index under a tag made of the digest. */
+static void test_referrers_by_tag(void **state)
+{
+	static const char index[] =
+		"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"a/b\",\"digest\":\"{image}\","
+		"\"size\":9,\"artifactType\":\"test/one\"}]}";
+	static const struct expectation cases[] = {
+		{ "GET /v2/one/referrers/{layer}" NS, NULL, 200, { INDEX, "{image}", "test/one" } },
+		{ "GET /v2/one/referrers/{layer}" NS "&artifactType=test/one",
+		  NULL,
+		  200,
+		  { "OCI-Filters-Applied: artifactType\r\n", "{image}" } },
+		{ "GET /v2/one/referrers/{layer}" NS "&artifactType=test/two",
+		  NULL,
+		  200,
+		  { "OCI-Filters-Applied: artifactType\r\n", "\"manifests\":[]" } },
+	};
+	struct world *w = *state;
+	_cleanup_free_ char *text = expand(index), *request = NULL;
+	char tag[DIGEST_STRING_MAX], digest[DIGEST_STRING_MAX];
+	struct digest d;
+
+	digest_format_file_name(&store_layer, tag);
+	store_add_manifest(w->dir, "docker.io/library/one", tag, text);
+	check_all(w, cases, ARRAY_SIZE(cases));
+	/* Of a longer digest the tag has only the first 64 digits. */
+	assert_int_equal(digest_of(DIGEST_SHA512, "x", 1, &d), 0);
+	digest_format_file_name(&d, tag);
+	tag[strlen("sha512-") + 64] = '\0';
+	store_add_manifest(w->dir, "docker.io/library/one", tag, text);
+	assert_true(asprintf(&request, "GET /v2/one/referrers/%s" NS, digest_format(&d, digest)) >
+		    0);
+	struct expectation longer = { request, NULL, 200, { "{image}" } };
+	check_all(w, &longer, 1);
+}
+
 static void test_drained(void **state)
 {
 	struct world *w = *state;
@@ -472,6 +676,9 @@ int main(void)
 		with_world(test_corrupt_blob),
 		with_world(test_corrupt_manifests),
 		with_world(test_added),
+		with_world(test_media_types),
+		with_world(test_sha512),
+		with_world(test_referrers_by_tag),
 		with_world(test_drained),
 	};
 
