@@ -5,14 +5,18 @@
  * Inside of the registry: what its files share.
  *
  *	registry.c    wiring: handler, views, pool
+ *	asked.c       one request: what counts of its fields, and where its name leads
  *	answer.c      errors, conditions, ranges
  *	manifests.c   manifests by tag and digest, and the cache of them
  *	load.c        reading, verifying and judging one manifest, on a thread
  *	blobs.c       blobs, hashed before their first byte
  *	lists.c       tags, catalog, referrers, readiness: whatever reads directories
+ *	referrers.c   what refers to a manifest
  *	ahead.c       the walk over the store: counting, and hashing what nobody asked for yet
  *	watch.c       notices that sources came, went or changed
  */
+#include <jansson.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 #include "registry/metrics.h"
@@ -29,6 +33,12 @@ struct manifest_cache;
 struct hashing;
 struct ahead;
 struct watch;
+
+struct list_job;
+struct lists {
+	STAILQ_HEAD(, list_job) waiting;
+	bool running; /* one at a time: nothing else that is asked for waits for many lists */
+};
 
 struct registry {
 	struct event_base *base;
@@ -47,6 +57,7 @@ struct registry {
 	uint64_t
 		epoch; /* atomic: counts changes of the sources, and of what is known to be corrupt */
 	struct manifest_cache *manifests;
+	struct lists lists;
 	struct hashing *hashing; /* uthash: contents that are being hashed */
 	struct ahead *ahead;
 	struct watch *watch;
@@ -73,6 +84,11 @@ uint64_t now_ms(void);
 /* The view of this moment, borrowed until control returns to the loop. NULL: out of memory. */
 struct view *registry_view(struct registry *r);
 
+/* asked.c */
+/* Takes from the request what counts later: conditions, ranges, what is accepted. */
+void asked_read(struct asked *asked, const struct http_request *request);
+/* Where the name leads: ?ns=, else the registry in the name, else the one registry that has it. -ENOENT, -ENOTUNIQ, -ENOMEM */
+int asked_resolve(struct asked *asked);
 /* A copy on the heap that owns its view; NULL: out of memory. */
 struct asked *asked_keep(const struct asked *asked);
 void asked_free(struct asked *asked);
@@ -148,7 +164,13 @@ void hash_content(struct registry *r, const struct source *source, const struct 
 void hashing_let_go(struct registry *r);
 
 /* lists.c */
+void lists_init(struct lists *lists);
+/* After the pool: frees those that wait. */
+void lists_done(struct lists *lists);
 void serve_list(const struct asked *asked);
+
+/* referrers.c: the index of them, the caller's. On a thread. -ENOENT: there is no such repository. */
+int referrers_of(const struct asked *asked, json_t **ret);
 
 /* ahead.c */
 int ahead_new(struct registry *r, struct ahead **ret);

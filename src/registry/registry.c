@@ -7,7 +7,6 @@
 
 #include "base/events.h"
 #include "base/log.h"
-#include "http/fields.h"
 
 uint64_t now_ms(void)
 {
@@ -34,23 +33,6 @@ void registry_corrupt(struct registry *r, const struct source *source, const str
 	__atomic_add_fetch(&r->epoch, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&r->metrics.corrupt, 1, __ATOMIC_RELAXED);
 	registry_report_corrupt(source_path(source), digest_format(digest, text), what);
-}
-
-struct asked *asked_keep(const struct asked *asked)
-{
-	struct asked *copy = malloc(sizeof(*copy));
-
-	if (!copy)
-		return NULL;
-	*copy = *asked;
-	view_ref(copy->view);
-	return copy;
-}
-
-void asked_free(struct asked *asked)
-{
-	view_unref(asked->view);
-	free(asked);
 }
 
 static void drop_view(struct registry *r)
@@ -95,60 +77,6 @@ void registry_changed(struct registry *r)
 		ahead_restart(r->ahead);
 }
 
-/* All fields of this name as one list (RFC 9110, 5.3). False: there is none, or it is longer than any of ours. */
-static bool copy_fields(const struct http_request *request, const char *name, char *buffer,
-			size_t capacity)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < request->n_fields; i++) {
-		const struct http_field *field = &request->fields[i];
-		if (!http_text_equal_nocase(field->name, name))
-			continue;
-		if (used + field->value.size + 2 > capacity) {
-			used = 0;
-			break;
-		}
-		if (used > 0)
-			buffer[used++] = ',';
-		if (field->value.size > 0)
-			memcpy(buffer + used, field->value.data, field->value.size);
-		used += field->value.size;
-	}
-	buffer[used] = '\0';
-	return used > 0;
-}
-
-/* A range counts only for GET, and only if a condition on it can be one of ours. */
-static void copy_conditions(const struct http_request *request, struct asked *asked)
-{
-	copy_fields(request, "If-None-Match", asked->if_none_match, sizeof(asked->if_none_match));
-	bool condition = copy_fields(request, "If-Range", asked->if_range, sizeof(asked->if_range));
-	copy_fields(request, "Range", asked->range, sizeof(asked->range));
-	if (request->method != HTTP_GET || (!condition && http_field_count(request, "If-Range")))
-		asked->range[0] = '\0';
-}
-
-static bool accepts_only_images(const struct http_request *request)
-{
-	static const char *const indexes[] = {
-		"application/vnd.oci.image.index.v1+json",
-		"application/vnd.docker.distribution.manifest.list.v2+json",
-	};
-	static const char *const images[] = {
-		"application/vnd.oci.image.manifest.v1+json",
-		"application/vnd.docker.distribution.manifest.v2+json",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(indexes); i++)
-		if (http_accept_quality(request, indexes[i]) > 0)
-			return false;
-	for (size_t i = 0; i < ARRAY_SIZE(images); i++)
-		if (http_accept_quality(request, images[i]) > 0)
-			return true;
-	return false;
-}
-
 /* Refuses what can name nothing. A miss is always 404, so that a runtime goes on to its next mirror. */
 static bool answer_flaw(struct http_exchange *x, const struct route *route)
 {
@@ -179,36 +107,6 @@ static bool answer_flaw(struct http_exchange *x, const struct route *route)
 	}
 }
 
-/* Where the name leads: ?ns=, else the registry in the name, else the one registry that has the repository. */
-static int resolve_name(struct asked *asked)
-{
-	const struct route *route = &asked->route;
-	_cleanup_free_ char *registry = NULL;
-
-	if (route->registry[0]) {
-		memcpy(asked->registry_name, route->registry, strlen(route->registry) + 1);
-		route_repository(route->registry, route->name, asked->repository);
-		return 0;
-	}
-	if (route_split_name(route->name, asked->registry_name, asked->repository) &&
-	    (!repository_is_valid(route->name) ||
-	     view_has_repository(asked->view, asked->registry_name, asked->repository)))
-		return 0;
-	memcpy(asked->repository, route->name, strlen(route->name) + 1);
-	int r = view_find_registry(asked->view, asked->repository, &registry);
-	if (r == -ENOENT && !strchr(route->name, '/')) {
-		route_repository(ROUTE_DOCKER_REGISTRY, route->name, asked->repository);
-		if (view_has_repository(asked->view, ROUTE_DOCKER_REGISTRY, asked->repository)) {
-			registry = strdup(ROUTE_DOCKER_REGISTRY);
-			r = registry ? 0 : -ENOMEM;
-		}
-	}
-	if (r < 0)
-		return r;
-	snprintf(asked->registry_name, sizeof(asked->registry_name), "%s", registry);
-	return 0;
-}
-
 static void answer_unresolved(const struct asked *asked, int r)
 {
 	metrics_lookup(&asked->registry->metrics, "", false, false);
@@ -226,7 +124,7 @@ static void answer_unresolved(const struct asked *asked, int r)
 
 static void serve_named(struct asked *asked)
 {
-	int r = resolve_name(asked);
+	int r = asked_resolve(asked);
 
 	if (r < 0)
 		answer_unresolved(asked, r);
@@ -308,8 +206,7 @@ static void handle(struct http_exchange *x, const struct http_request *request, 
 		answer_out_of_memory(x);
 		return;
 	}
-	asked.wants_image = asked.route.kind == ROUTE_MANIFEST && accepts_only_images(request);
-	copy_conditions(request, &asked);
+	asked_read(&asked, request);
 	serve_route(&asked);
 }
 
@@ -422,6 +319,7 @@ int registry_new(struct event_base *base, const struct registry_options *options
 		return -ENOMEM;
 	r->base = base;
 	r->options = *options;
+	lists_init(&r->lists);
 	int result = open_caches(options->caches, &r->caches, &r->n_caches, diag);
 	if (result == 0)
 		result = open_verified(r);
@@ -451,6 +349,7 @@ void registry_free(struct registry *r)
 	/* Jobs that are cut off still answer to the server; so it goes after the pool. */
 	if (r->pool)
 		pool_free(r->pool);
+	lists_done(&r->lists);
 	if (r->ahead)
 		ahead_free(r->ahead);
 	if (r->server)

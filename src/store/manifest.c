@@ -6,11 +6,6 @@
 
 #include "base/text.h"
 
-#define TYPE_OCI_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
-#define TYPE_OCI_INDEX	     "application/vnd.oci.image.index.v1+json"
-#define TYPE_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
-#define TYPE_DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
-
 #define ANNOTATION_REF_NAME   "org.opencontainers.image.ref.name"
 #define ANNOTATION_IMAGE_NAME "io.containerd.image.name"
 #define TEXT_MAX	      4096 /* bytes of any one string that is kept */
@@ -177,12 +172,14 @@ static int parse_items(const json_t *array, const char *key, struct manifest *m,
 
 static bool is_image_type(const char *type)
 {
-	return strcmp(type, TYPE_OCI_MANIFEST) == 0 || strcmp(type, TYPE_DOCKER_MANIFEST) == 0;
+	return strcmp(type, MANIFEST_TYPE_OCI_IMAGE) == 0 ||
+	       strcmp(type, MANIFEST_TYPE_DOCKER_IMAGE) == 0;
 }
 
 static bool is_index_type(const char *type)
 {
-	return strcmp(type, TYPE_OCI_INDEX) == 0 || strcmp(type, TYPE_DOCKER_LIST) == 0;
+	return strcmp(type, MANIFEST_TYPE_OCI_INDEX) == 0 ||
+	       strcmp(type, MANIFEST_TYPE_DOCKER_INDEX) == 0;
 }
 
 static bool is_docker_config(const struct manifest *m)
@@ -234,9 +231,9 @@ static int parse_optional(const json_t *root, const char *key, struct descriptor
 static int settle_types(struct manifest *m)
 {
 	if (!m->media_type)
-		m->media_type = strdup(m->kind == MANIFEST_INDEX ? TYPE_OCI_INDEX
-				       : is_docker_config(m)	 ? TYPE_DOCKER_MANIFEST
-								 : TYPE_OCI_MANIFEST);
+		m->media_type = strdup(m->kind == MANIFEST_INDEX ? MANIFEST_TYPE_OCI_INDEX
+				       : is_docker_config(m)	 ? MANIFEST_TYPE_DOCKER_IMAGE
+								 : MANIFEST_TYPE_OCI_IMAGE);
 	if (!m->media_type)
 		return -ENOMEM;
 	if (!m->artifact_type && m->kind == MANIFEST_IMAGE && m->config.media_type) {

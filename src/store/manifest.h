@@ -16,6 +16,11 @@
 #define MANIFEST_DESCRIPTORS_MAX 4096
 #define MANIFEST_DEPTH_MAX	 32 /* JSON nesting */
 
+#define MANIFEST_TYPE_OCI_IMAGE	   "application/vnd.oci.image.manifest.v1+json"
+#define MANIFEST_TYPE_OCI_INDEX	   "application/vnd.oci.image.index.v1+json"
+#define MANIFEST_TYPE_DOCKER_IMAGE "application/vnd.docker.distribution.manifest.v2+json"
+#define MANIFEST_TYPE_DOCKER_INDEX "application/vnd.docker.distribution.manifest.list.v2+json"
+
 struct platform {
 	char *os; /* NULL: not said */
 	char *architecture;

@@ -613,6 +613,44 @@ static void test_referrers_by_tag(void **state)
 	check_all(w, &longer, 1);
 }
 
+/* Lists are the dearest thing to ask for: many of them at once wait for each other, and nothing else waits for them. */
+static void test_many_lists(void **state)
+{
+	static const char catalog[] = "GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct world *w = *state;
+	_cleanup_free_ char *request =
+		expand("GET /v2/one/blobs/{big} HTTP/1.1\r\nHost: a\r\n\r\n");
+	int clients[50];
+	unsigned answered = 0;
+	char c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		clients[i] = begin_asking(w, catalog);
+	_cleanup_free_ char *blob = end_asking(w, begin_asking(w, request));
+	assert_non_null(strstr(blob, "Content-Length: 100000"));
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		answered += recv(clients[i], &c, 1, MSG_PEEK) == 1;
+	assert_true(answered < ARRAY_SIZE(clients) / 2);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		_cleanup_free_ char *answer = end_asking(w, clients[i]);
+		assert_non_null(strstr(answer, "repositories"));
+	}
+}
+
+/* What waits is freed with the registry. */
+static void test_ends_with_lists(void **state)
+{
+	struct world *w = *state;
+	int clients[10];
+
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		clients[i] = begin_asking(w, "GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n\r\n");
+	event_base_loop(w->base, EVLOOP_ONCE);
+	assert_int_equal(registry_connections(w->registry), ARRAY_SIZE(clients));
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		close_fd(clients[i]);
+}
+
 static void test_drained(void **state)
 {
 	struct world *w = *state;
@@ -679,6 +717,8 @@ int main(void)
 		with_world(test_media_types),
 		with_world(test_sha512),
 		with_world(test_referrers_by_tag),
+		with_world(test_many_lists),
+		with_world(test_ends_with_lists),
 		with_world(test_drained),
 	};
 
