@@ -50,6 +50,13 @@ static void stop_reading(struct http_exchange *c)
 	c->reading = false;
 }
 
+static void stop_writing(struct http_exchange *c)
+{
+	if (c->writing)
+		event_del(c->writable);
+	c->writing = false;
+}
+
 static void report(struct http_exchange *c, bool complete, bool unreadable)
 {
 	const struct http_handler *h = &c->server->handler;
@@ -120,6 +127,7 @@ static void end_connection(struct http_exchange *c)
 static bool finish_answer(struct http_exchange *c)
 {
 	report(c, true, false);
+	stop_writing(c);
 	connection_enter(c, c->in_size > c->request_size ? PHASE_HEADER : PHASE_IDLE);
 	reply_done(c);
 	c->data = NULL;
@@ -133,25 +141,30 @@ static bool finish_answer(struct http_exchange *c)
 
 static void on_writable(evutil_socket_t fd, short what, void *user);
 
+/* The event stays added until the answer is complete: a long one is many turns, and each would cost two calls of epoll_ctl(). */
 static void wait_until_writable(struct http_exchange *c)
 {
+	if (c->writing)
+		return;
 	if (!c->writable)
-		c->writable = event_new(c->server->base, c->fd, EV_WRITE, on_writable, c);
-	if (!c->writable || event_add(c->writable, NULL) < 0)
+		c->writable =
+			event_new(c->server->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	c->writing = c->writable && event_add(c->writable, NULL) == 0;
+	if (!c->writing)
 		connection_free(c);
 }
 
 /* Sends; true: the answer is complete and the next request may be looked at. */
 static bool send_answer(struct http_exchange *c)
 {
+	uint64_t before = c->out_at + c->body_at;
 	bool unreadable = false;
 	enum send_result result = reply_send(c, &unreadable);
 
 	if (result == SEND_AGAIN) {
-		/* It progressed: to the end of its queue, which is ordered by the time of the last progress. */
-		uint64_t since = c->since;
-		connection_enter(c, PHASE_SENDING);
-		c->since = since;
+		/* The queue is ordered by the time of the last progress. */
+		if (c->out_at + c->body_at > before)
+			connection_enter(c, PHASE_SENDING);
 		wait_until_writable(c);
 		return false;
 	}

@@ -28,6 +28,7 @@ struct http_exchange {
 	struct event *readable;
 	struct event *writable; /* NULL until the socket was full for the first time */
 	bool reading;		/* readable is added */
+	bool writing;		/* writable is added */
 	bool in_handler;	/* the answer is sent when the handler has returned */
 	bool resume;		/* more pipelined requests are waiting for their turn */
 

@@ -265,7 +265,6 @@ enum send_result reply_send(struct http_exchange *c, bool *ret_unreadable)
 			c->body_at += (uint64_t)n;
 		else
 			advance(c, (size_t)n);
-		c->since = http_now_ms();
 		turn += (uint64_t)n;
 	}
 	return SEND_DONE;
