@@ -37,7 +37,20 @@ for unit in "$units"/*.{service,socket,target,timer}; do
 done
 run verify multi-user.target
 check_equal "a whole boot with all runtimes has no ordering cycle" "$(complaints)" ""
-# The check above must be able to fail.
+# The same where the config is on a filesystem of its own and volumes are encrypted, as systemd's own generators read fstab and crypttab.
+printf '%s\n' 'UUID=1234-ABCD /etc/larder vfat defaults 0 2' '/dev/mapper/data /var ext4 defaults 0 2' '/dev/mapper/lib /var/lib ext4 _netdev 0 2' >"$T/fstab"
+printf '%s\n' 'data /dev/disk/by-label/data none luks' 'lib /dev/disk/by-label/lib none luks,_netdev' >"$T/crypttab"
+for generator in fstab cryptsetup; do
+	mkdir -p "$T/generated/$generator"
+	check "systemd-$generator-generator runs" env SYSTEMD_FSTAB="$T/fstab" SYSTEMD_CRYPTTAB="$T/crypttab" SYSTEMD_IN_INITRD=0 \
+		"/usr/lib/systemd/system-generators/systemd-$generator-generator" "$T/generated/$generator" "$T/generated/$generator" "$T/generated/$generator"
+	cp -a "$T/generated/$generator"/. "$machine/etc/systemd/system/"
+done
+check "and makes a mount of it" test -e "$machine/etc/systemd/system/etc-larder.mount"
+install -D -m 755 /bin/true "$machine/lib/systemd/systemd-cryptsetup"
+run verify multi-user.target
+check_equal "nor is there one with encrypted volumes and a mount for the config" "$(complaints)" ""
+# The checks above must be able to fail.
 mkdir "$machine/etc/systemd/system/larder.socket.d"
 printf '[Unit]\nAfter=kubelet.service\n' >"$machine/etc/systemd/system/larder.socket.d/cycle.conf"
 run verify multi-user.target

@@ -6,7 +6,7 @@
 . "$LARDER_SOURCE/tests/vm/lib/cache.sh"
 vm_begin
 cache_images
-cache_layer main 1.0.0 "$T/iso/larder/000-main-1.0.0.sqsh"
+cache_layer iscsi-tools v0.1.1 "$T/iso/larder/000-iscsi-tools-v0.1.1.sqsh"
 check "an ISO is made" cache_iso LARDER_1 "$T/iso" "$T/larder.iso"
 truncate -s 2G "$T/cache.img"
 mapfile -t disk < <(vm_disk "$T/cache.img" CACHE)
@@ -45,7 +45,7 @@ digest=$(make_image "$T/images/greeter-2.1" 2.1 "hello from greeter, again" amd6
 sed -i "s,^ghcr.io/acme/greeter:2.0=.*,ghcr.io/acme/greeter:2.1=oci:$T/images/greeter-2.1:2.1," "$T/images/list"
 sed -i "s,^ghcr.io/acme/greeter:2.0 .*,ghcr.io/acme/greeter:2.1 $digest," "$T/images/expected"
 rm -rf "$T/iso"
-cache_layer main 1.10.0 "$T/iso/larder/000-main-1.10.0.sqsh"
+cache_layer iscsi-tools v0.1.4 "$T/iso/larder/000-iscsi-tools-v0.1.4.sqsh"
 check "the next ISO is made" cache_iso LARDER_2 "$T/iso" "$T/larder2.iso"
 mapfile -t cdrom < <(vm_cdrom "$T/larder2.iso")
 rm -rf --one-file-system "$V/root/var/lib/containerd" "$V/root"/var/log/journal/*

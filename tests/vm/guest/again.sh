@@ -10,10 +10,10 @@ check "larder status" larder status
 note "$(cat "$T/out")"
 # The runtime holds nothing open; a stop while the system runs leaves nothing mounted, and a start brings all back.
 check "larder.target stops" systemctl stop larder.target
-check "larder-boot.service stops with it" until_true 90 eval '[ "$(systemctl show -p ActiveState --value larder-boot.service)" = inactive ]'
+check "larder-boot.service stops with it" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-boot.service)" = inactive ]'
 check_equal "nothing stays mounted" "$(grep ' /run/larder/' /proc/self/mounts)" ""
 check_equal "no loop device stays attached" "$(losetup --list --noheadings | grep -c sqsh)" 0
 check "larder.target starts" systemctl start larder.target
-check "the registry answers again" until_true 60 curl -sf --max-time 10 -o /dev/null \
+check "the registry answers again" until_true 300 curl -sf --max-time 30 -o /dev/null \
 	"http://127.0.0.1:3172/v2/library/busybox/manifests/1.36?ns=docker.io"
 done_testing

@@ -7,12 +7,12 @@ guest_healthy
 check "the volume is mounted" mountpoint -q /run/larder/volume
 run lsblk -rno PARTLABEL,LABEL,SERIAL,FSTYPE
 check_output "its partition and its filesystem are named IMAGECACHE" '^IMAGECACHE IMAGECACHE +ext4'
-guest_pulls
-check "larder-sync.service ends" until_true 120 eval '[ "$(systemctl show -p ActiveState --value larder-sync.service)" = inactive ]'
+guest_pulls_all
+check "larder-sync.service ends" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-sync.service)" = inactive ]'
 check_equal "and it succeeded" "$(systemctl show -p Result --value larder-sync.service)" success
-check "the layer lies on the volume" test -s /run/larder/volume/layers/000-main-1.0.0.sqsh
+check "the layer lies on the volume" test -s /run/larder/volume/layers/000-iscsi-tools-v0.1.1.sqsh
 check_equal "the medium was released" "$(grep -c ' /run/larder/media/' /proc/self/mounts)" 0
-guest_port_is_ours
+guest_larderd_dies
 check "larder status" larder status
 note "$(cat "$T/out")"
 before=$(systemctl show -p InvocationID --value larder-boot.service) larderd=$(systemctl show -p InvocationID --value larderd.service)

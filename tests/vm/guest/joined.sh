@@ -6,14 +6,14 @@
 guest_healthy
 larderd=$(systemctl show -p InvocationID --value larderd.service)
 guest_pulls
-check "the volume joins" until_true 120 mountpoint -q /run/larder/volume
-check "the status is ready" until_true 60 eval '[ "$(status_field .state)" = ready ]'
-check "the layer of the medium is copied" until_true 120 test -s /run/larder/volume/layers/010-extra-1.0.0.sqsh
+check "the volume joins" until_true 300 mountpoint -q /run/larder/volume
+check "the status is ready" until_true 300 eval '[ "$(status_field .state)" = ready ]'
+check "the layer of the medium is copied" until_true 300 test -s /run/larder/volume/layers/010-extra-1.0.0.sqsh
 extra_from_volume() {
 	larder layers --output json |
 		jq -e '.layers[] | select(.name == "extra" and .state == "active" and (.path | startswith("/run/larder/volume/")))'
 }
-check "and active from there" until_true 60 extra_from_volume
+check "and active from there" until_true 300 extra_from_volume
 run larder layers
 note "$(cat "$T/out")"
 check_equal "larderd was not restarted" "$(systemctl show -p InvocationID --value larderd.service)" "$larderd"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# And after a reboot without the ISO it is still 1.10.0, from the volume.
+# And after a reboot without the ISO it is still v0.1.4, from the volume.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/guest/lib.sh"
 guest_healthy

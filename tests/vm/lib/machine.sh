@@ -14,7 +14,7 @@
 
 . "$LARDER_SOURCE/tests/vm/lib/root.sh"
 
-: "${VM_DEADLINE:=420}"
+: "${VM_DEADLINE:=1200}"
 vm_boots=0
 
 # The test starts over in a mount namespace of its own: nobody who makes one meanwhile must inherit, and keep, a mounted root of ours.
@@ -29,8 +29,10 @@ vm_begin() {
 	vm_private
 	requires qemu-system-x86_64 mmdebstrap mkfs.ext4 dpkg-buildpackage xorriso losetup
 	mkdir -p "$vm_dir"
+	# Several files may run at once; what they share is made by the first.
 	exec 7>"$vm_dir/.lock" && flock 7
 	run vm_root
+	exec 7>&-
 	[ "$status" = 0 ] && { note "$(grep -h . "$T/out" | grep -a '^larder:')"; return; }
 	fail "the machine's root is built"
 	note "$(tail -30 "$T/out")"
@@ -59,7 +61,11 @@ vm_agent() {
 	cp -a "$LARDER_SOURCE/tests/lib" "$V/root/opt/vm/tests/"
 	cp -a "$LARDER_SOURCE/tests/vm/guest" "$V/root/opt/vm/tests/vm/"
 	install -m 755 "$LARDER_SOURCE/tests/vm/guest/vm-agent" "$V/root/opt/vm/agent"
-	install -m 755 "$LARDER_BUILD/tests/dead-mirror" "$V/root/opt/vm/build/tests/"
+	install -m 644 "$LARDER_SOURCE/tests/vm/guest/vm-agent.service" "$V/root/etc/systemd/system/vm-agent.service"
+	install -m 755 "$LARDER_BUILD/tests/dead-mirror" "$LARDER_BUILD/tests/port-thief" "$V/root/opt/vm/build/tests/"
+	install -D -m 644 "$LARDER_SOURCE/tests/vm/guest/port-thief.service" "$V/root/etc/systemd/system/port-thief.service"
+	mkdir -p "$V/root/etc/systemd/system/sysinit.target.wants"
+	[ -n "${VM_NO_THIEF-}" ] || ln -sf ../port-thief.service "$V/root/etc/systemd/system/sysinit.target.wants/"
 }
 
 # vm_enable: what "systemctl enable larder.target" does, done by systemctl.
@@ -96,19 +102,22 @@ vm_report() { # NAME RESULT
 		"ok "*) pass "$1: ${line#ok * - }" ;;
 		"not ok "*) fail "$1: ${line#not ok * - }" ;;
 		"# "*) printf '%s\n' "$line" ;;
-		1..* | "vm: "*) ;;
+		1..* | "vm: "* | "port-thief: "*) ;;
 		*) printf '# %s\n' "$line" ;;
 		esac
 	done < <(tr -d '\r' <"$2")
 }
 
-vm_qemu() { # the machine's own hardware; the test's is added by vm_boot
+# The machine's own hardware; the test's is added by vm_boot. VM_LIVE: there is no disk with a root, the kernel is told this instead.
+vm_qemu() {
+	local root="root=/dev/nvme0n1 rootfstype=ext4 ro"
 	printf '%s\0' qemu-system-x86_64 -M pc -accel tcg,thread=multi -cpu max,la57=off -smp 2 -m "${VM_MEMORY:-1024}" \
 		-nodefaults -no-user-config -display none -no-reboot -serial "file:$console" -serial "file:$result" \
 		-kernel "${VM_KERNEL:-$vm_dir/vmlinuz}" ${VM_INITRD:+-initrd "$VM_INITRD"} \
-		-append "console=ttyS0 root=${VM_ROOT:-/dev/nvme0n1} rootfstype=ext4 ro panic=-1 mitigations=off systemd.log_color=0 systemd.show_status=1 vm.scenario=$scenario ${VM_APPEND-}" \
-		-drive "if=none,id=root,file=$V/root.ext4,format=raw,cache=unsafe" -device nvme,drive=root,serial=ROOT \
+		-append "console=ttyS0 ${VM_LIVE:-$root} panic=-1 mitigations=off systemd.log_color=0 systemd.show_status=1 vm.scenario=$scenario ${VM_APPEND-}" \
 		-device virtio-rng-pci
+	[ -n "${VM_LIVE-}" ] ||
+		printf '%s\0' -drive "if=none,id=root,file=$V/root.ext4,format=raw,cache=unsafe" -device nvme,drive=root,serial=ROOT
 }
 
 vm_boot() { # SCENARIO [QEMU OPTION…]
@@ -119,21 +128,30 @@ vm_boot() { # SCENARIO [QEMU OPTION…]
 	: >"$console"
 	: >"$result"
 	mapfile -d '' -t qemu < <(vm_qemu)
-	"${qemu[@]}" "$@" >"$V/qemu.$vm_boots" 2>&1 7>&- &
+	"${qemu[@]}" "$@" >"$V/qemu.$vm_boots" 2>&1 &
 	pid=$!
 	cleanup kill -KILL "$pid"
 	vm_watch "$pid" "$console" "$result"
 	vm_outcome=$?
 	vm_console=$console vm_result=$result
 	[ -n "${VM_KEEP-}" ] && { mkdir -p "$VM_KEEP" && cp "$console" "$VM_KEEP/$(basename "$V").console.$vm_boots"; cp "$result" "$VM_KEEP/$(basename "$V").result.$vm_boots"; }
-	[ -n "${VM_KILL-}" ] && { vm_killed "$scenario"; return; }
+	[ -n "${VM_KILL-}" ] && { vm_killed "$scenario"; vm_port_kept "$scenario"; return; }
 	vm_report "$scenario" "$result"
+	vm_port_kept "$scenario"
 	if [ $vm_outcome = 0 ] && vm_ended "$result"; then
 		pass "$scenario: the boot ran to its end and powered off"
 	else
 		fail "$scenario: the boot ran to its end and powered off"
 		note "$(cat "$V/qemu.$vm_boots")" "$(tail -40 "$console" | tr -d '\r' | cat -v)"
 	fi
+}
+
+# Nobody but the registry had its port, in a boot that ran to its end or was cut.
+vm_port_kept() { # NAME
+	[ -z "${VM_NO_THIEF-}" ] || return 0
+	run grep -a 'port-thief: ' "$vm_result"
+	check_no_output "$1: at no moment somebody else got the registry's port" 'bound'
+	[ -n "${VM_KILL-}" ] || check_output "$1: which somebody tried to get from the first moment to the last" 'ends after [0-9]{3,} tries'
 }
 
 vm_killed() {

@@ -17,9 +17,15 @@ vm_install() { # ROOT PACKAGE…: installs packages of ours in a root, with what
 	mkdir -p "$root/opt/debs"
 	rm -f "$root"/opt/debs/*
 	for package; do cp "$debs/${package}"_*.deb "$root/opt/debs/" || return; done
+	vm_apt "$root" '/opt/debs/*.deb'
+}
+
+vm_apt() { # ROOT PACKAGE…: installs packages in a root
+	local root=$1
+	shift
 	cp /etc/resolv.conf "$root/etc/resolv.conf"
 	mount --bind /dev "$root/dev" && mount -t proc proc "$root/proc" && mount -t sysfs sysfs "$root/sys" || return
-	DEBIAN_FRONTEND=noninteractive chroot "$root" sh -c 'apt-get install -y --no-install-recommends /opt/debs/*.deb' >&2
+	DEBIAN_FRONTEND=noninteractive chroot "$root" sh -c "apt-get install -y --no-install-recommends $*" >&2
 	local result=$?
 	umount "$root/sys" "$root/proc" "$root/dev"
 	rm -f "$root/etc/resolv.conf"
