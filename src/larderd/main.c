@@ -17,6 +17,8 @@
 
 #define DEFAULT_ADDRESS_6 "[::1]:" REGISTRY_PORT_TEXT
 #define DRAIN_TICK_MS	  20
+/* Of a connection: itself, its blob, and that blob once more while it is hashed. */
+#define DESCRIPTORS_EACH 3
 
 struct daemon {
 	struct options options;
@@ -167,14 +169,24 @@ static int start_listening(struct daemon *d, struct diag *diag)
 	return r;
 }
 
-static void raise_descriptor_limit(void)
+/* As many descriptors as may be; and no more connections than can have their blobs open, else a blob that is there would be a miss. */
+static void settle_descriptors(struct http_limits *limits)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_cur < limit.rlim_max) {
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
+	rlim_t enough = limit.rlim_cur / DESCRIPTORS_EACH;
+	if (limit.rlim_cur == RLIM_INFINITY || limits->connections <= enough)
+		return;
+	limits->connections = enough ? (unsigned)enough : 1;
+	log_notice(
+		"at most %u connections, not more: the limit of open files (LimitNOFILE=) is %llu",
+		limits->connections, (unsigned long long)limit.rlim_cur);
 }
 
 static void daemon_done(struct daemon *d)
@@ -197,7 +209,7 @@ static void daemon_done(struct daemon *d)
 
 static int start(struct daemon *d, struct diag *diag)
 {
-	raise_descriptor_limit();
+	settle_descriptors(&d->options.registry.limits);
 	d->base = event_base_new();
 	if (!d->base)
 		return -ENOMEM;
@@ -231,6 +243,7 @@ int main(int argc, char *argv[])
 	struct daemon daemon = {
 		.options = { .registry = { .run_dir = DIR_RUN,
 					   .verify_ahead = true,
+					   .limits = { .connections = HTTP_CONNECTIONS },
 					   .status = on_status },
 			     .drain_seconds = DRAIN_SECONDS },
 	};

@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/registry.sh"
 requires python3 curl mksquashfs unsquashfs busybox
-[ "$(ulimit -Hn)" -ge 6000 ] || skip_all "5,000 connections need a higher limit of open files"
+[ "$(ulimit -Hn)" -ge 15360 ] || skip_all "5,000 connections need a higher limit of open files"
 in_namespaces "$@"
 
 check "a store is made" small_store "$T/tree"
@@ -26,5 +26,19 @@ check "and ends" stop_larderd
 check "larderd starts with ten connections" start_larderd two --cache "$T/tree" --connections 10
 for i in $(seq 30); do eval "exec $((i + 20))<>/dev/tcp/${address%:*}/${address##*:}"; done
 check "and serves beside thirty" curl -sf "$url/v2/"
+check "and ends" stop_larderd
+for i in $(seq 30); do eval "exec $((i + 20))>&-"; done
+
+# Few descriptors: connections that idle must not keep blobs from being opened.
+LARDERD_AS="prlimit --nofile=64:64"
+check "larderd starts with 64 descriptors" start_larderd three --cache "$T/tree"
+LARDERD_AS=
+check "says for how many connections they are enough" grep -q 'at most 21 connections' "$T/three.log"
+for i in $(seq 60); do
+	eval "exec $((i + 20))<>/dev/tcp/${address%:*}/${address##*:}"
+	printf 'GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n' >&$((i + 20))
+done
+seq 40 | xargs -P 8 -I{} curl -s --limit-rate 8M -o /dev/null -w '%{http_code} %{size_download}\n' "$url/v2/x/blobs/sha256:${blob#sha256-}" >"$T/statuses"
+check_equal "and serves eight at a time beside sixty" "$(sort "$T/statuses" | uniq -c | tr -s ' ')" " 40 200 $(stat -c %s "$T/tree/blob/$blob")"
 check "and ends" stop_larderd
 done_testing
