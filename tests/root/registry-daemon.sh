@@ -84,6 +84,35 @@ wait "$larderd_pid"
 check_equal "larderd ended well" $? 0
 check_no_output "without cutting anything off" 'cut off'
 
+# A loop that hangs does not feed the watchdog: looking at a file system that never answers, it waits for ever.
+cat >"$T/hung-mount.py" <<'PYTHON'
+import ctypes, os, signal, sys
+fuse = os.open("/dev/fuse", os.O_RDWR)
+options = b"fd=%d,rootmode=40000,user_id=0,group_id=0" % fuse
+if ctypes.CDLL(None, use_errno=True).mount(b"hung", sys.argv[1].encode(), b"fuse", 0, options) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+signal.pause()
+PYTHON
+mkdir -p "$T/run/volume"
+: >"$T/notified"
+NOTIFY_SOCKET=$T/notify WATCHDOG_USEC=100000 start_larderd hung --run-dir "$T/run" --record "$T/record"
+fed() { grep -c '^WATCHDOG=1' "$T/notified"; }
+fed_more() { [ "$(fed)" -gt "$1" ]; }
+answers() { curl -sf --max-time 2 "$url/healthz"; }
+check "the watchdog is fed" until_true 10 fed_more 3
+python3 "$T/hung-mount.py" "$T/run/volume" 2>"$T/hung.err" &
+hung=$!
+cleanup umount -l "$T/run/volume"
+cleanup kill "$hung"
+check "a file system hangs, and the loop with it" until_true 20 sh -c "! curl -sf --max-time 1 '$url/healthz'"
+before=$(fed)
+sleep 1
+check_equal "the watchdog is not fed any more" "$(fed)" "$before"
+kill "$hung"
+check "when the file system is gone, larderd answers" until_true 20 answers
+check "and feeds the watchdog" until_true 10 fed_more "$before"
+check "it ends" stop_larderd
+
 # Larger than what sockets hold, so that it is still running when the time is over.
 head -c 67108864 /dev/zero >"$T/zeros"
 zeros=$(sha256sum "$T/zeros" | cut -d' ' -f1)
