@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Verified serving: hashing a large blob holds up nobody else, what was verified outlives larderd, what changed is looked at anew.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/registry.sh"
+requires curl python3 mksquashfs unsquashfs busybox
+in_namespaces "$@"
+
+check "a store is made" small_store "$T/tree"
+blob=$(cd "$T/tree/blob" && find . -type f -printf '%s %f\n' | sort -n | tail -1 | cut -d' ' -f2)
+blob_path=/v2/x/blobs/sha256:${blob#sha256-}
+# 1 GiB of zeros, without room on the disk.
+zeros=49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14
+truncate -s 1G "$T/tree/blob/sha256-$zeros"
+# One thread hashes for requests, and nothing is hashed ahead of them.
+serve() { start_larderd "$1" --cache "$T/tree" --record "$T/record" --workers 1 --no-verify-ahead; }
+check "larderd starts" serve one
+
+# Client A waits for the hash of 1 GiB; client B asks for a manifest and for blobs that must be hashed, too.
+cat >"$T/two.py" <<'PYTHON'
+import http.client, sys, threading
+address, large, paths = sys.argv[1], sys.argv[2], sys.argv[3:]
+status = []
+
+def client_a():
+    c = http.client.HTTPConnection(address, timeout=600)
+    c.request("HEAD", large)
+    status.append(c.getresponse().status)
+
+a = threading.Thread(target=client_a)
+a.start()
+b, beside, failed = http.client.HTTPConnection(address, timeout=600), 0, 0
+while a.is_alive():
+    for path in paths:
+        b.request("GET", path)
+        answer = b.getresponse()
+        answer.read()
+        failed += answer.status != 200
+    beside += a.is_alive()
+a.join()
+print(status[0], failed, "many" if beside >= 10 else beside)
+PYTHON
+check_equal "a manifest and a blob are served many times while 1 GiB is hashed" \
+	"$(python3 "$T/two.py" "$address" "/v2/x/blobs/sha256:$zeros" /v2/library/busybox/manifests/1.36 "$blob_path" 2>&1)" "200 0 many"
+check_equal "both were hashed once" "$(metric larder_verified_total)" 2
+check_equal "with all their bytes" "$(metric larder_verified_bytes_total)" $((1073741824 + $(stat -c %s "$T/tree/blob/$blob")))
+# Many clients that want the same wait for the same hash.
+check "larderd ends" stop_larderd
+rm "$T/record"
+check "it starts without a record" serve two
+seq 20 | xargs -P 20 -I{} curl -s -o /dev/null -w '%{http_code}\n' -I "$url/v2/x/blobs/sha256:$zeros" >"$T/statuses"
+check_equal "twenty clients wait for one hash" "$(sort "$T/statuses" | uniq -c | tr -s ' ') $(metric larder_verified_total)" " 20 200 1"
+check_http 200 "the other blob is served as well" "$url$blob_path"
+check "larderd ends" stop_larderd
+
+check "it starts again" serve three
+check_http 200 "what was verified is served" -I "$url/v2/x/blobs/sha256:$zeros"
+check_http 200 "all of it" "$url$blob_path"
+check_equal "without hashing anything" "$(metric larder_verified_total)" 0
+check "larderd ends" stop_larderd
+
+# One byte is changed while larderd is down; size and modification time stay as they were.
+cp -p "$T/tree/blob/$blob" "$T/sound"
+printf x | dd of="$T/tree/blob/$blob" bs=1 conv=notrunc status=none
+touch -r "$T/sound" "$T/tree/blob/$blob"
+check "it starts once more" serve four
+check_http 404 "what changed meanwhile is not served" "$url$blob_path"
+check_http 404 "nor offered" "$url/v2/library/busybox/manifests/1.36"
+# Asked for a thousand times, it is one line.
+cat >"$T/ask.py" <<'PYTHON'
+import collections, http.client, sys
+c, statuses = http.client.HTTPConnection(sys.argv[1], timeout=60), collections.Counter()
+for _ in range(1000):
+    c.request("GET", sys.argv[2])
+    answer = c.getresponse()
+    answer.read()
+    statuses[answer.status] += 1
+print(dict(statuses))
+PYTHON
+before=$(wc -l <"$T/four.log")
+check_equal "a thousand requests are a thousand 404" "$(python3 "$T/ask.py" "$address" "$blob_path")" "{404: 1000}"
+check_equal "and the journal has no more lines for that" "$(wc -l <"$T/four.log")" "$before"
+check_equal "but one, which names the blob" "$(grep -c "the blob sha256:${blob#sha256-} has other bytes" "$T/four.log")" 1
+check_equal "and the metric counts one" "$(metric larder_verification_failures_total)" 1
+cp -p "$T/sound" "$T/tree/blob/$blob"
+check_http 200 "the right bytes are served again, without a restart" "$url$blob_path"
+check "byte for byte" cmp "$T/body" "$T/sound"
+check "larderd ends" stop_larderd
+done_testing
