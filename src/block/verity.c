@@ -121,6 +121,13 @@ int verity_available(struct diag *diag)
 	return load_library(&lib, diag);
 }
 
+int verity_can_create(struct diag *diag)
+{
+	struct library lib = { 0 };
+
+	return load_library(&lib, diag);
+}
+
 static void to_hex(const char *bytes, size_t n, char *ret)
 {
 	for (size_t i = 0; i < n; i++)

@@ -29,6 +29,9 @@ bool verity_root_hash_is_valid(const char *text);
 /* -EOPNOTSUPP with diag: this kernel has no device-mapper, or libcryptsetup is not installed. */
 int verity_available(struct diag *diag);
 
+/* Could verity_create() be done? -EOPNOTSUPP with diag: libcryptsetup is not installed. */
+int verity_can_create(struct diag *diag);
+
 /*
  * Writes the tree of the file data to the new file tree: SHA-256, blocks of 4096 bytes. The same salt and UUID give the same bytes.
  * Needs no device-mapper. -EINVAL with diag: data is not made of whole blocks.

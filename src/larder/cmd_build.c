@@ -25,6 +25,7 @@ enum {
 	OPT_DESCRIPTION,
 	OPT_INSECURE,
 	OPT_SIGN,
+	OPT_VERITY,
 	OPT_JSON,
 };
 
@@ -42,6 +43,8 @@ static const struct command_option build_command_options[] = {
 	  OPT_INSECURE },
 	{ "sign", "KEY", "private Ed25519 key in PEM; LAYER.sqsh.sig is put beside the layer",
 	  OPT_SIGN },
+	{ "verity", NULL, "put a hash tree for dm-verity and its root hash beside the layer",
+	  OPT_VERITY },
 	{ "json", NULL, "print what was built as JSON", OPT_JSON },
 	{ 0 },
 };
@@ -126,6 +129,9 @@ static int take_option(struct build_arguments *a, const struct command *self, in
 	case OPT_SIGN:
 		a->options.sign_key = optarg;
 		return -1;
+	case OPT_VERITY:
+		a->options.verity = true;
+		return -1;
 	case OPT_JSON:
 		a->json = true;
 		return -1;
@@ -166,6 +172,8 @@ static int show_result(struct context *context, const struct build_arguments *a,
 	       result->manifest.n_images == 1 ? "" : "s", result->manifest.n_blobs,
 	       result->manifest.n_blobs == 1 ? "" : "s", text_size_iec(result->size, size),
 	       digest_format(&result->digest, digest));
+	if (*result->root_hash)
+		printf("root hash: %s\n", result->root_hash);
 	return EXIT_DONE;
 }
 

@@ -11,11 +11,16 @@
 #include "larder/progress.h"
 #include "layers/report.h"
 
-static const char *short_reason(const struct layer *layer)
+/* Owned by the caller; NULL: out of memory. */
+static char *short_reason(const struct layer *layer)
 {
+	char *text;
+
 	if (layer->reason)
-		return layer->reason;
-	return layer->mount ? layer->mount : layer->path ? layer->path : "";
+		return strdup(layer->reason);
+	if (layer->mount && layer->root_hash)
+		return asprintf(&text, "%s (dm-verity)", layer->mount) < 0 ? NULL : text;
+	return strdup(layer->mount ? layer->mount : layer->path ? layer->path : "");
 }
 
 /* One row a layer; what the table shows is words, what JSON shows is values. */
@@ -25,6 +30,7 @@ static json_t *table_rows(const struct layers_result *result)
 
 	for (size_t i = 0; rows && i < result->n_layers; i++) {
 		const struct layer *layer = &result->layers[i];
+		_cleanup_free_ char *where = short_reason(layer);
 		char size[TEXT_SIZE_MAX];
 		text_size_iec(layer->size, size);
 		json_array_append_new(
@@ -34,7 +40,7 @@ static json_t *table_rows(const struct layers_result *result)
 					layer->path ? layer_origin_name(layer->origin) : "-",
 					"size", layer->size ? size : "-", "images",
 					(json_int_t)layer->manifest.n_images, "where",
-					short_reason(layer)));
+					where ? where : ""));
 	}
 	return rows;
 }

@@ -11,8 +11,10 @@
 #include "base/names.h"
 #include "base/run.h"
 #include "base/text.h"
+#include "layers/build_verity.h"
 #include "layers/sign.h"
 #include "layers/version.h"
+#include "layers/work_dir.h"
 
 #define MKSQUASHFS_TIMEOUT_MS (24U * 60 * 60 * 1000)
 #define MKSQUASHFS_MEMORY     "24M"
@@ -29,7 +31,8 @@ struct build {
 	struct contents contents;
 	struct layer_manifest manifest;
 	char *manifest_text;
-	char *work;		 /* "OUTPUT's directory/.larder-build.XXXXXX" */
+	char *work;		 /* work_dir.h */
+	int lock;		 /* of work */
 	char *image;		 /* in work */
 	struct signing_key *key; /* NULL: unsigned */
 	struct diag *diag;
@@ -39,6 +42,7 @@ static void build_done(struct build *b)
 {
 	if (b->work)
 		(void)remove_tree_at(AT_FDCWD, b->work);
+	close_fd(b->lock);
 	contents_done(&b->contents);
 	signing_key_freep(&b->key);
 	layer_manifest_done(&b->manifest);
@@ -104,22 +108,10 @@ static int settle_texts(struct build *b)
 
 static int make_work_dir(struct build *b)
 {
-	const char *slash = strrchr(b->options->output, '/');
-	int n = slash ? (int)(slash - b->options->output + 1) : 0;
-	_cleanup_free_ char *path = NULL;
+	int r = work_dir_make(b->options->output, &b->work, &b->lock, b->diag);
 
-	if (asprintf(&path, "%.*s.larder-build.XXXXXX", n, b->options->output) < 0) {
-		path = NULL;
-		return -ENOMEM;
-	}
-	int r = mkdir_parents_at(AT_FDCWD, path, 0755);
 	if (r < 0)
-		return diag_set(b->diag, r, "cannot make the directory of %s: %s",
-				b->options->output, strerror(-r));
-	if (!mkdtemp(path))
-		return diag_set(b->diag, -errno, "cannot write beside %s: %s", b->options->output,
-				strerror(errno));
-	b->work = TAKE_PTR(path);
+		return r;
 	if (b->options->work_dir)
 		b->options->work_dir(b->work, b->options->user);
 	b->image = path_join(b->work, "layer" NAME_LAYER_SUFFIX);
@@ -311,6 +303,12 @@ static int publish(struct build *b, struct build_result *ret)
 		return -ENOMEM;
 	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
 		return diag_set(b->diag, -errno, "%s: %s", output, strerror(errno));
+	struct tree_build tree = { .image = b->image,
+				   .output = output,
+				   .wanted = b->options->verity };
+	r = tree_build_prepare(&tree, &ret->digest, b->diag);
+	if (r < 0)
+		return r;
 	r = write_file_durable_at(AT_FDCWD, sum_path, sum, strlen(sum), 0644);
 	if (r == 0)
 		r = write_signature(b);
@@ -319,13 +317,17 @@ static int publish(struct build *b, struct build_result *ret)
 	if (r < 0)
 		return diag_set(b->diag, r, "%s: %s", output, strerror(-r));
 	ret->size = (uint64_t)st.st_size;
-	return fsync_parent_at(AT_FDCWD, output);
+	memcpy(ret->root_hash, tree.root_hash, sizeof(tree.root_hash));
+	r = fsync_parent_at(AT_FDCWD, output);
+	return r < 0 ? r : tree_build_finish(&tree, b->diag);
 }
 
 int build_layer(const struct images_list *list, const struct build_options *options,
 		struct build_result *ret, struct diag *diag)
 {
-	_cleanup_(build_done) struct build b = { .options = options, .list = list, .diag = diag };
+	_cleanup_(build_done) struct build b = {
+		.options = options, .list = list, .lock = -1, .diag = diag
+	};
 	struct build_result result = { 0 };
 	int r = settle_name(&b);
 
@@ -333,6 +335,8 @@ int build_layer(const struct images_list *list, const struct build_options *opti
 		r = settle_texts(&b);
 	if (r == 0 && options->sign_key)
 		r = signing_key_read(options->sign_key, &b.key, diag);
+	if (r == 0 && options->verity)
+		r = verity_can_create(diag);
 	if (r == 0)
 		r = make_work_dir(&b);
 	if (r == 0)

@@ -9,6 +9,7 @@
  *
  * Everything in the making lies in one directory beside the output, which a failure removes with all it holds.
  */
+#include "block/verity.h"
 #include "layers/feed.h"
 #include "layers/images_list.h"
 #include "layers/source.h"
@@ -21,6 +22,7 @@ struct build_options {
 	struct platform_choice choice;
 	bool insecure;
 	const char *sign_key; /* private key: OUTPUT.sig is written as well; NULL: unsigned */
+	bool verity;	      /* OUTPUT.verity and OUTPUT.roothash are written as well */
 	int64_t time;	      /* of every file: SOURCE_DATE_EPOCH, or 0 */
 	feed_progress_fn progress;
 	void *user;
@@ -32,6 +34,7 @@ struct build_result {
 	struct layer_manifest manifest;
 	uint64_t size; /* bytes of the image file */
 	struct digest digest;
+	char root_hash[VERITY_ROOT_TEXT_MAX]; /* "": none */
 };
 void build_result_done(struct build_result *r);
 

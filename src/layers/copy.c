@@ -9,11 +9,10 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "layers/beside.h"
 #include "store/side_hasher.h"
 
 #define READAHEAD_BYTES (8 * 1024 * 1024) /* asked for before it is needed */
-#define SUM_BYTES_MAX	4096
-#define SIG_BYTES_MAX	4096
 #define HEX_DIGITS	64
 
 int copy_read_sum(const char *file, struct digest *ret, struct diag *diag)
@@ -25,7 +24,10 @@ int copy_read_sum(const char *file, struct digest *ret, struct diag *diag)
 		path = NULL;
 		return -ENOMEM;
 	}
-	int r = read_file_at(AT_FDCWD, path, SUM_BYTES_MAX, &text, NULL);
+	/* Neither through a symlink, nor from a pipe that nobody writes to. */
+	_cleanup_close_ int fd =
+		open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int r = fd < 0 ? -errno : read_fd(fd, BESIDE_SMALL_MAX, &text, NULL);
 	if (r < 0)
 		return r == -ENOENT ? r : diag_set(diag, -EINVAL, "%s: %s", path, strerror(-r));
 	snprintf(digest, sizeof(digest), "sha256:%.*s", HEX_DIGITS, text);
@@ -186,38 +188,52 @@ static int write_sum(const struct copy_job *job, const struct digest *digest)
 	return write_file_durable_at(AT_FDCWD, path, text, strlen(text), 0644);
 }
 
-/* A file that lies beside the layer, taken along if it is there. */
-static int copy_beside(const struct copy_job *job, const char *suffix)
+/* What goes along with the image, before it has its name. replaces: there is another of that name, which a new root hash would break. */
+static int copy_beside(struct copy *c, const char *target, bool replaces)
 {
-	_cleanup_free_ char *from = NULL, *to = NULL, *content = NULL;
-	size_t size;
+	const struct copy_job *job = c->job;
+	const struct beside b = { job->from, job->to, job->incoming, job->name, c->size };
+	int r = replaces ? beside_remove(target, NAME_LAYER_ROOT_SUFFIX) : 0;
 
-	if (asprintf(&from, "%s%s", job->from, suffix) < 0 ||
-	    asprintf(&to, "%s/%s%s", job->to, job->name, suffix) < 0)
-		return -ENOMEM;
-	int r = read_file_at(AT_FDCWD, from, SIG_BYTES_MAX, &content, &size);
-	if (r == -ENOENT)
-		return unlink(to) < 0 && errno != ENOENT ? -errno : 0;
-	return r < 0 ? r : write_file_durable_at(AT_FDCWD, to, content, size, 0644);
+	if (r == 0)
+		r = beside_copy(&b, NAME_LAYER_SIG_SUFFIX, c->diag);
+	if (r == 0)
+		r = beside_copy(&b, NAME_LAYER_TREE_SUFFIX, c->diag);
+	if (r == 0 && !replaces)
+		r = beside_copy(&b, NAME_LAYER_ROOT_SUFFIX, c->diag);
+	return r;
 }
 
-/* The image gets its name last: where it is, its sum and signature are. */
+/*
+ * The image gets its name last: where it is, its sum and signature are. Only where it replaces another of that name, the root hash comes
+ * after it: a power cut in between leaves the one or the other without dm-verity, and neither broken.
+ */
 static int publish(struct copy *c, const struct digest *digest)
 {
+	const struct copy_job *job = c->job;
+	const struct beside b = { job->from, job->to, job->incoming, job->name, c->size };
 	_cleanup_free_ char *target = NULL;
 
-	if (asprintf(&target, "%s/%s", c->job->to, c->job->name) < 0) {
+	if (asprintf(&target, "%s/%s", job->to, job->name) < 0) {
 		target = NULL;
 		return -ENOMEM;
 	}
-	int r = write_sum(c->job, digest);
+	bool replaces = access(target, F_OK) == 0;
+	int r = copy_beside(c, target, replaces);
 	if (r == 0)
-		r = copy_beside(c->job, NAME_LAYER_SIG_SUFFIX);
+		r = write_sum(job, digest);
 	if (r == 0 && rename(c->part, target) < 0)
 		r = -errno;
 	if (r == 0)
 		r = fsync_parent_at(AT_FDCWD, target);
-	return r < 0 ? diag_set(c->diag, r, "%s: %s", target, strerror(-r)) : 0;
+	if (r == 0 && replaces)
+		r = beside_copy(&b, NAME_LAYER_ROOT_SUFFIX, c->diag);
+	if (r < 0 && !replaces)
+		(void)beside_remove_all(target);
+	return r < 0 && !(c->diag && c->diag->message)
+		       ? diag_set(c->diag, r == -EDQUOT ? -ENOSPC : r, "%s: %s", target,
+				  strerror(-r))
+		       : r;
 }
 
 int copy_layer(const struct copy_job *job,

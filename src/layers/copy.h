@@ -26,7 +26,7 @@ struct copy_job {
 };
 
 /*
- * Copies, checks, makes durable, then gives it its name, with FILE.sha256 and, if there is one, FILE.sig. With a sum the whole is
+ * Copies, checks, makes durable, then gives it its name, with FILE.sha256 and what else lies beside it (beside.h). With a sum the whole is
  * checked against it; without one verify() is asked, which is given the finished part's path. -EBADMSG with diag: the content is not
  * what it should be; nothing is left. -ENOSPC with diag: the rest does not fit; the part is removed.
  */

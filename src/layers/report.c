@@ -29,9 +29,10 @@ json_t *report_build(const char *file, const struct build_result *result)
 
 	for (size_t i = 0; images && i < m->n_images; i++)
 		json_array_append_new(images, report_image(&m->images[i]));
-	return json_pack("{s:s, s:s, s:s?, s:I, s:s, s:o, s:I}", "file", file, "name", m->name,
-			 "version", m->version, "size", (json_int_t)result->size, "digest",
-			 digest_format(&result->digest, digest), "images", images, "blobs",
+	return json_pack("{s:s, s:s, s:s?, s:I, s:s, s:s?, s:o, s:I}", "file", file, "name",
+			 m->name, "version", m->version, "size", (json_int_t)result->size, "digest",
+			 digest_format(&result->digest, digest), "verity",
+			 *result->root_hash ? result->root_hash : NULL, "images", images, "blobs",
 			 (json_int_t)m->n_blobs);
 }
 

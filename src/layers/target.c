@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "layers/beside.h"
 #include "layers/copy.h"
 #include "layers/find.h"
 #include "layers/layer_check.h"
@@ -101,23 +102,6 @@ static unsigned newer_ones(const struct layers_result *result, const struct laye
 	return n;
 }
 
-/* The image first: what lies beside it means nothing without it. */
-static int delete_layer(const struct layer *layer)
-{
-	static const char *const suffixes[] = { "", NAME_LAYER_SUM_SUFFIX, NAME_LAYER_SIG_SUFFIX };
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		_cleanup_free_ char *path = NULL;
-		if (asprintf(&path, "%s%s", layer->path, suffixes[i]) < 0) {
-			path = NULL;
-			return -ENOMEM;
-		}
-		if (unlink(path) < 0 && errno != ENOENT)
-			return -errno;
-	}
-	return fsync_parent_at(AT_FDCWD, layer->path);
-}
-
 int target_make_room(const struct target *t, struct layers_result *result)
 {
 	_cleanup_free_ bool *doomed = calloc(result->n_layers + 1, sizeof(bool));
@@ -134,7 +118,7 @@ int target_make_room(const struct target *t, struct layers_result *result)
 		if (!doomed[i])
 			continue;
 		layer_close(layer);
-		int r = delete_layer(layer);
+		int r = beside_remove_all(layer->path);
 		if (r == 0)
 			r = strv_addf(&result->notes, "%s was deleted: %s", layer_file_name(layer),
 				      layer->reason ? layer->reason : "superseded");

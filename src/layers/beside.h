@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_LAYERS_BESIDE_H
+#define LARDER_LAYERS_BESIDE_H
+/*
+ * What lies beside LAYER.sqsh and goes where it goes: .sha256 (made anew by every copy), .sig, .verity, .roothash. It comes from
+ * where the layer comes from and is trusted as little: symlinks are not followed, and nothing but a regular file is read.
+ */
+#include <stdint.h>
+
+#include "base/diag.h"
+
+#define BESIDE_SMALL_MAX 4096 /* bytes of .sha256, .sig and .roothash */
+
+/* One copy: from/NAME.sqsh to to/NAME.sqsh; incoming is for unfinished files, on the filesystem of to. */
+struct beside {
+	const char *from; /* LAYER.sqsh */
+	const char *to, *incoming, *name;
+	uint64_t max; /* bytes of .verity: a tree is never larger than what it covers */
+};
+
+/*
+ * Copies FROM<suffix> durably, or removes what has that name at the target if there is none. -EINVAL with diag: it is no regular file, or
+ * too large.
+ */
+int beside_copy(const struct beside *b, const char *suffix, struct diag *diag);
+
+/* Removes one file beside a layer; 0 if there is none. */
+int beside_remove(const char *layer, const char *suffix);
+
+/* Removes a layer, the image first: what lies beside it means nothing without it. Durable. */
+int beside_remove_all(const char *layer);
+
+#endif
