@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "block/mounts.h"
 #include "layers/layer_check.h"
+#include "layers/layer_map.h"
 #include "layers/layer_verity.h"
 #include "layers/mount_api.h"
 #include "layers/superblock.h"
@@ -155,30 +156,28 @@ static int open_by_classic_mount(struct layer_handle *h, const char *run_dir, st
 }
 
 /*
- * The id stands for what is in this file, and for the root hash that proves it; its first eight digits end the name of the mount
+ * The id stands for what is in this file, and for the tree and root hash that prove it; its first eight digits end the name of the mount
  * point. A file that is written to becomes another one, so that nothing which was verified in the old one counts for the new one.
  */
 #define ID_SHOWN 8
 
-static int set_id(struct layer_handle *h, const char *root_hash)
+static int set_id(struct layer_handle *h, const struct verity_plan *plan)
 {
-	char key[128 + VERITY_ROOT_TEXT_MAX], hex[DIGEST_STRING_MAX];
+	char key[192 + VERITY_ROOT_TEXT_MAX], hex[DIGEST_STRING_MAX];
 	struct digest digest;
 
-	snprintf(key, sizeof(key), "%llu %llu %lld.%ld%s%s", (unsigned long long)h->dev,
-		 (unsigned long long)h->ino, (long long)h->changed.tv_sec, h->changed.tv_nsec,
-		 *root_hash ? " " : "", root_hash);
+	int n = snprintf(key, sizeof(key), "%llu %llu %lld.%ld", (unsigned long long)h->dev,
+			 (unsigned long long)h->ino, (long long)h->changed.tv_sec,
+			 h->changed.tv_nsec);
+	if (*plan->root_hash)
+		snprintf(key + n, sizeof(key) - (size_t)n, " %s %lld.%ld", plan->root_hash,
+			 (long long)plan->changed.tv_sec, plan->changed.tv_nsec);
 	int r = digest_of(DIGEST_SHA256, key, strlen(key), &digest);
 	if (r < 0)
 		return r;
 	digest_format(&digest, hex);
 	snprintf(h->id, sizeof(h->id), "%.*s", (int)sizeof(h->id) - 1, strchr(hex, ':') + 1);
 	return 0;
-}
-
-static void verity_name(const struct layer_handle *h, char ret[static VERITY_NAME_MAX])
-{
-	snprintf(ret, VERITY_NAME_MAX, VERITY_NAME_PREFIX "%s", h->id);
 }
 
 static bool is_mount_of(const struct mounted_layer *m, const struct layer_handle *h,
@@ -209,35 +208,15 @@ static int adopt(struct layer *layer, struct layer_handle *h, struct mounted_lay
 	return -ENOENT;
 }
 
-/* A second loop device for the tree, and one of dm-verity over both, which holds them from then on. */
-static int map_verity(const struct layer *layer, struct layer_handle *h, const char *root_hash,
-		      const char *name, struct diag *diag)
-{
-	_cleanup_close_ int tree = verity_open_tree(layer->path, layer->origin == LAYER_BUILT_IN);
-	_cleanup_close_ int tree_loop = -1, mapped = -1;
-	char tree_device[LOOP_PATH_MAX], path[VERITY_PATH_MAX];
-	int r = tree < 0 ? tree : loop_attach(tree, &tree_loop, tree_device);
-
-	if (r < 0)
-		return diag_set(diag, r, "no loop device for its hash tree: %s", strerror(-r));
-	r = verity_open(h->device, tree_device, root_hash, name, &mapped, path, diag);
-	if (r < 0)
-		return r;
-	close_fd(h->loop);
-	h->loop = TAKE_FD(mapped);
-	memcpy(h->device, path, sizeof(path));
-	return 0;
-}
-
 static int open_as_planned(struct layer *layer, struct layer_handle *h, int file,
 			   const struct verity_plan *plan, const char *run_dir,
 			   struct mounted_layers *mounted, struct diag *diag)
 {
 	char verity[VERITY_NAME_MAX] = "";
-	int r = set_id(h, plan->root_hash);
+	int r = set_id(h, plan);
 
 	if (r == 0 && *plan->root_hash)
-		verity_name(h, verity);
+		layer_map_name(h, verity);
 	if (r == 0)
 		r = adopt(layer, h, mounted, verity);
 	if (r != -ENOENT)
@@ -246,24 +225,11 @@ static int open_as_planned(struct layer *layer, struct layer_handle *h, int file
 	if (r < 0)
 		return diag_set(diag, r, "no loop device for it: %s", strerror(-r));
 	if (*verity)
-		r = map_verity(layer, h, plan->root_hash, verity, diag);
+		r = layer_map(layer, plan->root_hash, diag);
 	if (r < 0)
 		return r;
 	r = mount_detached(FSTYPE, h->device, &h->dir, diag);
 	return r == -ENOSYS ? open_by_classic_mount(h, run_dir, diag) : r;
-}
-
-/* What went wrong with a layer that dm-verity guards is most often that it does not fit. */
-static int explain_verity(const struct layer_handle *h, const char *root_hash, int err,
-			  struct diag *diag)
-{
-	char name[VERITY_NAME_MAX];
-
-	verity_name(h, name);
-	if (!verity_found_corruption(name))
-		return err;
-	return diag_set(diag, -EINVAL,
-			"its bytes are not those of the root hash %.16s… (dm-verity)", root_hash);
 }
 
 static int open_content(struct layer *layer, struct layer_handle *h, const char *run_dir,
@@ -290,7 +256,7 @@ static int open_content(struct layer *layer, struct layer_handle *h, const char 
 	if (why.message)
 		diag_set(diag, r, "%s", diag_text(&why));
 	if (r < 0 && *plan.root_hash)
-		return explain_verity(h, plan.root_hash, r, diag);
+		return layer_map_explain(h, run_dir, plan.root_hash, r, diag);
 	if (r == 0 && *plan.root_hash && !(layer->root_hash = strdup(plan.root_hash)))
 		return -ENOMEM;
 	layer->note = TAKE_PTR(plan.note);
@@ -327,16 +293,15 @@ static int check_configured(const struct layer *layer, const struct layer_config
 }
 
 /* Reads and checks what is in an opened layer. */
-static int read_content(struct layer *layer, const struct layer_config *config, struct diag *diag)
+static int read_content(struct layer *layer, const char *run_dir, const struct layer_config *config,
+			struct diag *diag)
 {
 	_cleanup_layer_manifest_ struct layer_manifest manifest = { 0 };
 	struct layer_handle *h = layer->private_;
-	char name[VERITY_NAME_MAX];
 	int r = layer_check(h->dir, layer->size, &manifest, &layer->id, &h->text, diag);
 
-	verity_name(h, name);
-	if (layer->root_hash && verity_found_corruption(name))
-		return explain_verity(h, layer->root_hash, -EINVAL, diag);
+	if (layer->root_hash)
+		r = layer_map_explain(h, run_dir, layer->root_hash, r, diag);
 	if (r == 0)
 		r = check_configured(layer, config, &manifest, diag);
 	if (r < 0)
@@ -361,7 +326,7 @@ int layer_open(struct layer *layer, const char *run_dir, const struct layer_conf
 		layer, h, run_dir,
 		verity_configured(config, layer->manifest.name, layer->manifest.version), mounted,
 		diag);
-	return r < 0 ? r : read_content(layer, config, diag);
+	return r < 0 ? r : read_content(layer, run_dir, config, diag);
 }
 
 /* <name>[-<version>]-<id8> */

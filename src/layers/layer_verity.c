@@ -145,6 +145,7 @@ int verity_plan_read(const char *layer_file, bool follow, const char *configured
 	_cleanup_diag_ struct diag why = DIAG_INIT;
 	_cleanup_free_ char *beside = NULL;
 	_cleanup_close_ int tree = -1;
+	struct stat st;
 	int r = read_root_hash(layer_file, follow, &beside);
 
 	if (r < 0 && r != -ENOENT)
@@ -161,5 +162,8 @@ int verity_plan_read(const char *layer_file, bool follow, const char *configured
 				      .tree = tree >= 0 };
 	if ((configured || beside) && facts.tree && verity_available(&why) < 0)
 		facts.unavailable = diag_text(&why);
-	return verity_decide(&facts, ret, diag);
+	r = verity_decide(&facts, ret, diag);
+	if (r == 0 && tree >= 0 && fstat(tree, &st) == 0)
+		ret->changed = st.st_ctim;
+	return r;
 }

@@ -22,6 +22,8 @@
  *	C	H	   any	    any	 broken: they contradict each other
  *	any	invalid	   any	    any	 broken
  */
+#include <time.h>
+
 #include "block/verity.h"
 #include "config/machine_config.h"
 
@@ -35,6 +37,7 @@ struct verity_facts {
 struct verity_plan {
 	char root_hash[VERITY_ROOT_TEXT_MAX]; /* "": mounted without */
 	bool required;			      /* the machine config wants it */
+	struct timespec changed;	      /* ctime of the .verity file */
 	char *note;			      /* what a person should know; NULL: nothing */
 };
 void verity_plan_done(struct verity_plan *plan);
