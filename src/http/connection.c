@@ -57,7 +57,7 @@ static void stop_writing(struct http_exchange *c)
 	c->writing = false;
 }
 
-static void report(struct http_exchange *c, bool complete, bool unreadable)
+static void report(struct http_exchange *c, bool complete)
 {
 	const struct http_handler *h = &c->server->handler;
 	struct http_outcome outcome = {
@@ -65,7 +65,6 @@ static void report(struct http_exchange *c, bool complete, bool unreadable)
 		.body_sent = c->head ? 0 : c->body_at,
 		.nanoseconds = http_now_ns() - c->started,
 		.complete = complete,
-		.unreadable = unreadable,
 	};
 
 	if (h->finished)
@@ -85,7 +84,7 @@ void connection_free(struct http_exchange *c)
 	struct http_server *s = c->server;
 
 	if (c->phase == PHASE_SENDING)
-		report(c, false, false);
+		report(c, false);
 	reply_done(c);
 	TAILQ_REMOVE(c->phase == PHASE_PENDING ? &s->pending_queue : &s->queues[c->phase], c,
 		     queue);
@@ -126,7 +125,7 @@ static void end_connection(struct http_exchange *c)
 /* The answer is complete. False: the connection is gone, or on its way. */
 static bool finish_answer(struct http_exchange *c)
 {
-	report(c, true, false);
+	report(c, true);
 	stop_writing(c);
 	connection_enter(c, c->in_size > c->request_size ? PHASE_HEADER : PHASE_IDLE);
 	reply_done(c);
@@ -169,7 +168,9 @@ static bool send_answer(struct http_exchange *c)
 		return false;
 	}
 	if (result == SEND_FAILED) {
-		report(c, false, unreadable);
+		if (unreadable && c->body.unreadable)
+			c->body.unreadable(c->body.user);
+		report(c, false);
 		connection_enter(c, PHASE_LINGER); /* it is reported */
 		connection_free(c);
 		return false;

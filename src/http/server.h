@@ -48,8 +48,7 @@ struct http_outcome {
 	uint64_t body_sent; /* bytes */
 	uint64_t
 		nanoseconds; /* from the complete header section to the last byte handed to the kernel */
-	bool complete;	 /* false: the client went away, stalled, or the body could not be read */
-	bool unreadable; /* the body could not be read */
+	bool complete; /* false: the client went away, stalled, or the body could not be read */
 };
 
 struct http_handler {
@@ -86,8 +85,8 @@ void http_exchange_set(struct http_exchange *exchange, void *data);
 void *http_exchange_get(const struct http_exchange *exchange);
 
 /*
- * The body of an answer: bytes in memory (data), else an extent of a file (fd, offset), else what read gives. done, which may be
- * NULL, is called once when the body is no longer needed, also for HEAD.
+ * The body of an answer: bytes in memory (data), else an extent of a file (fd, offset), else what read gives. done is called once
+ * when the body is no longer needed, also for HEAD; before it unreadable, if the body could not be read. Both may be NULL.
  */
 struct http_body {
 	uint64_t size;
@@ -95,6 +94,7 @@ struct http_body {
 	int fd;		 /* only if data is NULL; below 0: read */
 	uint64_t offset; /* of its first byte, in fd or for read */
 	ssize_t (*read)(void *user, void *buffer, size_t size, uint64_t offset);
+	void (*unreadable)(void *user);
 	void (*done)(void *user);
 	void *user;
 };

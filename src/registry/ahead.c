@@ -123,7 +123,7 @@ static int verify_image(struct walk *w, const struct manifest *manifest)
 static void report_damages(struct walk *w, const struct load *load)
 {
 	for (size_t i = 0; i < load->n_damages; i++)
-		registry_corrupt(w->ahead->registry, load->damages[i].source,
+		registry_corrupt(w->ahead->registry, source_path(load->damages[i].source),
 				 &load->damages[i].digest, &load->damages[i].id, "manifest");
 }
 

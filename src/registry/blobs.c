@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/names.h"
 
 #define BLOB_TYPE "application/octet-stream"
@@ -53,17 +54,6 @@ static bool hashing_step(struct job *job)
 	return false;
 }
 
-static void report_damage(struct hashing *h)
-{
-	char digest[DIGEST_STRING_MAX];
-
-	if (!verified_set(h->registry->verified, &h->key.digest, &h->key.id, false))
-		return;
-	h->registry->epoch++; /* images that need it are complete no more */
-	__atomic_add_fetch(&h->registry->metrics.corrupt, 1, __ATOMIC_RELAXED);
-	registry_report_corrupt(h->path, digest_format(&h->key.digest, digest), NAME_BLOB_DIR);
-}
-
 static void hashing_done(struct job *job, bool cancelled)
 {
 	struct hashing *h = (struct hashing *)job;
@@ -78,7 +68,7 @@ static void hashing_done(struct job *job, bool cancelled)
 		r->metrics.verified++;
 		r->metrics.verified_bytes += h->key.id.size;
 	} else if (h->verdict == VERDICT_CORRUPT) {
-		report_damage(h);
+		registry_corrupt(r, h->path, &h->key.digest, &h->key.id, NAME_BLOB_DIR);
 	}
 	while ((waiter = h->waiters)) {
 		h->waiters = waiter->next;
@@ -161,38 +151,62 @@ struct blob_wait {
 
 static void serve_from(const struct asked *asked, size_t position, bool damaged);
 
+/* A blob on its way out. */
+struct outgoing {
+	struct registry *registry;
+	struct source *source;
+	struct digest digest;
+	struct content content;
+};
+
 static ssize_t read_body(void *user, void *buffer, size_t size, uint64_t offset)
 {
-	return content_read(user, buffer, size, offset);
+	struct outgoing *out = user;
+
+	return content_read(&out->content, buffer, size, offset);
+}
+
+/* The medium has failed since the blob was hashed: it is hashed again before it is believed again. */
+static void body_unreadable(void *user)
+{
+	struct outgoing *out = user;
+	char digest[DIGEST_STRING_MAX];
+
+	verified_forget(out->registry->verified, &out->digest, &out->content.id);
+	log_warning("%s: the blob %s could not be read to its end while it was sent",
+		    source_path(out->source), digest_format(&out->digest, digest));
 }
 
 static void body_done(void *user)
 {
-	struct content *content = user;
+	struct outgoing *out = user;
 
-	content_done(content);
-	free(content);
+	content_done(&out->content);
+	source_unref(out->source);
+	free(out);
 }
 
-/* Takes content. */
-static void answer_blob(const struct asked *asked, struct content *content)
+/* Takes content, which came from source. */
+static void answer_blob(const struct asked *asked, struct source *source, struct content *content)
 {
-	struct content *kept = malloc(sizeof(*kept));
+	struct outgoing *out = malloc(sizeof(*out));
 
-	if (!kept) {
+	if (!out) {
 		content_done(content);
 		answer_out_of_memory(asked->exchange);
 		return;
 	}
-	*kept = *content;
+	*out = (struct outgoing){ asked->registry, source_ref(source), asked->route.digest,
+				  *content };
 	*content = CONTENT_INIT;
 	struct http_body body = {
-		.size = kept->id.size,
-		.fd = kept->fd,
-		.offset = kept->offset,
+		.size = out->content.id.size,
+		.fd = out->content.fd,
+		.offset = out->content.offset,
 		.read = read_body,
+		.unreadable = body_unreadable,
 		.done = body_done,
-		.user = kept,
+		.user = out,
 	};
 	answer_content(asked, &asked->route.digest, BLOB_TYPE, &body);
 }
@@ -202,7 +216,8 @@ static void verdict_came(enum verdict verdict, void *user)
 	struct blob_wait *wait = user;
 
 	if (verdict == VERDICT_SOUND)
-		answer_blob(wait->asked, &wait->content);
+		answer_blob(wait->asked, view_source(wait->asked->view, wait->position),
+			    &wait->content);
 	else
 		serve_from(wait->asked, wait->position + 1, true);
 	content_done(&wait->content);
@@ -253,7 +268,7 @@ static void serve_from(const struct asked *asked, size_t position, bool damaged)
 		switch (verified_get(asked->registry->verified, &asked->route.digest,
 				     &content.id)) {
 		case VERDICT_SOUND:
-			answer_blob(asked, &content);
+			answer_blob(asked, source, &content);
 			return;
 		case VERDICT_UNKNOWN:
 			wait_for_verdict(asked, position, &content);

@@ -94,10 +94,8 @@ struct asked *asked_keep(const struct asked *asked);
 void asked_free(struct asked *asked);
 DEFINE_CLEANUP(struct asked *, asked_free);
 
-/* One line in the journal. */
-void registry_report_corrupt(const char *source, const char *digest, const char *what);
-/* The same, once for each damaged file. */
-void registry_corrupt(struct registry *r, const struct source *source, const struct digest *digest,
+/* One line in the journal for each damaged file; path is that of its source. On any thread. */
+void registry_corrupt(struct registry *r, const char *path, const struct digest *digest,
 		      const struct content_id *id, const char *what);
 
 /* answer.c */

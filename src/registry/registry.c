@@ -16,14 +16,7 @@ uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000U + (uint64_t)now.tv_nsec / 1000000U;
 }
 
-void registry_report_corrupt(const char *source, const char *digest, const char *what)
-{
-	log_at(LOG_ERR, EVENT_BLOB_CORRUPT,
-	       "%s: the %s %s has other bytes than its digest says; it is not served from there",
-	       source, what, digest);
-}
-
-void registry_corrupt(struct registry *r, const struct source *source, const struct digest *digest,
+void registry_corrupt(struct registry *r, const char *path, const struct digest *digest,
 		      const struct content_id *id, const char *what)
 {
 	char text[DIGEST_STRING_MAX];
@@ -32,7 +25,9 @@ void registry_corrupt(struct registry *r, const struct source *source, const str
 		return;
 	__atomic_add_fetch(&r->epoch, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&r->metrics.corrupt, 1, __ATOMIC_RELAXED);
-	registry_report_corrupt(source_path(source), digest_format(digest, text), what);
+	log_at(LOG_ERR, EVENT_BLOB_CORRUPT,
+	       "%s: the %s %s has other bytes than its digest says; it is not served from there",
+	       path, what, digest_format(digest, text));
 }
 
 static void drop_view(struct registry *r)
@@ -226,9 +221,6 @@ static void finished(struct http_exchange *x, const struct http_outcome *outcome
 
 	metrics_count(&r->metrics, (enum route_kind)(what >> 2), (enum http_method)(what & 3),
 		      outcome);
-	if (outcome->unreadable)
-		log_warning("an answer of %s could not be read to its end while it was sent",
-			    route_kind_name((enum route_kind)(what >> 2)));
 }
 
 static void on_pool(evutil_socket_t fd, short what, void *user)

@@ -238,6 +238,15 @@ bool verified_set(struct verified *v, const struct digest *digest, const struct 
 	return news;
 }
 
+void verified_forget(struct verified *v, const struct digest *digest, const struct content_id *id)
+{
+	struct key key = make_key(digest, id);
+
+	pthread_mutex_lock(&v->lock);
+	table_remove(&v->sound, &key);
+	pthread_mutex_unlock(&v->lock);
+}
+
 size_t verified_count(struct verified *v)
 {
 	pthread_mutex_lock(&v->lock);

@@ -36,6 +36,9 @@ enum verdict verified_get(struct verified *v, const struct digest *digest,
 bool verified_set(struct verified *v, const struct digest *digest, const struct content_id *id,
 		  bool sound);
 
+/* Sound no more, in this process: the bytes could not be read when they were wanted. */
+void verified_forget(struct verified *v, const struct digest *digest, const struct content_id *id);
+
 /* How many are known to be sound. */
 size_t verified_count(struct verified *v);
 

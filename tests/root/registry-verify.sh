@@ -4,7 +4,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/registry.sh"
-requires curl python3 mksquashfs unsquashfs busybox
+requires curl strace python3 mksquashfs unsquashfs busybox
 in_namespaces "$@"
 
 check "a store is made" small_store "$T/tree"
@@ -86,5 +86,31 @@ check_equal "and the metric counts one" "$(metric larder_verification_failures_t
 cp -p "$T/sound" "$T/tree/blob/$blob"
 check_http 200 "the right bytes are served again, without a restart" "$url$blob_path"
 check "byte for byte" cmp "$T/body" "$T/sound"
+
+# A medium that was sound and fails while bytes are sent. What was found out about the blob before counts no more.
+fails_to() { # CALL: from here on it is an I/O error
+	strace -f -qq -o "$T/strace" -e "inject=$1:error=EIO" -p "$larderd_pid" &
+	tracer=$!
+	cleanup kill "$tracer"
+	until_true 20 grep -q "TracerPid:[[:space:]]*$tracer" "/proc/$larderd_pid/status"
+}
+works_again() {
+	kill "$tracer"
+	wait "$tracer"
+}
+check_equal "the right bytes were hashed" "$(metric larder_verified_total)" 1
+fails_to sendfile
+check_status 18 "a transfer that cannot be read is cut off" curl -s -o "$T/body" "$url$blob_path"
+works_again
+check "which the journal says" grep -q "the blob sha256:${blob#sha256-} could not be read to its end" "$T/four.log"
+check_http 200 "the next one is served" "$url$blob_path"
+check_equal "after it was hashed again" "$(metric larder_verified_total)" 2
+before=$(wc -l <"$T/four.log")
+fails_to sendfile,pread64
+check_status 18 "on a medium that stays broken a transfer is cut off" curl -s -o "$T/body" "$url$blob_path"
+check_http 404 "and what cannot be read is not there any more" "$url$blob_path"
+check_equal "a thousand times" "$(python3 "$T/ask.py" "$address" "$blob_path")" "{404: 1000}"
+works_again
+check_equal "with two lines in the journal" "$(($(wc -l <"$T/four.log") - before))" 2
 check "larderd ends" stop_larderd
 done_testing
