@@ -160,6 +160,20 @@ def no_reading(client, path):
         s.close()
 
 
+def expensive(client):
+    """Clients that ask for what costs most, as fast as they can: lists of everything, and what is not there."""
+    since, held = client.answers, []
+    for _ in range(50):
+        s = connect()
+        s.sendall((b"GET /v2/_catalog HTTP/1.1\r\n" + HOST + b"\r\nGET /v2/a/b/manifests/x HTTP/1.1\r\n" + HOST + b"\r\n") * 100)
+        held.append(s)
+    served_during("50 clients that ask for 10,000 lists and misses", client, since)
+    for s in held:
+        s.shutdown(socket.SHUT_WR)
+    answered = sum(read_all(s).count(b"HTTP/1.1 200 OK") for s in held)
+    report(answered == 5000, "and all of them are answered", answered)
+
+
 def main():
     client = Good()
     client.start()
@@ -207,6 +221,7 @@ def main():
         s.sendall(request(b"GET /healthz HTTP/1.1"))
         s.shutdown(socket.SHUT_WR)
         report(b"ok\n" in read_all(s), "a client that says no more still gets its answer")
+    expensive(client)
     no_reading(client, good.encode())
     slow_headers(client)
     drip()
