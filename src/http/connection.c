@@ -141,16 +141,31 @@ static bool finish_answer(struct http_exchange *c)
 static void on_writable(evutil_socket_t fd, short what, void *user);
 
 /* The event stays added until the answer is complete: a long one is many turns, and each would cost two calls of epoll_ctl(). */
-static void wait_until_writable(struct http_exchange *c)
+static bool wait_until_writable(struct http_exchange *c)
 {
 	if (c->writing)
-		return;
+		return true;
 	if (!c->writable)
 		c->writable =
 			event_new(c->server->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	c->writing = c->writable && event_add(c->writable, NULL) == 0;
-	if (!c->writing)
+	return c->writing;
+}
+
+/* The rest of the answer goes out when the client has read. Its memory counts, and may be what is given up. */
+static void send_later(struct http_exchange *c)
+{
+	struct http_server *s = c->server;
+
+	if (!wait_until_writable(c)) {
 		connection_free(c);
+		return;
+	}
+	if (c->body.data && c->held == 0) {
+		c->held = (size_t)c->body.size;
+		s->held += c->held;
+		server_limit_held(s);
+	}
 }
 
 /* Sends; true: the answer is complete and the next request may be looked at. */
@@ -164,7 +179,7 @@ static bool send_answer(struct http_exchange *c)
 		/* The queue is ordered by the time of the last progress. */
 		if (c->out_at + c->body_at > before)
 			connection_enter(c, PHASE_SENDING);
-		wait_until_writable(c);
+		send_later(c);
 		return false;
 	}
 	if (result == SEND_FAILED) {
@@ -288,7 +303,7 @@ static bool make_room(struct http_exchange *c)
 		return true;
 	if (capacity > INPUT_MAX)
 		return false;
-	while (s->buffered + capacity - c->in_capacity > (size_t)s->limits.buffer_mib << 20)
+	while (s->buffered + capacity - c->in_capacity > server_buffer_limit(s))
 		if (!server_free_buffer(s, c))
 			return false;
 	char *larger = realloc(c->in, capacity);

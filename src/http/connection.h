@@ -49,6 +49,7 @@ struct http_exchange {
 	struct http_body body;
 	bool has_body;
 	uint64_t body_at;
+	size_t held; /* bytes of the body in memory that wait for the client to read */
 	unsigned status;
 };
 
@@ -67,6 +68,7 @@ struct http_server {
 	bool draining;
 	unsigned connections;
 	size_t buffered; /* bytes of all input buffers */
+	size_t held;	 /* of all bodies in memory that wait for their clients to read */
 	struct exchange_queue queues[PHASES];
 	struct exchange_queue pending_queue;
 	char date[64]; /* the Date field, made anew every second */
@@ -82,8 +84,13 @@ uint64_t http_now_ms(void);
 uint64_t http_now_ns(void);
 const char *http_status_text(unsigned status);
 
+size_t server_buffer_limit(const struct http_server *server); /* bytes */
+
 /* Frees the buffer of the connection, but this one, that has been writing a header section for longest. False: there is none. */
 bool server_free_buffer(struct http_server *server, const struct http_exchange *spared);
+
+/* Keeps what waits in memory for clients within its limit: those go that have read least lately. */
+void server_limit_held(struct http_server *server);
 
 /* Inside reply.c. */
 enum send_result {

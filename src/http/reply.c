@@ -136,6 +136,8 @@ void reply_done(struct http_exchange *c)
 	if (c->has_body && c->body.done)
 		c->body.done(c->body.user);
 	c->has_body = false;
+	c->server->held -= c->held;
+	c->held = 0;
 	free(c->out);
 	c->out = NULL;
 	c->out_at = c->out_size = c->out_capacity = 0;

@@ -88,6 +88,23 @@ bool server_free_buffer(struct http_server *s, const struct http_exchange *spare
 	return false;
 }
 
+size_t server_buffer_limit(const struct http_server *s)
+{
+	return (size_t)s->limits.buffer_mib << 20;
+}
+
+void server_limit_held(struct http_server *s)
+{
+	struct http_exchange *c = TAILQ_FIRST(&s->queues[PHASE_SENDING]);
+
+	while (c && s->held > server_buffer_limit(s)) {
+		struct http_exchange *next = TAILQ_NEXT(c, queue);
+		if (c->held > 0)
+			connection_free(c);
+		c = next;
+	}
+}
+
 int http_server_adopt(struct http_server *s, int fd)
 {
 	int one = 1;
@@ -155,20 +172,25 @@ static void close_listeners(struct http_server *s)
 	s->n_listeners = 0;
 }
 
+/* Those that have not begun a request. What was sent before the end counts, though it was not read yet. */
+static void free_silent(struct exchange_queue *queue)
+{
+	struct http_exchange *c, *next;
+	char byte;
+
+	for (c = TAILQ_FIRST(queue); c; c = next) {
+		next = TAILQ_NEXT(c, queue);
+		if (c->in_size == 0 && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+			connection_free(c);
+	}
+}
+
 void http_server_drain(struct http_server *s)
 {
-	struct http_exchange *c;
-
 	s->draining = true;
 	close_listeners(s);
-	while ((c = TAILQ_FIRST(&s->queues[PHASE_IDLE])))
-		connection_free(c);
-	for (c = TAILQ_FIRST(&s->queues[PHASE_HEADER]); c;) {
-		struct http_exchange *next = TAILQ_NEXT(c, queue);
-		if (c->in_size == 0)
-			connection_free(c);
-		c = next;
-	}
+	free_silent(&s->queues[PHASE_IDLE]);
+	free_silent(&s->queues[PHASE_HEADER]);
 }
 
 unsigned http_server_connections(const struct http_server *s)

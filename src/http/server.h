@@ -32,7 +32,8 @@ struct http_limits {
 	unsigned header_seconds; /* 0: HTTP_HEADER_SECONDS */
 	unsigned idle_seconds;	 /* 0: HTTP_IDLE_SECONDS */
 	unsigned stall_seconds;	 /* 0: HTTP_STALL_SECONDS */
-	unsigned buffer_mib;	 /* of incomplete requests, all together; 0: HTTP_BUFFER_MIB */
+	/* Of incomplete requests, all together, and as much again of answers that wait in memory for their clients; 0: HTTP_BUFFER_MIB */
+	unsigned buffer_mib;
 };
 #define HTTP_CONNECTIONS    8192
 #define HTTP_HEADER_SECONDS 10
@@ -75,7 +76,7 @@ int http_server_listen(struct http_server *server, int fd);
 /* Takes one connected socket, in any case. -EBUSY: all connections are taken. */
 int http_server_adopt(struct http_server *server, int fd);
 
-/* Accepts no more, closes what is idle, and closes every other connection after its running answer. */
+/* Accepts no more, closes what is idle, and closes every other connection after the answer to what it has sent. */
 void http_server_drain(struct http_server *server);
 
 unsigned http_server_connections(const struct http_server *server);

@@ -46,7 +46,7 @@ static const struct {
 	{ "idle-timeout", "S", "seconds between requests (default 75)", OPT_IDLE_TIMEOUT },
 	{ "stall-timeout", "S", "seconds for an answer to progress (default 60)",
 	  OPT_STALL_TIMEOUT },
-	{ "buffers", "MIB", "memory for incomplete requests, all together (default 16)",
+	{ "buffers", "MIB", "memory for incomplete requests, and for answers that nobody reads (default 16)",
 	  OPT_BUFFERS },
 	{ "drain-timeout", "S", "seconds for running answers at the end (default 30)",
 	  OPT_DRAIN_TIMEOUT },

@@ -283,7 +283,9 @@ static void test_accept(void **state)
 	}
 }
 
-/* A server on a socket pair: /mem, /file, /read, /later; everything else is 404. */
+#define TEXT_BYTES 400000 /* more than a socket pair holds */
+
+/* A server on a socket pair: /mem, /file, /read, /short, /text, /later; everything else is 404. */
 struct world {
 	struct event_base *base;
 	struct http_server *server;
@@ -324,6 +326,11 @@ static void handle(struct http_exchange *x, const struct http_request *request, 
 	} else if (http_text_equal(request->path, "/short")) {
 		body.fd = w->file;
 		body.size = 4096;
+	} else if (http_text_equal(request->path, "/text")) {
+		static char text[TEXT_BYTES];
+		memset(text, 't', sizeof(text));
+		http_reply_text(x, 200, "text/plain", text, sizeof(text));
+		return;
 	} else if (http_text_equal(request->path, "/later")) {
 		w->later = x;
 		return;
@@ -362,7 +369,9 @@ static void connect_client(struct world *w)
 
 static int set_up(void **state)
 {
-	static const struct http_limits limits = { .connections = 3, .header_seconds = 1 };
+	static const struct http_limits limits = { .connections = 3,
+						   .header_seconds = 1,
+						   .buffer_mib = 1 };
 	struct world *w = calloc(1, sizeof(*w));
 	struct http_handler handler = { handle, refuse, finished, w };
 	char path[] = "/tmp/larder-test-XXXXXX";
@@ -556,6 +565,56 @@ static void test_eviction(void **state)
 	close_fd(pending);
 }
 
+/* Answers that wait in memory for clients that do not read have a limit; who has read least lately gives way. */
+static void test_unread_answers(void **state)
+{
+	struct world *w = *state;
+	int clients[3];
+	bool closed;
+
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		client_sends(w, "GET /text HTTP/1.1\r\n" HOST "\r\n");
+		for (int turn = 0; turn < 20; turn++)
+			event_base_loop(w->base, EVLOOP_NONBLOCK);
+		clients[i] = w->client;
+		if (i + 1 < ARRAY_SIZE(clients))
+			connect_client(w);
+	}
+	assert_int_equal(http_server_connections(w->server), 2);
+	assert_int_equal(w->incomplete, 1);
+	w->client = clients[1];
+	_cleanup_free_ char *second = client_reads(w, &closed);
+	assert_false(closed);
+	assert_int_equal(strlen(strstr(second, "\r\n\r\n") + 4), TEXT_BYTES);
+	close_fd(clients[0]);
+	close_fd(clients[1]);
+	w->client = clients[2];
+}
+
+/* A request that was sent before the end is answered. */
+static void test_drain_unread(void **state)
+{
+	struct world *w = *state;
+	bool closed;
+
+	free(client_reads(w, &closed));
+	client_sends(w, "GET /mem HTTP/1.1\r\n" HOST "\r\n");
+	http_server_drain(w->server);
+	_cleanup_free_ char *first = client_reads(w, &closed);
+	assert_true(closed);
+	assert_non_null(strstr(first, "memory"));
+}
+
+static void test_drain_unread_again(void **state)
+{
+	struct world *w = *state;
+	bool closed;
+
+	client_sends(w, "GET /mem HTTP/1.1\r\n" HOST "\r\n");
+	free(client_reads(w, &closed));
+	test_drain_unread(state);
+}
+
 static void test_drain(void **state)
 {
 	struct world *w = *state;
@@ -580,14 +639,25 @@ static void test_drain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_scan_in_pieces),
-		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_percent),	 cmocka_unit_test(test_range),
-		cmocka_unit_test(test_etags),	 cmocka_unit_test(test_accept),
-		with_server(test_answers),	 with_server(test_many_pipelined),
-		with_server(test_read_body),	 with_server(test_later),
-		with_server(test_refusals),	 with_server(test_short_body),
-		with_server(test_eviction),	 with_server(test_drain),
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_scan_in_pieces),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_percent),
+		cmocka_unit_test(test_range),
+		cmocka_unit_test(test_etags),
+		cmocka_unit_test(test_accept),
+		with_server(test_answers),
+		with_server(test_many_pipelined),
+		with_server(test_read_body),
+		with_server(test_later),
+		with_server(test_refusals),
+		with_server(test_short_body),
+		with_server(test_unread_answers),
+		with_server(test_drain_unread),
+		with_server(test_drain_unread_again),
+		with_server(test_eviction),
+		with_server(test_drain),
 	};
 
 	return unit_main(tests);
