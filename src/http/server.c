@@ -8,8 +8,9 @@
 #include <sys/socket.h>
 
 #define ACCEPT_TURN 64 /* connections accepted before others have their turn */
-#define STALLED_MS                                                                                 \
-	5000 /* an answer that has not progressed for so long may be given up for a new connection */
+/* What may be given up for a new connection: one without a request for so long, an answer that has not progressed for so long. */
+#define YOUNG_MS      200
+#define STALLED_MS    5000
 #define TICK_USECONDS 250000
 
 static uint64_t phase_limit_ms(const struct http_server *s, enum phase phase)
@@ -54,24 +55,31 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
 		set_accepting(s, true);
 }
 
-/* Gives up the connection that is missed least. False: all are at work. */
+/*
+ * Gives up the connection that is missed least. False: there is none. One that has just come has not had its turn: were it given up, of
+ * many that come at once each would be the end of the one before it.
+ */
 static bool evict_one(struct http_server *s)
 {
-	static const enum phase order[] = { PHASE_LINGER, PHASE_IDLE, PHASE_HEADER };
-	struct http_exchange *c;
+	static const struct {
+		enum phase phase;
+		uint64_t after_ms;
+	} order[] = {
+		{ PHASE_LINGER, 0 },
+		{ PHASE_IDLE, 0 },
+		{ PHASE_HEADER, YOUNG_MS },
+		{ PHASE_SENDING, STALLED_MS },
+	};
+	uint64_t now = http_now_ms();
 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		c = TAILQ_FIRST(&s->queues[order[i]]);
-		if (c) {
+		struct http_exchange *c = TAILQ_FIRST(&s->queues[order[i].phase]);
+		if (c && now - c->since >= order[i].after_ms) {
 			connection_free(c);
 			return true;
 		}
 	}
-	c = TAILQ_FIRST(&s->queues[PHASE_SENDING]);
-	if (!c || http_now_ms() - c->since < STALLED_MS)
-		return false;
-	connection_free(c);
-	return true;
+	return false;
 }
 
 bool server_free_buffer(struct http_server *s, const struct http_exchange *spared)

@@ -4,7 +4,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/registry.sh"
-requires python3 curl mksquashfs unsquashfs busybox
+requires python3 curl strace mksquashfs unsquashfs busybox
 [ "$(ulimit -Hn)" -ge 15360 ] || skip_all "5,000 connections need a higher limit of open files"
 in_namespaces "$@"
 
@@ -42,5 +42,21 @@ for i in $(seq 60); do
 done
 seq 40 | xargs -P 8 -I{} curl -s --limit-rate 8M -o /dev/null -w '%{http_code} %{size_download}\n' "$url/v2/x/blobs/sha256:${blob#sha256-}" >"$T/statuses"
 check_equal "and serves eight at a time beside sixty" "$(sort "$T/statuses" | uniq -c | tr -s ' ')" " 40 200 $(stat -c %s "$T/tree/blob/$blob")"
+for i in $(seq 60); do eval "exec $((i + 20))>&-"; done
+
+# All connections are at work for clients that do not read, and more are waiting: nothing to do but to wait.
+zeros=3b6a07d0d404fab4e23b6d34bc6696a6a312dd92821332385e5af7c01c421351
+truncate -s 64M "$T/tree/blob/sha256-$zeros"
+check_http 200 "a large blob is verified" -I "$url/v2/x/blobs/sha256:$zeros"
+for i in $(seq 40); do
+	eval "exec $((i + 20))<>/dev/tcp/${address%:*}/${address##*:}"
+	printf 'GET /v2/x/blobs/sha256:%s HTTP/1.1\r\nHost: a\r\n\r\n' "$zeros" >&$((i + 20))
+done
+sockets() { [ "$(ls -l "/proc/$larderd_pid/fd" | grep -c "tree/blob/sha256-$zeros")" -ge 15 ]; }
+check "forty clients do not read it" until_true 20 sockets
+timeout 2 strace -f -qq -c -o "$T/calls" -p "$larderd_pid"
+[ "$(awk '$NF == "total" { print $(NF - 1) ~ /^[0-9]+$/ && NF == 6 ? $4 : $3 }' "$T/calls")" -lt 2000 ]
+verdict $? "meanwhile it does not spin"
+check_http 200 "those that stall give way" "$url/v2/"
 check "and ends" stop_larderd
 done_testing

@@ -539,28 +539,39 @@ static void test_short_body(void **state)
 	assert_int_equal(w->released, 1);
 }
 
-/* With all connections taken, the one that has waited longest gives way; a pending one never does. */
+/* With all connections taken, one that idles gives way; a pending one never does, and one that has just come has its turn first. */
 static void test_eviction(void **state)
 {
 	struct world *w = *state;
-	int pending = w->client;
+	int pending = w->client, pair[2];
 	bool closed;
+	char c;
 
 	client_sends(w, "GET /later HTTP/1.1\r\n" HOST "\r\n");
 	free(client_reads(w, &closed));
 	connect_client(w);
-	int oldest = w->client;
-	connect_client(w);
 	int second = w->client;
 	connect_client(w);
+	int idle = w->client;
+	client_sends(w, "GET /mem HTTP/1.1\r\n" HOST "\r\n");
+	free(client_reads(w, &closed));
+	connect_client(w);
 	assert_int_equal(http_server_connections(w->server), 3);
-	char c;
-	assert_int_equal(read(oldest, &c, 1), 0);
+	assert_int_equal(read(idle, &c, 1), 0);
 	assert_int_equal(read(second, &c, 1), -1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(http_server_adopt(w->server, pair[0]), -EBUSY);
+	close_fd(pair[1]);
+	usleep(300000);
+	close_fd(idle);
+	idle = w->client;
+	connect_client(w);
+	assert_int_equal(read(second, &c, 1), 0);
+	assert_int_equal(read(idle, &c, 1), -1);
 	assert_int_equal(read(pending, &c, 1), -1);
 	http_reply_text(w->later, 200, "text/plain", "late", 4);
 	assert_int_equal(read(pending, &c, 1), 1);
-	close_fd(oldest);
+	close_fd(idle);
 	close_fd(second);
 	close_fd(pending);
 }
