@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* larder images: list, missing, verify. */
+/* larder images: list, verify. */
 #include <string.h>
 
 #include "base/log.h"
@@ -59,13 +59,12 @@ static json_t *image_value(const struct image *image)
 			 image->layer);
 }
 
-static json_t *image_values(const struct image_list *list, bool only_missing)
+static json_t *image_values(const struct image_list *list)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; array && i < list->n_images; i++)
-		if (!only_missing || list->images[i].missing)
-			json_array_append_new(array, image_value(&list->images[i]));
+		json_array_append_new(array, image_value(&list->images[i]));
 	return array;
 }
 
@@ -84,34 +83,8 @@ static int run_list(struct context *context, const struct command *self, int arg
 	int r = session_read(&s, context);
 	if (r < 0)
 		return command_failed(r, &s.diag);
-	json_auto_t *rows = image_values(&s.images, false);
+	json_auto_t *rows = image_values(&s.images);
 	return rows ? output_rows(context, rows, rows, columns, ARRAY_SIZE(columns)) : EXIT_FAILED;
-}
-
-static int run_missing(struct context *context, const struct command *self, int argc, char *argv[])
-{
-	static const struct column columns[] = {
-		{ "REFERENCE", "reference", false },
-		{ "LAYER", "layer", false },
-		{ "NOT THERE", "missing", false },
-	};
-	_cleanup_(session_done) struct session s = { 0 };
-	int status = parse_simple_arguments(context, self, argc, argv, 0);
-
-	if (status >= 0)
-		return status;
-	int r = session_read(&s, context);
-	if (r < 0)
-		return command_failed(r, &s.diag);
-	json_auto_t *rows = image_values(&s.images, true);
-	if (!rows)
-		return EXIT_FAILED;
-	bool none = json_array_size(rows) == 0;
-	if (none && context->output == OUTPUT_TABLE)
-		puts("nothing is missing");
-	else
-		status = output_rows(context, rows, rows, columns, ARRAY_SIZE(columns));
-	return none ? EXIT_DONE : status == EXIT_DONE ? EXIT_FAILED : status;
 }
 
 static int run_verify(struct context *context, const struct command *self, int argc, char *argv[])
@@ -152,13 +125,6 @@ const struct command command_images_list = {
 	.synopsis = "",
 	.summary = "The same as \"images\"",
 	.run = run_list,
-};
-
-const struct command command_images_missing = {
-	.name = "images missing",
-	.synopsis = "",
-	.summary = "Show images of which something is not there; exit with 1 if there are any",
-	.run = run_missing,
 };
 
 const struct command command_images_verify = {

@@ -10,6 +10,7 @@ extern const struct command command_config_check;
 extern const struct command command_config_show;
 extern const struct command command_disks;
 extern const struct command command_images;
+extern const struct command command_images_default;
 extern const struct command command_images_list;
 extern const struct command command_images_missing;
 extern const struct command command_images_verify;

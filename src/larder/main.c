@@ -59,6 +59,7 @@ const struct command *const all_commands[] = {
 	&command_layers_verify,
 	&command_images,
 	&command_images_list,
+	&command_images_default,
 	&command_images_missing,
 	&command_images_verify,
 	&command_build,

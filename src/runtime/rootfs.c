@@ -85,25 +85,14 @@ static int make_directory(int root, const char *path, mode_t mode)
 	return 0;
 }
 
-int rootfs_read(int root, const char *path, struct rootfs_file *ret)
+/* Takes fd. */
+static int read_opened(int opened, struct rootfs_file *ret)
 {
-	_cleanup_close_ int parent = open_parent(root, path);
+	_cleanup_close_ int fd = opened;
 	struct rootfs_file file = { 0 };
 	struct stat st;
 
-	if (parent == -ENOENT || parent == -ENOTDIR) {
-		*ret = file;
-		return 0;
-	}
-	if (parent < 0)
-		return parent;
-	_cleanup_close_ int fd = openat(parent, name_of(path),
-					O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && errno == ENOENT) {
-		*ret = file;
-		return 0;
-	}
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EISDIR;
@@ -115,6 +104,37 @@ int rootfs_read(int root, const char *path, struct rootfs_file *ret)
 	file.gid = st.st_gid;
 	*ret = file;
 	return 0;
+}
+
+#define READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+int rootfs_read(int root, const char *path, struct rootfs_file *ret)
+{
+	_cleanup_close_ int parent = open_parent(root, path);
+
+	if (parent == -ENOENT || parent == -ENOTDIR) {
+		*ret = (struct rootfs_file){ 0 };
+		return 0;
+	}
+	if (parent < 0)
+		return parent;
+	int fd = openat(parent, name_of(path), READ_FLAGS | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT) {
+		*ret = (struct rootfs_file){ 0 };
+		return 0;
+	}
+	return fd < 0 ? -errno : read_opened(fd, ret);
+}
+
+int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret)
+{
+	int fd = open_in_root(root, path, READ_FLAGS);
+
+	if (fd == -ENOENT || fd == -ENOTDIR) {
+		*ret = (struct rootfs_file){ 0 };
+		return 0;
+	}
+	return fd < 0 ? fd : read_opened(fd, ret);
 }
 
 int rootfs_write(int root, const char *path, const struct rootfs_file *file)

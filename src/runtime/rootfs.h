@@ -33,6 +33,9 @@ int rootfs_open(const char *root);
 /* No such file is success with text NULL. -ELOOP: a symbolic link in the place of the file. -EFBIG, -EISDIR. */
 int rootfs_read(int root, const char *path, struct rootfs_file *ret);
 
+/* The same for what is only read: a symbolic link is followed, as the program whose file it is would do. */
+int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret);
+
 /* Makes directories as needed (mode 0755) and replaces the file durably, with the file's mode and owner. */
 int rootfs_write(int root, const char *path, const struct rootfs_file *file);
 

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The sandbox image of containerd's CRI plugin, which every pod needs before its own. config.toml has it, by the version of the
+ * file, as plugins.cri.sandbox_image (1), plugins."io.containerd.grpc.v1.cri".sandbox_image (2) or
+ * plugins."io.containerd.cri.v1.images".pinned_images.sandbox (3); a file that is imported counts after the one that
+ * imports it. Without any of them the default counts that is built into the program.
+ */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "needs/collect.h"
+#include "runtime/runtimes.h"
+#include "runtime/toml.h"
+
+#define CONTAINERD_CONFIG "/etc/containerd/config.toml"
+#define IMPORTS_MAX	  64
+#define CRI_V1		  "cri"
+#define CRI_V2		  "io.containerd.grpc.v1.cri"
+#define CRI_V3		  "io.containerd.cri.v1.images"
+
+static const char *const containerd_programs[] = {
+	"/usr/bin/containerd",
+	"/usr/local/bin/containerd",
+	"/usr/sbin/containerd",
+	"/opt/bin/containerd",
+	NULL,
+};
+
+/* k3s and rke2 write these for the containerd inside them. */
+static const char *const rancher_configs[] = {
+	"/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+	"/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+};
+
+struct sandbox {
+	char *image; /* NULL: not set */
+	char *file;  /* that sets it */
+	bool disabled;
+	char **read; /* strv: files that were read; each is once, as for containerd */
+};
+
+static void sandbox_done(struct sandbox *s)
+{
+	free(s->image);
+	free(s->file);
+	strv_free(s->read);
+}
+
+static bool is_sandbox(char *const *path)
+{
+	return toml_path_is(path, "plugins", CRI_V1, "sandbox_image", NULL) ||
+	       toml_path_is(path, "plugins", CRI_V2, "sandbox_image", NULL) ||
+	       toml_path_is(path, "plugins", CRI_V3, "pinned_images", "sandbox", NULL);
+}
+
+/* Something above it that is set as one inline table, which this reader does not open. */
+static bool hides_sandbox(const struct toml_document *d, const struct toml_statement *s)
+{
+	return d->text[s->value] == '{' &&
+	       (toml_path_is(s->path, "plugins", NULL) ||
+		toml_path_is(s->path, "plugins", CRI_V1, NULL) ||
+		toml_path_is(s->path, "plugins", CRI_V2, NULL) ||
+		toml_path_is(s->path, "plugins", CRI_V3, NULL) ||
+		toml_path_is(s->path, "plugins", CRI_V3, "pinned_images", NULL));
+}
+
+static int take_image(struct collector *c, struct sandbox *s, const struct toml_document *d,
+		      const struct toml_statement *statement, const char *path)
+{
+	_cleanup_free_ char *image = NULL, *file = strdup(path);
+	int r = file ? toml_string(d, statement, &image) : -ENOMEM;
+
+	if (r == -EINVAL)
+		return collect_note(c, "%s:%u: the sandbox image is no text on one line", path,
+				    statement->line);
+	if (r < 0 || !*image)
+		return r;
+	free(s->image);
+	free(s->file);
+	s->image = TAKE_PTR(image);
+	s->file = TAKE_PTR(file);
+	return 0;
+}
+
+static int read_config(struct collector *c, const char *path, unsigned depth, struct sandbox *s);
+
+/* A pattern with * in its last component, or one file. Relative to the directory of the file that imports. */
+static int read_import(struct collector *c, const char *from, const char *pattern, unsigned depth,
+		       struct sandbox *s)
+{
+	_cleanup_free_ char *full = NULL, *directory = NULL;
+	_cleanup_strv_ char **names = NULL;
+	int length = *pattern == '/' ? 0 : (int)(strrchr(from, '/') + 1 - from);
+
+	if (asprintf(&full, "%.*s%s", length, from, pattern) < 0)
+		return -ENOMEM;
+	const char *last = strrchr(full, '/') + 1;
+	directory = strndup(full, (size_t)(last - full));
+	int r = directory ? collect_list(c, directory, &names) : -ENOMEM;
+	STRV_FOREACH (name, names) {
+		_cleanup_free_ char *path = NULL;
+		if (r < 0 || fnmatch(last, *name, FNM_PERIOD) != 0)
+			continue;
+		r = asprintf(&path, "%s%s", directory, *name) < 0 ? -ENOMEM : 0;
+		if (r == 0)
+			r = read_config(c, path, depth + 1, s);
+	}
+	return r;
+}
+
+static int read_statements(struct collector *c, const struct toml_document *d, const char *path,
+			   char ***imports, struct sandbox *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->n_statements; i++) {
+		const struct toml_statement *statement = &d->statements[i];
+		_cleanup_strv_ char **names = NULL;
+		if (statement->kind != TOML_KEY)
+			continue;
+		if (is_sandbox(statement->path))
+			r = take_image(c, s, d, statement, path);
+		else if (hides_sandbox(d, statement))
+			r = collect_note(c,
+					 "%s:%u: an inline table is not read here; if it names a "
+					 "sandbox image, add that to the list",
+					 path, statement->line);
+		else if (toml_path_is(statement->path, "imports", NULL))
+			r = toml_strings(d, statement, imports) == -ENOMEM ? -ENOMEM : 0;
+		else if (toml_path_is(statement->path, "disabled_plugins", NULL) &&
+			 toml_strings(d, statement, &names) == 0)
+			s->disabled = s->disabled || strv_contains(names, CRI_V1) ||
+				      strv_contains(names, CRI_V2) || strv_contains(names, CRI_V3);
+	}
+	return r;
+}
+
+static int read_config(struct collector *c, const char *path, unsigned depth, struct sandbox *s)
+{
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
+	_cleanup_toml_ struct toml_document d = { 0 };
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	_cleanup_strv_ char **imports = NULL;
+
+	if (strv_contains(s->read, path))
+		return 0;
+	if (depth > NEEDS_DEPTH_MAX || strv_length(s->read) == IMPORTS_MAX)
+		return collect_note(c, "%s is not read: files import each other too deeply", path);
+	int r = strv_add(&s->read, path);
+	if (r == 0)
+		r = collect_read(c, path, &file);
+	if (r < 0 || !file.text)
+		return r;
+	r = toml_scan(file.text, &d, &why);
+	if (r == -EINVAL)
+		return collect_note(c, "%s is not read: %s", path, why.message);
+	if (r == 0)
+		r = read_statements(c, &d, path, &imports, s);
+	STRV_FOREACH (import, imports)
+		if (r == 0 && **import)
+			r = read_import(c, path, *import, depth, s);
+	return r;
+}
+
+/* What the program says that it would do without a file. */
+static int read_built_in(struct collector *c)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_(sandbox_done) struct sandbox s = { 0 };
+	_cleanup_toml_ struct toml_document d = { 0 };
+	_cleanup_strv_ char **imports = NULL;
+	const char *program = collect_first(c, containerd_programs);
+
+	if (!program)
+		return 0;
+	const char *const argv[] = { program, "config", "default", NULL };
+	int r = collect_run(c, "the sandbox image of containerd", argv, &text);
+	if (r < 0 || !text)
+		return r;
+	r = toml_scan(text, &d, NULL);
+	if (r == 0)
+		r = read_statements(c, &d, program, &imports, &s);
+	if (r == -ENOMEM)
+		return r;
+	if (!s.image)
+		return collect_note(c, "%s config default names no sandbox image", program);
+	return collect_image(c, "containerd", program, s.image);
+}
+
+int read_containerd(struct collector *c)
+{
+	_cleanup_(sandbox_done) struct sandbox s = { 0 };
+	int r = read_config(c, CONTAINERD_CONFIG, 0, &s);
+
+	if (r == 0 && !s.disabled && s.image)
+		r = collect_image(c, "containerd", s.file, s.image);
+	else if (r == 0 && !s.disabled && runtime_is_installed(c->root, &runtime_containerd))
+		r = read_built_in(c);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rancher_configs); i++) {
+		_cleanup_(sandbox_done) struct sandbox inner = { 0 };
+		r = read_config(c, rancher_configs[i], 0, &inner);
+		if (r == 0 && inner.image)
+			r = collect_image(c, "containerd", inner.file, inner.image);
+	}
+	return r;
+}

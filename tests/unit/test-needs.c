@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What machines need, by the files on them: each case is a root directory, and the lines that come out. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "needs/command_line.h"
+#include "needs/needs.h"
+#include "needs/unit_file.h"
+
+#define FILES_MAX 12
+
+struct file {
+	const char *path, *text; /* text "-> x": a symbolic link */
+};
+
+struct machine {
+	const char *name;
+	struct file files[FILES_MAX];
+	const char *expected; /* "REFERENCE by WHO in FILE\n"…, then "note: …\n"… */
+};
+
+static void put(int dir, const struct file *file)
+{
+	assert_int_equal(mkdir_parents_at(dir, file->path, 0755), 0);
+	if (strncmp(file->text, "-> ", 3) == 0)
+		assert_int_equal(symlinkat(file->text + 3, dir, file->path), 0);
+	else
+		assert_int_equal(
+			write_file_atomic_at(dir, file->path, file->text, strlen(file->text), 0644),
+			0);
+}
+
+static char *describe(const struct needs *needs)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	for (size_t i = 0; i < needs->n_needs; i++)
+		fprintf(f, "%s by %s in %s\n", needs->needs[i].reference, needs->needs[i].who,
+			needs->needs[i].file);
+	STRV_FOREACH (note, needs->notes)
+		fprintf(f, "note: %s\n", *note);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+static void check_machine(const struct machine *m)
+{
+	char path[] = "/tmp/larder-needs-XXXXXX";
+	_cleanup_needs_ struct needs needs = { 0 };
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	const struct needs_options options = { .root = path };
+
+	assert_non_null(mkdtemp(path));
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	for (size_t i = 0; i < FILES_MAX && m->files[i].path; i++)
+		put(dir, &m->files[i]);
+	if (needs_read(&options, &needs, &diag) < 0)
+		fail_msg("%s: %s", m->name, diag_text(&diag));
+	_cleanup_free_ char *text = describe(&needs);
+	if (strcmp(text, m->expected) != 0)
+		fail_msg("%s:\n%s\nexpected:\n%s", m->name, text, m->expected);
+	close_fd(dir);
+	assert_int_equal(remove_tree_at(AT_FDCWD, path), 0);
+}
+
+#define CONTAINERD "etc/containerd/config.toml"
+#define PAUSE	   "registry.k8s.io/pause:3.10"
+
+static const struct machine machines[] = {
+	{ "an empty machine", { { 0 } }, "" },
+	{ "containerd, version 1",
+	  { { CONTAINERD, "[plugins.cri]\n  sandbox_image = \"k8s.gcr.io/pause:3.1\"\n" } },
+	  "k8s.gcr.io/pause:3.1 by containerd in /etc/containerd/config.toml\n" },
+	{ "containerd, version 2, dotted keys and CRLF",
+	  { { CONTAINERD,
+	      "version = 2\r\n"
+	      "plugins.\"io.containerd.grpc.v1.cri\".sandbox_image = '" PAUSE "'\r\n" } },
+	  PAUSE " by containerd in /etc/containerd/config.toml\n" },
+	{ "containerd, version 3",
+	  { { CONTAINERD, "version = 3\n[plugins.'io.containerd.cri.v1.images'.pinned_images]\n"
+			  "sandbox = \"pause:1\"\n" } },
+	  "docker.io/library/pause:1 by containerd in /etc/containerd/config.toml\n" },
+	{ "containerd: what is imported counts more, and each file counts once",
+	  { { CONTAINERD, "imports = [\"conf.d/*.toml\", \"/opt/more.toml\", \"config.toml\"]\n"
+			  "[plugins.cri]\nsandbox_image = \"a.io/a:1\"\n" },
+	    { "etc/containerd/conf.d/10.toml", "[plugins.cri]\nsandbox_image = \"a.io/a:2\"\n" },
+	    { "etc/containerd/conf.d/20.toml", "[plugins.cri]\nsandbox_image = \"\"\n" },
+	    { "etc/containerd/conf.d/30.txt", "[plugins.cri]\nsandbox_image = \"a.io/a:3\"\n" } },
+	  "a.io/a:2 by containerd in /etc/containerd/conf.d/10.toml\n" },
+	{ "containerd as Docker brings it",
+	  { { CONTAINERD,
+	      "disabled_plugins = [\"cri\"]\n[plugins.cri]\nsandbox_image = \"a\"\n" } },
+	  "" },
+	{ "containerd without a setting, of another root",
+	  { { "usr/bin/containerd", "" } },
+	  "note: the sandbox image of containerd: only /usr/bin/containerd could say, and programs "
+	  "of another root are run with --run-in-root alone\n" },
+	{ "containerd: broken, and in an inline table",
+	  { { CONTAINERD, "plugins = { cri = { sandbox_image = \"a\" } }\n" },
+	    { "var/lib/rancher/k3s/agent/etc/containerd/config.toml", "[plugins\n" } },
+	  "note: /etc/containerd/config.toml:1: an inline table is not read here; if it names a "
+	  "sandbox image, add that to the list\n"
+	  "note: /var/lib/rancher/k3s/agent/etc/containerd/config.toml is not read: line 1: ] is "
+	  "expected here\n" },
+	{ "containerd of k3s",
+	  { { "var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+	      "version = 3\n[plugins.'io.containerd.cri.v1.images'.pinned_images]\n"
+	      "sandbox = \"rancher/mirrored-pause:3.6\"\n" } },
+	  "docker.io/rancher/mirrored-pause:3.6 by containerd in "
+	  "/var/lib/rancher/k3s/agent/etc/containerd/config.toml\n" },
+	{ "CRI-O: the last drop-in",
+	  { { "etc/crio/crio.conf", "[crio.image]\npause_image = \"a.io/p:1\"\n" },
+	    { "etc/crio/crio.conf.d/10-a.conf", "[crio.image]\npause_image = \"a.io/p:2\"\n" },
+	    { "etc/crio/crio.conf.d/2-b.conf", "[crio]\n[crio.image]\npause_command = \"/p\"\n" } },
+	  "a.io/p:2 by CRI-O in /etc/crio/crio.conf.d/10-a.conf\n" },
+	{ "static pods: every file but hidden ones, documents, lists, volumes, notes",
+	  { { "etc/kubernetes/manifests/etcd.yaml",
+	      "kind: Pod\nspec:\n  initContainers: [{image: 'a.io/init:1'}]\n  containers:\n"
+	      "  - image: a.io/etcd:3\n    name: etcd\n  - name: none\n"
+	      "  volumes: [{image: {reference: a.io/model:1}}]\n---\n---\n"
+	      "kind: List\nitems:\n- kind: Pod\n  spec: {containers: [{image: a.io/two}]}\n" },
+	    { "etc/kubernetes/manifests/x.json",
+	      "{\"kind\":\"PodList\",\"items\":[{\"kind\":\"Pod\",\"spec\":{\"containers\":"
+	      "[{\"image\":\"a.io/json@sha256:"
+	      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}]}}]}" },
+	    { "etc/kubernetes/manifests/.hidden.yaml", "kind: Pod\nspec: [" },
+	    { "etc/kubernetes/manifests/bad.yaml", "kind: Pod\nspec: [\n" },
+	    { "etc/kubernetes/manifests/link.yaml", "-> /etc/linked" },
+	    { "etc/linked", "kind: Pod\nspec: {containers: [{image: 'a.io/${V}:1'}, {image: A}]}" },
+	    { "var/lib/kubelet/config.yaml", "staticPodPath: /srv/pods\n" },
+	    { "srv/pods/p", "kind: Pod\nspec: {containers: [{image: a.io/etcd:3}]}" } },
+	  "a.io/etcd:3 by static pod in /etc/kubernetes/manifests/etcd.yaml\n"
+	  "a.io/etcd:3 by static pod in /srv/pods/p\n"
+	  "a.io/init:1 by static pod in /etc/kubernetes/manifests/etcd.yaml\n"
+	  "a.io/json@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef by "
+	  "static pod in /etc/kubernetes/manifests/x.json\n"
+	  "a.io/model:1 by static pod in /etc/kubernetes/manifests/etcd.yaml\n"
+	  "a.io/two:latest by static pod in /etc/kubernetes/manifests/etcd.yaml\n"
+	  "note: /etc/kubernetes/manifests/bad.yaml is not read: line 3: this is not YAML: did not find expected node content, while parsing a flow node\n"
+	  "note: /etc/kubernetes/manifests/link.yaml: the image \"a.io/${V}:1\" of static pod is a "
+	  "template or holds a variable, so it cannot be known here\n"
+	  "note: /etc/kubernetes/manifests/link.yaml: the image of static pod: \"A\": \"A\" is no repository (lower-case letters, digits and single separators . _ - within parts)\n" },
+	{ "kubeadm of another root",
+	  { { "usr/bin/kubeadm", "" },
+	    { "etc/kubernetes/kubeadm.yaml",
+	      "kind: InitConfiguration\n---\nkind: ClusterConfiguration\n"
+	      "kubernetesVersion: stable-1\n" } },
+	  "note: the images of kubeadm: only /usr/bin/kubeadm could say, and programs of another "
+	  "root are run with --run-in-root alone\n" },
+	{ "a config of kubeadm alone",
+	  { { "etc/kubeadm.yaml", "kind: ClusterConfiguration\nkubernetesVersion: v1.34.2\n" } },
+	  "note: /etc/kubeadm.yaml is there and kubeadm is not, which alone knows what images it "
+	  "stands for\n" },
+	{ "k3s: lists, archives, config, what it applies",
+	  { { "var/lib/rancher/k3s/agent/images/k3s-images.txt",
+	      "# a list\n  docker.io/rancher/klipper-lb:v0.4 \r\n\nrancher/mirrored-pause:3.6\n" },
+	    { "var/lib/rancher/k3s/agent/images/k3s-airgap-images-amd64.tar.zst", "" },
+	    { "usr/share/k3s/README.txt", "not an image\n" },
+	    { "usr/share/k3s/k3s-images.txt", "rancher/mirrored-pause:3.6\n" },
+	    { "etc/rancher/k3s/config.yaml", "pause-image: a.io/pause:9\n" },
+	    { "var/lib/rancher/k3s/server/manifests/coredns.yaml",
+	      "kind: Deployment\nspec: {template: {spec: {containers: [{image: a.io/dns:1}]}}}\n"
+	      "---\nkind: ConfigMap\ndata: {image: nothing}\n" },
+	    { "var/lib/rancher/k3s/server/manifests/more/cron.yml",
+	      "kind: CronJob\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{image: "
+	      "a.io/job:1}]}}}}}\n" } },
+	  "a.io/dns:1 by k3s in /var/lib/rancher/k3s/server/manifests/coredns.yaml\n"
+	  "a.io/job:1 by k3s in /var/lib/rancher/k3s/server/manifests/more/cron.yml\n"
+	  "a.io/pause:9 by k3s in /etc/rancher/k3s/config.yaml\n"
+	  "docker.io/rancher/klipper-lb:v0.4 by k3s in "
+	  "/var/lib/rancher/k3s/agent/images/k3s-images.txt\n"
+	  "docker.io/rancher/mirrored-pause:3.6 by k3s in /usr/share/k3s/k3s-images.txt\n"
+	  "docker.io/rancher/mirrored-pause:3.6 by k3s in "
+	  "/var/lib/rancher/k3s/agent/images/k3s-images.txt\n"
+	  "note: /var/lib/rancher/k3s/agent/images/k3s-airgap-images-amd64.tar.zst: its images are "
+	  "not listed here; k3s imports them at each start unless a cache layer has them: put the "
+	  "list of the release (k3s-images.txt) in its place\n" },
+	{ "rke2 with a data directory of its own",
+	  { { "etc/rancher/rke2/config.yaml", "data-dir: /srv/rke2\n" },
+	    { "srv/rke2/agent/images/etcd-image.txt", "rancher/hardened-etcd:v3.5\n" },
+	    { "srv/rke2/agent/images/runtime-image.txt", "-> etcd-image.txt" },
+	    { "var/lib/rancher/rke2/agent/pod-manifests/etcd.yaml",
+	      "kind: Pod\nspec: {containers: [{image: a.io/etcd:1}]}" } },
+	  "a.io/etcd:1 by static pod in /var/lib/rancher/rke2/agent/pod-manifests/etcd.yaml\n"
+	  "docker.io/rancher/hardened-etcd:v3.5 by rke2 in /srv/rke2/agent/images/etcd-image.txt\n"
+	  "docker.io/rancher/hardened-etcd:v3.5 by rke2 in "
+	  "/srv/rke2/agent/images/runtime-image.txt\n" },
+	{ "quadlets: precedence, drop-ins, subdirectories",
+	  { { "etc/containers/systemd/web.container",
+	      "[Unit]\nDescription=x \\\n# not here\n; nor here\n y\n[Container]\nImage = "
+	      "a.io/web:1\nImage=a.io/web:2\n" },
+	    { "usr/share/containers/systemd/web.container", "[Container]\nImage=a.io/web:0\n" },
+	    { "etc/containers/systemd/sub/db-a.container", "[Container]\nImage=a.io/db:1\n" },
+	    { "etc/containers/systemd/db-.container.d/10.conf", "[Container]\nImage=a.io/db:2\n" },
+	    { "etc/containers/systemd/container.d/20.conf", "[Container]\nPull=never\n" },
+	    { "etc/containers/systemd/sub/db-a.container.d/10.conf",
+	      "[Container]\nImage=a.io/db:3\n" },
+	    { "usr/share/containers/systemd/off.container", "[Container]\nImage=a.io/off:1\n" },
+	    { "etc/containers/systemd/off.container", "-> /dev/null" },
+	    { "etc/containers/systemd/pull.image", "[Image]\nImage=docker://a.io/pulled:1\n" },
+	    { "etc/containers/systemd/users/1000/u.container", "[Container]\nImage=pull.image\n" },
+	    { "etc/containers/systemd/data.volume",
+	      "[Volume]\nDriver=image\nImage=a.io/data:1\n" } },
+	  "a.io/data:1 by quadlet data.volume in /etc/containers/systemd/data.volume\n"
+	  "a.io/db:3 by quadlet db-a.container in /etc/containers/systemd/sub/db-a.container\n"
+	  "a.io/pulled:1 by quadlet pull.image in /etc/containers/systemd/pull.image\n"
+	  "a.io/web:2 by quadlet web.container in /etc/containers/systemd/web.container\n" },
+	{ "quadlets: variables, templates, short names, what is built here, kube",
+	  { { "etc/containers/systemd/v.container",
+	      "[Container]\nImage=a.io/v:${VERSION}\n[Service]\nEnvironment=\"VERSION=7\" X=1\n" },
+	    { "etc/containers/systemd/w.container", "[Container]\nImage=a.io/w:${NOBODY}\n" },
+	    { "etc/containers/systemd/t@.container", "[Container]\nImage=a.io/t:%i\n" },
+	    { "etc/containers/systemd/s.container", "[Container]\nImage=nginx\n" },
+	    { "etc/containers/systemd/l.container", "[Container]\nImage=localhost/mine:1\n" },
+	    { "etc/containers/systemd/p.kube", "[Kube]\nYaml=p.yaml\nYaml=gone.yaml\n" },
+	    { "etc/containers/systemd/p.yaml",
+	      "kind: Pod\nspec: {containers: [{image: a.io/p:1}]}" } },
+	  "a.io/p:1 by quadlet p.kube in /etc/containers/systemd/p.yaml\n"
+	  "a.io/v:7 by quadlet v.container in /etc/containers/systemd/v.container\n"
+	  "docker.io/library/nginx:latest by quadlet s.container in "
+	  "/etc/containers/systemd/s.container\n"
+	  "note: /etc/containers/systemd/l.container: the image \"localhost/mine:1\" of quadlet "
+	  "l.container is built on this machine, so no registry has it\n"
+	  "note: /etc/containers/systemd/p.kube: Yaml=gone.yaml cannot be found\n"
+	  "note: /etc/containers/systemd/s.container: \"nginx\" names no registry, and podman may "
+	  "take it from another than docker.io (containers-registries.conf(5)); write it in full\n"
+	  "note: /etc/containers/systemd/t@.container: the image \"a.io/t:%i\" of quadlet "
+	  "t@.container is a template or holds a variable, so it cannot be known here\n"
+	  "note: /etc/containers/systemd/w.container: the image \"a.io/w:${NOBODY}\" of quadlet "
+	  "w.container is a template or holds a variable, so it cannot be known here\n" },
+	{ "services: lists that are emptied, prefixes, several commands, kube play, shells",
+	  { { "etc/systemd/system/a.service",
+	      "[Service]\nExecStart=/usr/bin/podman run a.io/old:1\nExecStart=\n"
+	      "ExecStartPre=-/usr/bin/docker pull a.io/pre:1\n"
+	      "ExecStart=/bin/true ; @/usr/bin/podman podman run --rm a.io/x\n"
+	      "ExecStart=/usr/bin/podman run --name a -p 80:80 \\\n  --rm -v /a:/b a.io/run:${TAG}"
+	      " sleep 1\nEnvironment=TAG=5\n" },
+	    { "etc/systemd/system/a.service.d/x.conf",
+	      "[Service]\nExecStartPost=/usr/bin/nerdctl -n k8s.io pull -q a.io/post:1\n" },
+	    { "usr/lib/systemd/system/a.service",
+	      "[Service]\nExecStart=/usr/bin/podman run a.io/no\n" },
+	    { "usr/lib/systemd/system/k.service",
+	      "[Service]\nExecStart=/usr/bin/podman kube play --replace /srv/p.yaml\n"
+	      "ExecStart=/usr/bin/podman auto-update\n" },
+	    { "srv/p.yaml", "kind: Pod\nspec: {containers: [{image: a.io/played:1}]}" },
+	    { "lib/systemd/system/s.service",
+	      "[Service]\nExecStart=/bin/sh -c 'exec podman run a.io/s:1'\n" } },
+	  "a.io/played:1 by unit k.service in /srv/p.yaml\n"
+	  "a.io/post:1 by unit a.service in /etc/systemd/system/a.service\n"
+	  "a.io/pre:1 by unit a.service in /etc/systemd/system/a.service\n"
+	  "a.io/run:5 by unit a.service in /etc/systemd/system/a.service\n"
+	  "note: /lib/systemd/system/s.service runs containers through a shell or compose, which is "
+	  "not followed: add their images to the list\n" },
+};
+
+static void test_machines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(machines); i++)
+		check_machine(&machines[i]);
+}
+
+static void test_commands(void **state)
+{
+	static const struct {
+		const char *line, *expected; /* images, objects in <>, "…" if hidden */
+	} cases[] = {
+		{ "", "" },
+		{ "/usr/bin/true run x", "" },
+		{ "podman run x", "x" },
+		{ "podman run", "" },
+		{ "podman --log-level debug run -d x y", "x" },
+		{ "docker -H tcp://x run -it --rm=true x sh", "x" },
+		{ "docker run -p80:80 -e A=1 --env B=2 -itd x", "x" },
+		{ "docker run -h host -v /a:/b -w /c x", "x" },
+		{ "docker container run --read-only x", "x" },
+		{ "docker image pull -a x", "x" },
+		{ "docker pull x", "x" },
+		{ "podman pull --quiet a b", "a b" },
+		{ "podman create --replace --name n -- x", "x" },
+		{ "podman run --rootfs /srv/root sh", "" },
+		{ "podman play kube --start f.yaml", "<f.yaml>" },
+		{ "podman kube play f.yaml", "<f.yaml>" },
+		{ "podman kube down f.yaml", "" },
+		{ "nerdctl --namespace=k8s.io run --net host x", "x" },
+		{ "ctr -n k8s.io images pull --plain-http a.io/x:1", "a.io/x:1" },
+		{ "ctr run --rm --net-host a.io/x:1 name", "a.io/x:1" },
+		{ "k3s crictl pull x", "x" },
+		{ "/usr/bin/env -i A=1 podman run x", "x" },
+		{ "docker compose up", "…" },
+		{ "bash -c 'a; docker run x'", "…" },
+		{ "bash -c 'echo podman'", "" },
+		{ "bash -c 'echo mypodman run'", "" },
+		{ "podman run 'a b' c", "a b" },
+		{ "podman run \"a\\x41\\n\" c", "aA\n" },
+		{ "podman run \"unfinished", "unfinished" },
+		{ "podman run --name", "" },
+		{ "docker rm x", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_found_images_ struct found_images found = { 0 };
+		_cleanup_strv_ char **words = NULL;
+		_cleanup_free_ char *text = NULL;
+		size_t size;
+		FILE *f = open_memstream(&text, &size);
+		assert_int_equal(command_split(cases[i].line, &words), 0);
+		assert_int_equal(command_find_images(words, &found), 0);
+		STRV_FOREACH (image, found.images)
+			fprintf(f, "%s%s", image == found.images ? "" : " ", *image);
+		STRV_FOREACH (object, found.objects)
+			fprintf(f, "<%s>", *object);
+		if (found.hidden)
+			fputs("…", f);
+		assert_int_equal(fclose(f), 0);
+		if (strcmp(text, cases[i].expected) != 0)
+			fail_msg("%s: \"%s\", not \"%s\"", cases[i].line, text, cases[i].expected);
+	}
+}
+
+static void test_limits(void **state)
+{
+	char path[] = "/tmp/larder-needs-XXXXXX";
+	_cleanup_needs_ struct needs needs = { 0 };
+	const struct needs_options options = { .root = path };
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	FILE *f = open_memstream(&text, &size);
+	for (int i = 0; i < NEEDS_MAX + 5; i++)
+		fprintf(f, "a.io/x:%d\n", i);
+	fprintf(f, "a.io/%01100d\n", 1);
+	assert_int_equal(fclose(f), 0);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put(dir, &(struct file){ "var/lib/rancher/k3s/agent/images/a.txt", text });
+	/* A directory that is its own child, and units without end. */
+	put(dir, &(struct file){ "etc/containers/systemd/loop", "-> ." });
+	put(dir,
+	    &(struct file){ "etc/containers/systemd/a.container", "[Container]\nImage=a.io/q:1" });
+	assert_int_equal(needs_read(&options, &needs, NULL), 0);
+	assert_int_equal(needs.n_needs, NEEDS_MAX);
+	assert_non_null(strstr(needs.notes[0], "more than 10000 images are needed"));
+	assert_int_equal(strv_length(needs.notes), 7);
+	close_fd(dir);
+	assert_int_equal(remove_tree_at(AT_FDCWD, path), 0);
+}
+
+static void test_option(void **state)
+{
+	_cleanup_needs_ struct needs needs = { 0 };
+	_cleanup_diag_ struct diag diag = DIAG_INIT;
+	char path[] = "/tmp/larder-needs-XXXXXX";
+	const struct needs_options options = { .root = path, .kubeadm_config = "/nowhere" };
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(needs_read(&options, &needs, &diag), -ENOENT);
+	assert_non_null(strstr(diag.message, "/nowhere"));
+	assert_int_equal(rmdir(path), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_machines),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_option),
+	};
+	return unit_main(tests);
+}
