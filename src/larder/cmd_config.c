@@ -59,7 +59,7 @@ static int print_check(const struct context *context, const struct machine_confi
 		       const struct diag *d)
 {
 	_cleanup_(json_decrefp) json_t *value =
-		c ? json_pack("{s:b, s:b, s:b, s:o}", "valid", 1, "found", c->found, "cacheEnabled",
+		c ? json_pack("{s:b, s:b, s:b, s:o}", "valid", 1, "found", c->found, "cache_enabled",
 			      c->cache_enabled, "notes", notes_json(c))
 		  : json_pack("{s:b, s:o}", "valid", 0, "error", error_json(d));
 
@@ -113,7 +113,7 @@ static json_t *show_json(const struct machine_config *c, const struct config_val
 		}
 		json_array_append_new(list, item);
 	}
-	return json_pack("{s:b, s:b, s:o, s:o}", "found", c->found, "cacheEnabled",
+	return json_pack("{s:b, s:b, s:o, s:o}", "found", c->found, "cache_enabled",
 			 c->cache_enabled, "values", list, "notes", notes_json(c));
 }
 

@@ -33,12 +33,28 @@ static int parse_options(struct context *context, const struct command *self, in
 	return COMMAND_OPTIONS_END;
 }
 
+/* What comes from files of others may be no UTF-8, and JSON must be: then every byte that is not ASCII becomes "?". */
+static json_t *text_json(const char *text)
+{
+	_cleanup_free_ char *plain = NULL;
+
+	if (!text)
+		text = "";
+	if (text_is_utf8(text, strlen(text)))
+		return json_string(text);
+	plain = strdup(text);
+	for (char *at = plain; at && *at; at++)
+		if ((unsigned char)*at >= 0x80)
+			*at = '?';
+	return plain ? json_string(plain) : NULL;
+}
+
 static json_t *strings_json(char **list)
 {
 	json_t *array = json_array();
 
 	STRV_FOREACH (item, list)
-		json_array_append_new(array, json_string(*item));
+		json_array_append_new(array, text_json(*item));
 	return array;
 }
 
@@ -48,10 +64,10 @@ static json_t *result_json(const struct runtime_result *result)
 
 	for (size_t i = 0; i < result->n_reports; i++) {
 		const struct runtime_report *r = &result->reports[i];
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", r->name,
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", r->name,
 						      "state", runtime_state_name(r->state),
-						      "detail", r->message ? r->message : "",
-						      "files", strings_json(r->files), "hints",
+						      "detail", text_json(r->message), "files",
+						      strings_json(r->files), "hints",
 						      strings_json(r->hints)));
 	}
 	return list;
@@ -82,8 +98,8 @@ static int print_result(const struct context *context, const struct runtime_resu
 			status = EXIT_FAILED;
 	if (context->output != OUTPUT_TABLE) {
 		_cleanup_(json_decrefp) json_t *value =
-			json_pack("{s:b, s:o, s:s}", "dryRun", dry_run, "runtimes",
-				  result_json(result), "diff", diff ? diff : "");
+			json_pack("{s:b, s:o, s:o}", "dry_run", dry_run, "runtimes",
+				  result_json(result), "diff", text_json(diff));
 		return value && output_value(context, value) == EXIT_DONE ? status : EXIT_FAILED;
 	}
 	for (size_t i = 0; i < result->n_reports; i++)
@@ -162,13 +178,12 @@ static json_t *routes_json(const struct reference *reference, const struct runti
 
 	for (size_t i = 0; i < routes->n_routes; i++) {
 		const struct runtime_route *route = &routes->routes[i];
-		json_array_append_new(list,
-				      json_pack("{s:s, s:b, s:o, s:s, s:s, s:s}", "name",
-						route->runtime, "cacheFirst", route->cache_first,
-						"endpoints", strings_json(route->endpoints),
-						"source", route->source ? route->source : "",
-						"note", route->note ? route->note : "", "error",
-						route->error ? route->error : ""));
+		json_array_append_new(
+			list, json_pack("{s:s, s:b, s:o, s:o, s:o, s:o}", "name", route->runtime,
+					"cache_first", route->cache_first, "endpoints",
+					strings_json(route->endpoints), "source",
+					text_json(route->source), "note", text_json(route->note),
+					"error", text_json(route->error)));
 	}
 	return json_pack("{s:s, s:s, s:o}", "registry", reference->registry, "repository",
 			 reference->repository, "runtimes", list);

@@ -34,6 +34,7 @@ struct cri_config {
 	size_t set_start, set_end; /* the line that sets it */
 	bool old_style;		   /* registry.mirrors, .configs: they exclude config_path */
 	size_t table_end;	   /* behind the line [….registry]; 0: there is no such table */
+	size_t set_value;	   /* where in it the value begins */
 	bool elsewhere;		   /* registry is set in a way that cannot be added to */
 	bool any;		   /* does the file hold any statement? */
 };
@@ -64,6 +65,7 @@ static int read_registry(struct cri_config *c, const struct toml_document *d,
 	if (s->kind == TOML_KEY && toml_path_is(rest, "config_path", NULL)) {
 		c->set = true;
 		c->set_start = s->start;
+		c->set_value = s->value;
 		c->set_end = s->end;
 		int r = toml_string(d, s, &c->config_path);
 		return r == -ENOMEM ? r : 0;
@@ -75,8 +77,18 @@ static int read_registry(struct cri_config *c, const struct toml_document *d,
 	return 0;
 }
 
+/* plugins = {…}, or a plugin that is an inline table: no line can be put into it, and none beside it. */
+static bool is_inline_plugin(const struct toml_document *d, const struct toml_statement *s)
+{
+	return s->kind == TOML_KEY && d->text[s->value] == '{' &&
+	       (toml_path_is(s->path, "plugins", NULL) ||
+		(toml_path_begins(s->path, "plugins", NULL) && strv_length(s->path) == 2 &&
+		 is_plugin(s->path[1])));
+}
+
 static int read_config(const struct toml_document *d, struct cri_config *c)
 {
+	size_t header = 0; /* names in the last [table] */
 	int r = 0;
 
 	c->version = 1;
@@ -84,13 +96,20 @@ static int read_config(const struct toml_document *d, struct cri_config *c)
 	for (size_t i = 0; r == 0 && i < d->n_statements; i++) {
 		const struct toml_statement *s = &d->statements[i];
 		size_t n = strv_length(s->path);
-		if (s->kind == TOML_KEY && toml_path_is(s->path, "version", NULL))
+		if (s->kind != TOML_KEY)
+			header = n;
+		if (is_inline_plugin(d, s))
+			c->elsewhere = true;
+		else if (s->kind == TOML_KEY && toml_path_is(s->path, "version", NULL))
 			c->version = (unsigned)strtoul(d->text + s->value, NULL, 10);
 		else if (s->kind == TOML_KEY && toml_path_is(s->path, "disabled_plugins", NULL))
 			c->disabled = disables_cri(d, s);
 		else if (n >= 3 && strcmp(s->path[0], "plugins") == 0 && is_plugin(s->path[1]) &&
-			 strcmp(s->path[2], "registry") == 0)
+			 strcmp(s->path[2], "registry") == 0) {
+			/* A table that dotted keys made takes no [header] any more. */
+			c->elsewhere = c->elsewhere || (s->kind == TOML_KEY && header < 3);
 			r = read_registry(c, d, s, s->path + 3);
+		}
 	}
 	return r;
 }
@@ -107,14 +126,16 @@ static int add_config_path(const char *text, const struct cri_config *c, char **
 	static const char line[] = "config_path = \"" CONTAINERD_CERTS_D "\"";
 
 	*ret = NULL;
-	if (c->elsewhere)
+	if (c->elsewhere && !c->set)
 		return 0;
 	if (c->set) {
 		/* Set to nothing, as "containerd config default" of 1.x writes it: that line gives way. */
 		_cleanup_free_ char *without = NULL;
-		if (asprintf(&without, "%.*s%s", (int)c->set_start, text, text + c->set_end) < 0)
+		if (asprintf(&without, "%.*s%s", (int)c->set_start, text, text + c->set_end) < 0 ||
+		    asprintf(&block, "%.*s\"" CONTAINERD_CERTS_D "\"",
+			     (int)(c->set_value - c->set_start), text + c->set_start) < 0)
 			return -ENOMEM;
-		*ret = marked_insert(without, c->set_start, line);
+		*ret = marked_insert(without, c->set_start, block);
 	} else if (c->table_end) {
 		*ret = marked_insert(text, c->table_end, line);
 	} else {
@@ -170,7 +191,10 @@ static int put_config(struct runtime_plan *plan, size_t report, const char *user
 	if (add_config_path(text, c, &changed) < 0)
 		return diag_set(diag, -ENOMEM, "out of memory");
 	if (!changed)
-		return explain(plan, report, c, "registry is set as one inline table");
+		return explain(
+			plan, report, c,
+			"registry is set in a way that takes no more lines (an inline table, or "
+			"dotted keys)");
 	int r = plan_put(plan, report, CONTAINERD_CONFIG, user, changed, 0644, diag);
 	if (r == 0 && plan_changes(plan, CONTAINERD_CONFIG))
 		r = plan_hint(plan, report,
@@ -230,8 +254,11 @@ static int route_containerd(int root, const char *host, const char *repository,
 	struct cri_config c = { 0 };
 
 	(void)repository;
-	(void)rootfs_read(root, CONTAINERD_CONFIG, &file);
-	int r = toml_scan(file.text ? file.text : "", &d, diag);
+	int r = rootfs_read_linked(root, CONTAINERD_CONFIG, &file);
+	if (r < 0)
+		return diag_set_at(diag, r, CONTAINERD_CONFIG, 0, 0, "cannot read: %s",
+				   strerror(-r));
+	r = toml_scan(file.text ? file.text : "", &d, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, CONTAINERD_CONFIG);
 	r = read_config(&d, &c);

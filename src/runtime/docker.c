@@ -63,8 +63,8 @@ static int dump(const json_t *root, size_t indent, char **ret, struct diag *diag
 	return 0;
 }
 
-/* What the mirrors were without the cache: a plan_strip. */
-static int strip(const char *text, char **ret, struct diag *diag)
+/* What the mirrors were without the cache. */
+int docker_strip(const char *text, char **ret, struct diag *diag)
 {
 	_cleanup_(json_decrefp) json_t *root = NULL;
 	int r = parse(text, &root, diag);
@@ -147,7 +147,7 @@ static int plan_daemon(struct runtime_plan *plan, size_t report, struct diag *di
 {
 	_cleanup_(json_decrefp) json_t *root = NULL, *before = NULL;
 	_cleanup_free_ char *user = NULL, *text = NULL;
-	int r = plan_user_text(plan, DOCKER_CONFIG, strip, &user, diag);
+	int r = plan_user_text(plan, DOCKER_CONFIG, docker_strip, &user, diag);
 
 	if (r < 0)
 		return r;
@@ -189,7 +189,7 @@ static int route_docker(int root, const char *host, const char *repository,
 	_cleanup_(json_decrefp) json_t *config = NULL;
 	json_t *item;
 	size_t i;
-	int r = rootfs_read(root, DOCKER_CONFIG, &file);
+	int r = rootfs_read_linked(root, DOCKER_CONFIG, &file);
 
 	(void)repository;
 	if (strcmp(host, DOCKER_HUB) != 0) {

@@ -60,7 +60,7 @@ int hosts_toml_route(int root, const char *certs_d, const char *host, struct run
 		route->source = NULL;
 		return -ENOMEM;
 	}
-	r = rootfs_read(root, route->source, &file);
+	r = rootfs_read_linked(root, route->source, &file);
 	if (r < 0)
 		return diag_set_at(diag, r, route->source, 0, 0, "cannot read: %s", strerror(-r));
 	if (!file.text)

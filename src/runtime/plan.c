@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "runtime/marked.h"
+#include "runtime/runtimes.h"
 #include "runtime/saved.h"
 
 #define CONFIG_DIR "/etc"
@@ -100,6 +101,11 @@ static int cannot_take(int err, const char *path, struct diag *diag)
 	return diag_set_at(diag, err, path, 0, 0, "cannot read the file: %s", strerror(-err));
 }
 
+static bool is_ours(enum saved_state state)
+{
+	return state == SAVED_OURS || state == SAVED_INTERRUPTED;
+}
+
 int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip, char **ret,
 		   struct diag *diag)
 {
@@ -111,7 +117,7 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 		r = saved_compare(plan->root, path, &current, &state, &original);
 	if (r < 0)
 		return cannot_take(r, path, diag);
-	const struct rootfs_file *own = state == SAVED_OURS ? &original : &current;
+	const struct rootfs_file *own = is_ours(state) ? &original : &current;
 	if (own->text && strlen(own->text) != own->size)
 		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
 	/* Lines of ours that nothing remembers: a copied system, or a lost SAVED_DIR. */
@@ -156,7 +162,7 @@ static int set_text(struct rootfs_file *file, const char *text)
 static int choose_original(struct plan_edit *e, enum saved_state state, struct rootfs_file *saved,
 			   const char *user)
 {
-	if (state == SAVED_OURS || state == SAVED_BEFORE) {
+	if (is_ours(state) || state == SAVED_BEFORE) {
 		e->original = *saved;
 		*saved = (struct rootfs_file){ 0 };
 		return 0;
@@ -197,7 +203,8 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 	if (r < 0)
 		return out_of_memory(diag);
 	/* A file may say what it should while SAVED_DIR does not know it, or knows an older one. */
-	e->change = (state != SAVED_OURS && !rootfs_same(&e->original, &e->after)) ||
+	e->change = state == SAVED_INTERRUPTED ||
+		    (state != SAVED_OURS && !rootfs_same(&e->original, &e->after)) ||
 		    !rootfs_same(&e->before, &e->after) || e->before.mode != e->after.mode;
 	return 0;
 }
@@ -218,6 +225,63 @@ static bool is_planned(const struct runtime_plan *plan, const char *path)
 	return false;
 }
 
+/*
+ * Larder wrote this file and somebody changed it since: what they wrote stays, without larder's part. e->after is the saved
+ * original.
+ */
+static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edit *e,
+		       struct diag *diag)
+{
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	_cleanup_free_ char *rest = NULL;
+	const char *did = "it is left as it is";
+	bool kept = e->after.text != NULL;
+	int r = 0;
+
+	if (e->before.text)
+		r = runtime_strip(e->path)(e->before.text, &rest, &why);
+	if (r == -ENOMEM)
+		return out_of_memory(diag);
+	e->change = e->forget = r == 0;
+	e->secret = e->before.text && (e->before.mode & 0077) == 0;
+	if (r == 0 && e->before.text && !rest)
+		return 0; /* nothing but larder's part: the original comes back */
+	rootfs_file_done(&e->after);
+	e->keep_original = true;
+	if (rest && strcmp(rest, e->before.text) != 0)
+		did = "only larder's part was taken out";
+	if (rest) {
+		e->after = e->before;
+		e->after.text = NULL;
+		if (set_text(&e->after, rest) < 0)
+			return out_of_memory(diag);
+	}
+	return plan_hint(plan, report, "%s was changed after larder wrote it, so %s%s%s%s%s",
+			 e->path, did, r < 0 ? " (" : "", r < 0 ? diag_text(&why) : "",
+			 r < 0 ? ")" : "",
+			 kept ? "; what it was before is in " SAVED_DIR "/original" : "") < 0
+		       ? out_of_memory(diag)
+		       : 0;
+}
+
+/* In the place of a file that larder wrote is something that larder would not touch: it stays, and the rest goes on. */
+static int plan_replaced(struct runtime_plan *plan, size_t report, struct plan_edit *e, int err,
+			 struct diag *diag)
+{
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+
+	(void)cannot_take(err, e->path, &why);
+	e->leave = true;
+	e->change = e->forget = e->keep_original = true;
+	return plan_hint(
+		       plan, report,
+		       "%s; it is left as it is, and what was there before larder is below " SAVED_DIR
+		       "/original",
+		       diag_text(&why)) < 0
+		       ? out_of_memory(diag)
+		       : 0;
+}
+
 /* Larder wrote this file, and no runtime asked for it now. */
 static int plan_restore_file(struct runtime_plan *plan, size_t report, const char *path,
 			     struct diag *diag)
@@ -228,28 +292,33 @@ static int plan_restore_file(struct runtime_plan *plan, size_t report, const cha
 	if (!e)
 		return -ENOMEM;
 	int r = rootfs_read(plan->root, path, &e->before);
+	if (r < 0 && r != -ENOMEM)
+		return plan_replaced(plan, report, e, r, diag);
 	if (r == 0)
 		r = saved_compare(plan->root, path, &e->before, &state, &e->after);
 	if (r < 0)
 		return cannot_take(r, path, diag);
-	if (state == SAVED_EDITED) {
-		r = plan_hint(
-			plan, report,
-			"%s was changed after larder wrote it, so it is left as it is; what it "
-			"was before is in " SAVED_DIR "/original%s",
-			path, path);
-		return r < 0 ? out_of_memory(diag) : 0;
-	}
+	if (state == SAVED_EDITED)
+		return plan_edited(plan, report, e, diag);
 	e->change = true;
 	e->forget = true;
 	e->secret = e->before.text && (e->before.mode & 0077) == 0;
 	return 0;
 }
 
+/* What a runtime that failed would have asked for is not known, so nothing is taken away meanwhile. */
+static bool has_failed(const struct runtime_plan *plan)
+{
+	for (size_t i = 0; i < plan->result.n_reports; i++)
+		if (plan->result.reports[i].state == RUNTIME_FAILED)
+			return true;
+	return false;
+}
+
 int plan_finish(struct runtime_plan *plan, struct diag *diag)
 {
 	_cleanup_strv_ char **written = NULL;
-	int r = saved_list(plan->root, &written);
+	int r = has_failed(plan) ? 0 : saved_list(plan->root, &written);
 	size_t report = SIZE_MAX;
 
 	if (r < 0)
@@ -276,19 +345,25 @@ int plan_finish(struct runtime_plan *plan, struct diag *diag)
 	return 0;
 }
 
+/* The file itself, and before and after it what restore must know. */
 static int apply_edit(struct runtime_plan *plan, struct plan_edit *e)
 {
 	int r = 0;
 
 	if (!e->forget)
 		r = saved_remember(plan->root, e->path, &e->original, &e->after);
-	if (r == 0 && e->after.text)
+	if (r < 0)
+		return r;
+	if (e->leave)
+		return saved_forget(plan->root, e->path, e->keep_original);
+	if (e->after.text)
 		r = rootfs_write(plan->root, e->path, &e->after);
-	else if (r == 0)
+	else
 		r = rootfs_remove(plan->root, e->path, CONFIG_DIR);
-	if (r == 0 && e->forget)
-		r = saved_forget(plan->root, e->path);
-	return r;
+	if (r < 0)
+		return r;
+	return e->forget ? saved_forget(plan->root, e->path, e->keep_original)
+			 : saved_written(plan->root, e->path, &e->after);
 }
 
 int plan_apply(struct runtime_plan *plan, struct diag *diag)

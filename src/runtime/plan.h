@@ -19,6 +19,8 @@ struct plan_edit {
 	struct rootfs_file original; /* what restore would bring back */
 	bool secret;		     /* never shown */
 	bool forget;		     /* larder has no business there afterwards */
+	bool leave;		     /* the file itself is not touched */
+	bool keep_original;	     /* forget all but the copy of the user's file */
 	bool change;		     /* is there anything to do? */
 };
 

@@ -296,7 +296,7 @@ static int route_registries(int root, const char *path, const char *host,
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	struct registries r = { .path = path, .diag = diag };
-	int e = rootfs_read(root, path, &file);
+	int e = rootfs_read_linked(root, path, &file);
 
 	if (e < 0)
 		return diag_set_at(diag, e, path, 0, 0, "cannot read: %s", strerror(-e));

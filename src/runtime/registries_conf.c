@@ -118,7 +118,7 @@ static int read_tables(struct reader *c, const char *text)
 static int read_file(struct reader *c, const char *path)
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
-	int r = rootfs_read(c->root, path, &file);
+	int r = rootfs_read_linked(c->root, path, &file);
 
 	/* A link is followed by the runtimes, and larder only reads here. What cannot be read hides nothing. */
 	if (r < 0 || !file.text)

@@ -9,6 +9,8 @@
 #include "base/io.h"
 #include "base/text.h"
 
+#define LEFTOVER_DIGITS 16
+
 void rootfs_file_done(struct rootfs_file *file)
 {
 	if (file->text)
@@ -137,6 +139,31 @@ int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret)
 	return fd < 0 ? fd : read_opened(fd, ret);
 }
 
+/* ".NAME.0123456789abcdef.tmp": what write_file_durable_at() leaves beside a file when the power fails. */
+static bool is_leftover(const char *entry, const char *name)
+{
+	size_t length = strlen(name);
+
+	return entry[0] == '.' && strncmp(entry + 1, name, length) == 0 &&
+	       entry[length + 1] == '.' &&
+	       strspn(entry + length + 2, "0123456789abcdef") == LEFTOVER_DIGITS &&
+	       strcmp(entry + length + 2 + LEFTOVER_DIGITS, ".tmp") == 0;
+}
+
+static void remove_leftovers(int parent, const char *name)
+{
+	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		close_fd(fd);
+		return;
+	}
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		if (is_leftover(e->d_name, name))
+			(void)unlinkat(parent, e->d_name, 0);
+}
+
 int rootfs_write(int root, const char *path, const struct rootfs_file *file)
 {
 	_cleanup_free_ char *directory = parent_of(path);
@@ -147,6 +174,7 @@ int rootfs_write(int root, const char *path, const struct rootfs_file *file)
 	_cleanup_close_ int parent = open_parent(root, path);
 	if (parent < 0)
 		return parent;
+	remove_leftovers(parent, name_of(path));
 	r = write_file_durable_at(parent, name_of(path), file->text, file->size, file->mode);
 	if (r < 0)
 		return r;
@@ -184,6 +212,7 @@ int rootfs_remove(int root, const char *path, const char *below)
 		return 0;
 	if (parent < 0)
 		return parent;
+	remove_leftovers(parent, name_of(path));
 	if (unlinkat(parent, name_of(path), 0) < 0 && errno != ENOENT)
 		return -errno;
 	int r = fsync(parent) < 0 ? -errno : 0;

@@ -36,7 +36,10 @@ int rootfs_read(int root, const char *path, struct rootfs_file *ret);
 /* The same for what is only read: a symbolic link is followed, as the program whose file it is would do. */
 int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret);
 
-/* Makes directories as needed (mode 0755) and replaces the file durably, with the file's mode and owner. */
+/*
+ * Makes directories as needed (mode 0755) and replaces the file durably, with the file's mode and owner. What an interrupted call
+ * left beside the file goes.
+ */
 int rootfs_write(int root, const char *path, const struct rootfs_file *file);
 
 /* 0 also if there is none. Directories that are empty then and that lie below "below" go, too (NULL: none). */

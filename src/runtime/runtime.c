@@ -7,7 +7,9 @@
 #include "runtime/diff.h"
 #include "runtime/pki.h"
 #include "runtime/plan.h"
+#include "runtime/marked.h"
 #include "runtime/runtimes.h"
+#include "runtime/yaml_edit.h"
 
 const struct runtime_kind *const runtime_kinds[] = {
 	&runtime_containerd, &runtime_containers, &runtime_docker, &runtime_k3s, &runtime_rke2,
@@ -48,6 +50,13 @@ bool runtime_is_installed(int root, const struct runtime_kind *kind)
 		if (rootfs_exists(root, *path))
 			return true;
 	return false;
+}
+
+plan_strip runtime_strip(const char *path)
+{
+	if (text_ends_with(path, ".json"))
+		return docker_strip;
+	return text_ends_with(path, ".yaml") ? yaml_edit_strip : marked_strip;
 }
 
 static int plan_runtime(struct runtime_plan *plan, const struct runtime_kind *kind,

@@ -22,6 +22,12 @@ extern const size_t n_runtime_kinds;
 
 bool runtime_is_installed(int root, const struct runtime_kind *kind);
 
+/* How larder's part is taken out of a file, by its name. */
+plan_strip runtime_strip(const char *path);
+
+/* Out of daemon.json: a plan_strip. */
+int docker_strip(const char *text, char **ret, struct diag *diag);
+
 extern const struct runtime_kind runtime_containerd;
 extern const struct runtime_kind runtime_containers;
 extern const struct runtime_kind runtime_docker;

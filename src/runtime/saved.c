@@ -7,6 +7,7 @@
 
 #define ORIGINAL_DIR	SAVED_DIR "/original"
 #define WRITTEN_DIR	SAVED_DIR "/written"
+#define NEXT_DIR	SAVED_DIR "/next"
 #define SAVED_DEPTH_MAX 16
 
 static char *saved_path(const char *directory, const char *path)
@@ -26,16 +27,20 @@ static int read_saved(int root, const char *directory, const char *path, struct 
 int saved_compare(int root, const char *path, const struct rootfs_file *current,
 		  enum saved_state *ret_state, struct rootfs_file *ret_original)
 {
-	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, original = { 0 };
+	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 }, original = { 0 };
 	int r = read_saved(root, WRITTEN_DIR, path, &written);
 
+	if (r == 0)
+		r = read_saved(root, NEXT_DIR, path, &next);
 	if (r == 0)
 		r = read_saved(root, ORIGINAL_DIR, path, &original);
 	if (r < 0)
 		return r;
-	if (!written.text)
+	if (!written.text && !next.text)
 		*ret_state = SAVED_NONE;
-	else if (rootfs_same(&written, current))
+	else if (next.text && rootfs_same(&next, current))
+		*ret_state = SAVED_INTERRUPTED;
+	else if (written.text && rootfs_same(&written, current))
 		*ret_state = SAVED_OURS;
 	else if (rootfs_same(&original, current))
 		*ret_state = SAVED_BEFORE;
@@ -63,29 +68,39 @@ static int write_saved(int root, const char *directory, const char *path,
 }
 
 int saved_remember(int root, const char *path, const struct rootfs_file *original,
-		   const struct rootfs_file *written)
+		   const struct rootfs_file *next)
 {
 	int r = write_saved(root, ORIGINAL_DIR, path, original);
 
-	return r < 0 ? r : write_saved(root, WRITTEN_DIR, path, written);
+	return r < 0 ? r : write_saved(root, NEXT_DIR, path, next);
 }
 
-int saved_forget(int root, const char *path)
+int saved_written(int root, const char *path, const struct rootfs_file *written)
 {
 	static const struct rootfs_file nothing;
-	int r = write_saved(root, WRITTEN_DIR, path, &nothing);
+	int r = write_saved(root, WRITTEN_DIR, path, written);
 
-	return r < 0 ? r : write_saved(root, ORIGINAL_DIR, path, &nothing);
+	return r < 0 ? r : write_saved(root, NEXT_DIR, path, &nothing);
 }
 
-static int list_below(int root, const char *path, unsigned depth, char ***list)
+int saved_forget(int root, const char *path, bool keep_original)
 {
-	_cleanup_free_ char *directory = saved_path(WRITTEN_DIR, path);
+	static const struct rootfs_file nothing;
+	int r = write_saved(root, NEXT_DIR, path, &nothing);
+
+	if (r == 0)
+		r = write_saved(root, WRITTEN_DIR, path, &nothing);
+	return r < 0 || keep_original ? r : write_saved(root, ORIGINAL_DIR, path, &nothing);
+}
+
+static int list_below(int root, const char *of, const char *path, unsigned depth, char ***list)
+{
+	_cleanup_free_ char *directory = saved_path(of, path);
 	_cleanup_strv_ char **names = NULL;
 	int r = directory ? rootfs_list(root, directory, &names) : -ENOMEM;
 
 	if (r == -ENOTDIR)
-		return strv_add(list, path);
+		return strv_contains(*list, path) ? 0 : strv_add(list, path);
 	if (depth == SAVED_DEPTH_MAX)
 		return r;
 	STRV_FOREACH (name, names) {
@@ -93,7 +108,7 @@ static int list_below(int root, const char *path, unsigned depth, char ***list)
 		if (r == 0 && asprintf(&below, "%s/%s", path, *name) < 0)
 			r = -ENOMEM;
 		if (r == 0)
-			r = list_below(root, below, depth + 1, list);
+			r = list_below(root, of, below, depth + 1, list);
 	}
 	return r;
 }
@@ -101,8 +116,10 @@ static int list_below(int root, const char *path, unsigned depth, char ***list)
 int saved_list(int root, char ***ret)
 {
 	_cleanup_strv_ char **list = NULL;
-	int r = list_below(root, "", 0, &list);
+	int r = list_below(root, WRITTEN_DIR, "", 0, &list);
 
+	if (r == 0)
+		r = list_below(root, NEXT_DIR, "", 0, &list);
 	if (r == 0)
 		*ret = TAKE_PTR(list);
 	return r;

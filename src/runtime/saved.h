@@ -5,21 +5,23 @@
  * What files were before larder changed them. Below SAVED_DIR, by path:
  *
  *	original/etc/docker/daemon.json   the user's file, with its mode and owner; none: there was no such file
+ *	next/etc/docker/daemon.json       what larder is about to write; gone once it is written
  *	written/etc/docker/daemon.json    what larder wrote last
  *
- * Written in this order, original, written, the file itself, so that at any moment each file can be told apart: it is what
- * larder wrote, or what was there before, or it was edited since. The directory lies in /etc because that is there
- * whenever a file of /etc can be changed, also at early boot.
+ * Written in this order, original, next, the file itself, written, so that at any moment each file can be told apart: it is
+ * what larder wrote or was about to write, or what was there before, or it was edited since. The directory lies in /etc because that
+ * is there whenever a file of /etc can be changed, also at early boot.
  */
 #include "runtime/rootfs.h"
 
 #define SAVED_DIR "/etc/larder/runtime"
 
 enum saved_state {
-	SAVED_NONE,   /* larder never wrote this file */
-	SAVED_OURS,   /* the file is what larder wrote */
-	SAVED_BEFORE, /* larder meant to write and did not: it is the original */
-	SAVED_EDITED, /* larder wrote it, and somebody changed it since */
+	SAVED_NONE,	   /* larder never wrote this file */
+	SAVED_OURS,	   /* the file is what larder wrote */
+	SAVED_INTERRUPTED, /* so it is, but larder was stopped before it could note that */
+	SAVED_BEFORE,	   /* larder meant to write and did not: it is the original */
+	SAVED_EDITED,	   /* larder wrote it, and somebody changed it since */
 };
 
 /*
@@ -29,14 +31,17 @@ enum saved_state {
 int saved_compare(int root, const char *path, const struct rootfs_file *current,
 		  enum saved_state *ret_state, struct rootfs_file *ret_original);
 
-/* Remembers what is about to happen: original (text NULL: none) is what restore brings back, written what comes now. */
+/* Remembers what is about to happen: original (text NULL: none) is what restore brings back, next what comes now. */
 int saved_remember(int root, const char *path, const struct rootfs_file *original,
-		   const struct rootfs_file *written);
+		   const struct rootfs_file *next);
 
-/* After restoring. */
-int saved_forget(int root, const char *path);
+/* After the file was written. */
+int saved_written(int root, const char *path, const struct rootfs_file *written);
 
-/* Paths of all files that larder wrote; strv, owned by the caller. */
+/* After restoring. keep_original: restore could not bring it back, so the copy stays where it is for the user. */
+int saved_forget(int root, const char *path, bool keep_original);
+
+/* Paths of all files that larder wrote or was about to write; strv, owned by the caller. */
 int saved_list(int root, char ***ret);
 
 #endif

@@ -179,9 +179,16 @@ static void test_containerd_config(void **state)
 		{ "version = 2\n" CRI2 "]\n  x = 1\n",
 		  "version = 2\n" CRI2 "]\n" LINE "  x = 1\n" },
 		{ "version = 2\n" CRI2 "]\n  config_path = \"\"\n  x = 1\n",
-		  "version = 2\n" CRI2 "]\n" LINE "  x = 1\n" },
+		  "version = 2\n" CRI2 "]\n" MARK_BEGIN
+		  "  config_path = \"/etc/containerd/certs.d\"\n" MARK_END "  x = 1\n" },
+		{ "plugins.\"cri\".registry.config_path = \"\" # x\n", MARK_BEGIN
+		  "plugins.\"cri\".registry.config_path = \"/etc/containerd/certs.d\"\n" MARK_END },
+		{ "plugins = { cri = { x = 1 } }\n", NULL },
+		{ "[plugins]\ncri = { registry = { config_path = \"/srv\" } }\n", NULL },
+		{ "[plugins.cri]\nregistry.x = 1\n", NULL },
 		{ "version = 2\n" CRI2 ".mirrors]\n" CRI2 "]\n config_path = ''\n",
-		  "version = 2\n" CRI2 ".mirrors]\n" CRI2 "]\n" LINE },
+		  "version = 2\n" CRI2 ".mirrors]\n" CRI2 "]\n" MARK_BEGIN
+		  " config_path = \"/etc/containerd/certs.d\"\n" MARK_END },
 		{ "version = 2\n" CRI2 "]\n  config_path = \"/etc/other\"\n", NULL },
 		{ "version = 2\n" CRI2 ".mirrors.\"docker.io\"]\n endpoint = []\n", NULL },
 		{ "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nregistry = {}\n", NULL },
@@ -250,12 +257,13 @@ static void test_edited_since(void **state)
 	text = get(&root, HOSTS "quay.io/hosts.toml");
 	assert_true(asprintf(&edited, "# new\n%s[host.\"https://more\"]\n", text) > 0);
 	put(&root, HOSTS "quay.io/hosts.toml", edited);
-	restore(&root, RUNTIME_CHANGED);
-	assert_file(&root, HOSTS "quay.io/hosts.toml", edited);
-	assert_file(&root, HOSTS "_default/hosts.toml", NULL);
 	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
 	assert_file(&root, HOSTS "quay.io/hosts.toml", edited);
+	put(&root, HOSTS "quay.io/hosts.toml", text);
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+	put(&root, HOSTS "quay.io/hosts.toml", edited);
 	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, HOSTS "_default/hosts.toml", NULL);
 	assert_file(&root, HOSTS "quay.io/hosts.toml",
 		    "# new\n[host.\"https://mine\"]\n[host.\"https://more\"]\n");
 	root_done(&root);

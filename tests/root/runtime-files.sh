@@ -1,0 +1,224 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Files that people really have, and what befalls them: whatever larder runtime configure makes of them, restore brings them back to the
+# byte, and what cannot be added to stays as it is and is named.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+requires_root
+requires jq python3 strace
+
+R=$T/root
+fresh() { # a root with every runtime, and the cache on
+	rm -rf "$R"
+	mkdir -p "$R/usr/bin" "$R/usr/local/bin" "$R/etc/larder"
+	touch "$R/usr/bin/"{containerd,podman,dockerd} "$R/usr/local/bin/"{k3s,rke2}
+	echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$R/etc/larder/machine.yaml"
+}
+# Everything below /etc but what larder keeps for itself: kind, mode, owner, link, content.
+state() {
+	(cd "$R" && find etc -path etc/larder -prune -o \( -type f -o -type l \) -printf '%p %y %m %U:%G %l ' \
+		-exec sh -c '[ -L "$1" ] && echo || sha256sum <"$1"' - {} \; | sort)
+}
+report() { jq -r --arg n "$1" '.runtimes[] | select(.name == $n) | .state' "$T/stdout"; }
+put() { mkdir -p "$(dirname "$R$1")" && cat >"$R$1"; }
+
+# round NAME RUNTIME STATE: configure, again, restore.
+round() {
+	local before after
+	before=$(state)
+	run larder runtime configure --root "$R" --output json
+	check_equal "$1: configure" "$(report "$2")" "$3"
+	after=$(state)
+	run larder runtime configure --root "$R" --output json
+	check_equal "$1: again, not one byte differs" "$(state)" "$after"
+	run larder runtime restore --root "$R"
+	check_equal "$1: restore is exact" "$(state)" "$before"
+	check_equal "$1: nothing is kept of it" "$(find "$R/etc/larder/runtime" -type f 2>/dev/null)" ""
+}
+hosts=/etc/containerd/certs.d/quay.io/hosts.toml
+
+fresh
+printf '\xef\xbb\xbf[host."https://a"]\n' | put $hosts
+round "a byte order mark" containerd failed
+printf '# caf\xe9\n[host."https://a"]\n' | put $hosts
+round "a comment in Latin-1" containerd changed
+run larder runtime configure --root "$R" --dry-run --output json
+check_equal "and its diff is JSON" "$(jq -r .dry_run "$T/stdout")" true
+printf 'server = "https://quay.io"\r\n\r\n[host."https://a"]\r\n  capabilities = [\r\n    "pull", # x\r\n    "resolve"\r\n  ]\r\n' | put $hosts
+round "CRLF and an array over lines" containerd changed
+printf 'host."https://a".capabilities = ["pull"]\n' | put $hosts
+round "dotted keys" containerd failed
+check_equal "hosts.toml with dotted keys is named, with the line" \
+	"$(larder runtime configure --root "$R" | grep -c "quay.io/hosts.toml: line 1: hosts are set without")" 1
+larder runtime restore --root "$R" >/dev/null
+printf '[host]\n"https://a" = { capabilities = ["pull"] }\n' | put $hosts
+round "an inline table" containerd changed
+printf 'not toml at all' | put $hosts
+round "no TOML" containerd failed
+printf '[host."https://a"]' | put $hosts
+chown 12:34 "$R$hosts" && chmod 600 "$R$hosts"
+round "no newline at the end, mode 0600 and a strange owner" containerd changed
+larder runtime configure --root "$R" >/dev/null
+check_equal "which it keeps while it is configured" "$(stat -c '%a %u:%g' "$R$hosts")" "600 12:34"
+printf '[plugins\n' | put /etc/containerd/config.toml
+check_status 1 "a config.toml that breaks later" larder runtime configure --root "$R"
+check_equal "takes no setting away" "$(grep -c 3172 "$R$hosts")" 1
+rm "$R/etc/containerd/config.toml"
+rm "$R$hosts" && ln -s /etc/elsewhere.toml "$R$hosts" && printf '[host."https://b"]\n' | put /etc/elsewhere.toml
+check "restore where a link took the place of a file" larder runtime restore --root "$R"
+check_output "leaves the link and says so" "quay.io/hosts.toml: this is a symbolic link; larder replaces only files; it is left"
+check_equal "and restores the rest" "$(grep -rl 3172 "$R/etc" --exclude-dir=larder)" ""
+check_equal "the link is there" "$(readlink "$R$hosts")" /etc/elsewhere.toml
+rm -r "$R/etc/larder/runtime"
+round "a symbolic link" containerd failed
+check "is followed where larder only reads" larder runtime status --root "$R" quay.io/a/b
+check_output "as containerd does" '1\. https://b$'
+rm "$R$hosts" && mkdir "$R$hosts"
+round "a directory in the place of the file" containerd failed
+rm -r "$R/etc/containerd" && mkfifo "$R/etc/containerd-fifo" && mkdir -p "$(dirname "$R$hosts")" && mv "$R/etc/containerd-fifo" "$R$hosts"
+check_status 1 "a FIFO does not hang it" timeout 20 larder runtime configure --root "$R"
+check_output "and is named" "no regular file"
+
+fresh
+config=/etc/containerd/config.toml
+printf 'version = 2\n# mine\n[plugins."io.containerd.grpc.v1.cri".registry]\n   config_path = ""   # nothing\n' | put $config
+round "containerd 1.x: an empty config_path" containerd changed
+printf 'version = 3\nplugins."io.containerd.cri.v1.images".registry.config_path = "/etc/containerd/certs.d"\n' | put $config
+round "containerd 2.x: set by dotted keys" containerd changed
+printf 'version = 2\n[plugins]\n"io.containerd.grpc.v1.cri" = { registry = { config_path = "/srv/certs" } }\n' | put $config
+round "an inline table of the whole plugin" containerd changed
+check_equal "config.toml stays, and it is explained" "$(larder runtime configure --root "$R" | grep -c 'was left as it is, because registry is set in a way that takes no more lines')" 1
+larder runtime restore --root "$R" >/dev/null
+printf 'version = 2\nplugins."io.containerd.grpc.v1.cri".registry.config_path = ""\n' | put $config
+round "an empty config_path by dotted keys" containerd changed
+larder runtime configure --root "$R" >/dev/null
+check_equal "is set by the same key" "$(grep -v '^#' "$R$config")" $'version = 2\nplugins."io.containerd.grpc.v1.cri".registry.config_path = "/etc/containerd/certs.d"'
+larder runtime restore --root "$R" >/dev/null
+printf '[plugins.cri]\nregistry.headers.X = ["y"]\n' | put $config
+round "a registry of dotted keys" containerd changed
+check_equal "config.toml is not broken by a second table" "$(larder runtime configure --root "$R" | grep -c 'takes no more lines')" 1
+larder runtime restore --root "$R" >/dev/null
+printf 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]\n endpoint = ["https://m"]\n' | put $config
+round "registry.mirrors of old" containerd changed
+check_equal "config.toml stays, and it is explained" "$(larder runtime configure --root "$R" | grep -c 'was left as it is, because it sets registry.mirrors')" 1
+
+fresh
+daemon=/etc/docker/daemon.json
+printf '{"log-driver":"json-file",\n "registry-mirrors" : [ "https://m" ],\n\t"mtu": 1450}' | put $daemon
+chmod 640 "$R$daemon"
+round "daemon.json as people write it" docker changed
+printf '' | put $daemon
+round "an empty daemon.json" docker changed
+printf '{"a": 1, "a": 2}' | put $daemon
+round "a key twice" docker failed
+printf '// mine\n{}' | put $daemon
+round "comments in JSON" docker failed
+printf '{"x": "caf\xe9"}' | put $daemon
+round "JSON that is no UTF-8" docker failed
+printf '{"registry-mirrors": "https://m"}' | put $daemon
+round "mirrors that are no list" docker failed
+
+fresh
+for k in k3s rke2; do
+	yaml=/etc/rancher/$k/registries.yaml
+	printf '# mine\r\nmirrors:\r\n  docker.io:\r\n    endpoint:\r\n      - "https://m"\r\n' | put $yaml
+	round "$k: CRLF" $k changed
+	printf 'mirrors: {docker.io: {endpoint: ["https://m"]}, "*": {}}\nconfigs:\n  m:\n    auth: {username: u, password: p}\n' | put $yaml
+	chmod 600 "$R$yaml"
+	round "$k: flow style" $k changed
+	printf 'mirrors:\n  docker.io: &m\n    endpoint: ["https://m"]\n  ghcr.io: *m\n' | put $yaml
+	round "$k: aliases" $k changed
+	printf 'mirrors: [a]\n' | put $yaml
+	round "$k: a list where a map must be" $k failed
+	printf 'a: [\n' | put $yaml
+	round "$k: no YAML" $k failed
+	printf '' | put $yaml
+	round "$k: empty" $k changed
+	rm "$R$yaml"
+done
+
+# registries.conf behind a link (as on image-based systems) still counts for podman, so larder's own table must repeat it.
+fresh
+mkdir -p "$R/etc/containers/registries.conf.d" "$R/usr/share"
+printf '[[registry]]\nprefix = "docker.io"\nlocation = "docker.io"\n[[registry.mirror]]\nlocation = "mine.example"\n' >"$R/usr/share/mine.conf"
+ln -s /usr/share/mine.conf "$R/etc/containers/registries.conf.d/50-mine.conf"
+larder runtime configure --root "$R" >/dev/null
+check "status for podman" larder runtime status --root "$R" docker.io/library/x --output json
+check_equal "a drop-in that is a link is merged" "$(jq -r '.runtimes[] | select(.name == "podman and CRI-O").endpoints | join(" ")' "$T/stdout")" \
+	"127.0.0.1:3172/docker.io/library/x mine.example/library/x docker.io/library/x"
+
+# A registry with TLS settings and no mirror still gets the cache first, from every runtime, and keeps its settings.
+fresh
+cat >>"$R/etc/larder/machine.yaml" <<'YAML'
+---
+apiVersion: v1alpha1
+kind: RegistryTLSConfig
+name: tls.example
+insecureSkipVerify: true
+---
+apiVersion: v1alpha1
+kind: RegistryAuthConfig
+name: auth.example
+username: u
+password: secret-word
+YAML
+check "configure with TLS and auth alone" larder runtime configure --root "$R"
+check_no_output "no secret is printed" secret-word
+for host in tls.example auth.example other.example; do
+	run larder runtime status --root "$R" "$host/a" --output json
+	check_equal "$host: the cache is first for all but podman's unknown ones" \
+		"$(jq -r '.runtimes[] | select(.cache_first | not) | .name' "$T/stdout")" \
+		"$([ $host = other.example ] && echo "podman and CRI-O")"
+done
+check_equal "TLS is not verified there" "$(grep -c 'skip_verify = true' "$R/etc/containerd/certs.d/tls.example/hosts.toml")" 1
+check_equal "the file with a secret is closed" "$(stat -c %a "$R/etc/containerd/certs.d/auth.example/hosts.toml" "$R/etc/rancher/k3s/registries.yaml" | xargs)" "600 600"
+run larder runtime configure --root "$R" --dry-run
+check_no_output "nor in a diff" secret-word
+
+# What is edited after configure: the edits stay, larder's part goes.
+fresh
+printf '[host."https://a"]\n' | put $hosts
+printf '{"mtu": 1450}\n' | put $daemon
+printf 'mirrors:\n  docker.io:\n    endpoint:\n      - "https://m"\n' | put /etc/rancher/k3s/registries.yaml
+larder runtime configure --root "$R" >/dev/null
+echo '# edited' >>"$R$hosts"
+echo '# edited' >>"$R/etc/rancher/k3s/registries.yaml"
+sed -i 's/1450/1400/' "$R$daemon"
+rm "$R/etc/containerd/config.toml"
+check "restore after edits" larder runtime restore --root "$R"
+check_output "names what was changed" "quay.io/hosts.toml was changed after larder wrote it, so only larder's part was taken out; what it was before is in /etc/larder/runtime/original"
+check_equal "hosts.toml: the edit stays" "$(cat "$R$hosts")" $'[host."https://a"]\n# edited'
+check_equal "daemon.json: the edit stays" "$(jq -c . "$R$daemon")" '{"mtu":1400}'
+check_equal "registries.yaml: the edit stays" "$(cat "$R/etc/rancher/k3s/registries.yaml")" $'mirrors:\n  docker.io:\n    endpoint:\n      - "https://m"\n# edited'
+check_equal "nothing points at the cache" "$(grep -rl 3172 "$R/etc" --exclude-dir=larder)" ""
+check_equal "what was removed stays removed" "$(ls "$R/etc/containerd/config.toml" 2>/dev/null)" ""
+check "restore again" larder runtime restore --root "$R"
+check_output "has nothing to do" "nothing to do"
+
+# A power cut at every moment of a configure with another config than before: the run is ended at the Nth rename, then tried anew, then
+# restored, and everything is what it was.
+fresh
+printf 'server = "https://quay.io"\n[host."https://a"]' | put $hosts
+printf '{"mtu":1450,  "registry-mirrors":["https://m"]}' | put $daemon
+printf 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n config_path = "" # x\n' | put $config
+before=$(state)
+cp -a "$R" "$T/pristine"
+mirror=$'---\napiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: quay.io\nendpoints: [{url: "https://m2"}]\n---\napiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: docker.io\nendpoints: [{url: "https://m3"}]\n'
+moments=0 bad=
+for n in $(seq 1 2 45); do
+	for what in first second restore; do
+		rm -rf "$R" && cp -a "$T/pristine" "$R"
+		[ $what = first ] || larder runtime configure --root "$R" >/dev/null
+		[ $what != second ] || printf '%s' "$mirror" >>"$R/etc/larder/machine.yaml"
+		command=configure && [ $what != restore ] || command=restore
+		{ strace -f -o /dev/null -e trace=rename,renameat,renameat2,unlinkat -e inject=rename,renameat,renameat2,unlinkat:signal=KILL:when=$n \
+			larder runtime $command --root "$R" || moments=$((moments + 1)); } >/dev/null 2>&1
+		[ $what != second ] || { [ $((n % 4)) = 1 ] || larder runtime configure --root "$R" >/dev/null; }
+		larder runtime restore --root "$R" >/dev/null
+		[ "$(state)" = "$before" ] || bad+="$what at $n; "
+	done
+done
+note "$moments moments"
+[ $moments -gt 30 ]
+status=0 verdict $? "the run was really ended at many moments"
+check_equal "after each, restore is exact" "$bad" ""
+done_testing
