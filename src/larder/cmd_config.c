@@ -59,8 +59,8 @@ static int print_check(const struct context *context, const struct machine_confi
 		       const struct diag *d)
 {
 	_cleanup_(json_decrefp) json_t *value =
-		c ? json_pack("{s:b, s:b, s:b, s:o}", "valid", 1, "found", c->found, "cache_enabled",
-			      c->cache_enabled, "notes", notes_json(c))
+		c ? json_pack("{s:b, s:b, s:b, s:o}", "valid", 1, "found", c->found,
+			      "cache_enabled", c->cache_enabled, "notes", notes_json(c))
 		  : json_pack("{s:b, s:o}", "valid", 0, "error", error_json(d));
 
 	return value ? output_value(context, value) : EXIT_FAILED;
