@@ -19,13 +19,16 @@
 #define NAME_TALOS_MEDIUM  "imagecache" /* a cache tree on Talos's ISO */
 
 /* A cache layer and what lies beside it. */
-#define NAME_LAYER_SUFFIX	".sqsh"
-#define NAME_LAYER_SUM_SUFFIX	".sha256"
-#define NAME_LAYER_SIG_SUFFIX	".sig"
-#define NAME_LAYER_TREE_SUFFIX	".verity"   /* dm-verity's hash tree */
-#define NAME_LAYER_ROOT_SUFFIX	".roothash" /* of that tree, in hex */
-#define NAME_LAYER_MANIFEST_DIR "larder/layers"
-#define NAME_MEDIUM_LAYER_DIR	"larder" /* where layers lie on a medium */
+#define NAME_LAYER_SUFFIX	   ".sqsh"
+#define NAME_LAYER_SUM_SUFFIX	   ".sha256"
+#define NAME_LAYER_SIG_SUFFIX	   ".sig"
+#define NAME_LAYER_TREE_SUFFIX	   ".verity"   /* dm-verity's hash tree */
+#define NAME_LAYER_ROOT_SUFFIX	   ".roothash" /* of that tree, in hex */
+#define NAME_LAYER_DIR		   "larder"
+#define NAME_LAYER_MANIFEST_DIR	   NAME_LAYER_DIR "/layers"
+#define NAME_LAYER_MANIFEST_SUFFIX ".yaml"
+#define LAYER_MANIFEST_BYTES_MAX   (4 * 1024 * 1024)
+#define NAME_MEDIUM_LAYER_DIR	   "larder" /* where layers lie on a medium */
 
 /* The volume's own directories. */
 #define NAME_LAYERS_DIR	  "layers"
@@ -39,6 +42,7 @@
 #define NAME_RUN_MEDIA	  "media"
 #define NAME_RUN_LAYERS	  "layers"
 #define NAME_RUN_GEN	  "gen"
+#define NAME_RUN_GEN_LIST ".list" /* gen/N.list: store/parts.h */
 #define NAME_RUN_CACHE	  "cache" /* symlink to gen/N */
 #define NAME_RUN_STATUS	  "status.json"
 #define NAME_RUN_VERIFIED "verified"

@@ -140,7 +140,7 @@ static bool is_drift(const struct layer *layer)
 {
 	return layer->state == LAYER_MISSING || layer->state == LAYER_BROKEN ||
 	       layer->state == LAYER_NOT_CONFIGURED || layer->state == LAYER_REFUSED ||
-	       (layer->state == LAYER_ACTIVE && !layer->mount);
+	       (layer->state == LAYER_ACTIVE && !layer->mount && !layer->link);
 }
 
 static int print_drift(const struct layers_result *result)
@@ -155,8 +155,9 @@ static int print_drift(const struct layers_result *result)
 		log_error("%s%s%s: %s: %s", layer->manifest.name,
 			  layer->manifest.version ? " " : "",
 			  layer->manifest.version ? layer->manifest.version : "",
-			  layer->state == LAYER_ACTIVE ? "not mounted"
-						       : layer_state_name(layer->state),
+			  layer->state != LAYER_ACTIVE ? layer_state_name(layer->state)
+			  : layer->changed	       ? "changed"
+						       : "not in use",
 			  layer->reason ? layer->reason
 			  : layer->path ? layer->path
 					: "");

@@ -9,6 +9,7 @@
 #include "larder/commands.h"
 #include "larder/output.h"
 #include "larder/registry_client.h"
+#include "store/parts.h"
 
 static const char *string_at(const json_t *object, const char *key)
 {
@@ -144,6 +145,26 @@ static bool all_is_well(const json_t *status)
 	       strcmp(string_at(json_object_get(status, "registry"), "state"), "ready") == 0;
 }
 
+static void note_part(const char *text, void *user)
+{
+	(void)status_add_problem(user, "layers", text);
+}
+
+/* What became of the layers' files since they were put to use: asked now. */
+static void ask_layers(const char *run_dir, json_t *status)
+{
+	json_int_t generation = json_integer_value(json_object_get(status, "generation"));
+	_cleanup_(parts_unrefp) struct parts *parts = NULL;
+	uint64_t stamp;
+	char name[64];
+
+	snprintf(name, sizeof(name), NAME_RUN_GEN "/%lld", (long long)generation);
+	if (generation <= 0 || parts_read(run_dir, name, &parts) < 0)
+		return;
+	parts_look(parts, &stamp);
+	parts_news(parts, note_part, status);
+}
+
 static int run_status(struct context *context, const struct command *self, int argc, char *argv[])
 {
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
@@ -155,6 +176,8 @@ static int run_status(struct context *context, const struct command *self, int a
 	if (optind < argc)
 		return command_usage(self, "unexpected argument \"%s\"", argv[optind]);
 	int r = status_read(context->run_dir, &status, &diag);
+	if (r == 0)
+		ask_layers(context->run_dir, status);
 	if (r == 0)
 		r = status_set(status, "registry", ask_registry());
 	if (r < 0) {

@@ -101,18 +101,20 @@ static int mount_active(const struct layers_request *request, struct layers_resu
 	return r;
 }
 
-/* The directories of the active layers, the first on top, as one overlay takes them. */
-static int active_dirs(const struct layers_result *result, const char ***ret, size_t *ret_n)
+/* What the generation is made of, the first on top. What the parts point to is the layers'. */
+static int active_parts(const struct layers_result *result, struct part **ret, size_t *ret_n)
 {
-	const char **dirs = calloc(result->n_layers + 1, sizeof(*dirs));
+	struct part *parts = calloc(result->n_layers + 1, sizeof(*parts));
 	size_t n = 0;
 
-	if (!dirs)
+	if (!parts)
 		return -ENOMEM;
-	for (size_t i = result->n_layers; i-- > 0;)
-		if (result->layers[i].state == LAYER_ACTIVE && result->layers[i].mount)
-			dirs[n++] = result->layers[i].mount;
-	*ret = dirs;
+	for (size_t i = result->n_layers; i-- > 0;) {
+		const struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_ACTIVE && (layer->mount || layer->link))
+			parts[n++] = layer_part(layer);
+	}
+	*ret = parts;
 	*ret_n = n;
 	return 0;
 }
@@ -120,9 +122,10 @@ static int active_dirs(const struct layers_result *result, const char ***ret, si
 static int publish(const struct layers_request *request, struct layers_result *result,
 		   struct diag *diag)
 {
-	_cleanup_free_ const char **dirs = NULL;
+	_cleanup_free_ struct part *parts = NULL;
+	_cleanup_free_ char *apart = NULL;
 	size_t n = 0;
-	int r = active_dirs(result, &dirs, &n);
+	int r = active_parts(result, &parts, &n);
 
 	if (r < 0)
 		return r;
@@ -132,11 +135,36 @@ static int publish(const struct layers_request *request, struct layers_result *r
 		result->generation = 0;
 		return 0;
 	}
-	if (result->generation && generation_is(request->run_dir, result->generation, dirs, n))
+	if (result->generation && generation_is(request->run_dir, result->generation, parts, n))
 		return 0;
-	r = generation_publish(request->run_dir, dirs, n, &result->generation, diag);
+	r = generation_publish(request->run_dir, parts, n, &result->generation, &apart, diag);
 	result->changed = r == 0;
+	if (r == 0 && apart)
+		r = strv_addf(&result->notes, "%s; the registry asks them one by one", apart);
 	return r;
+}
+
+static bool link_is_used(const struct layers_result *result, const char *name)
+{
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		const char *slash = layer->link ? strrchr(layer->link, '/') : NULL;
+		if (layer->state == LAYER_ACTIVE && slash && strcmp(slash + 1, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* result NULL: no link is used. */
+void layers_clean_links(const char *run_dir, const struct layers_result *result)
+{
+	_cleanup_free_ char *path = path_join(run_dir, NAME_RUN_LAYERS);
+	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+		if (text_ends_with(e->d_name, NAME_LAYER_SUFFIX) &&
+		    (!result || !link_is_used(result, e->d_name)))
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
 }
 
 /* What the new generation does not use: older generations first, since they hold the layers. */
@@ -153,6 +181,7 @@ static void clean_up(const struct layers_request *request, struct layers_result 
 		if (!needed)
 			(void)unmount(mounted->list[i].point);
 	}
+	layers_clean_links(request->run_dir, result);
 	verity_clean();
 	for (size_t i = 0; i < result->n_layers; i++) {
 		struct layer *layer = &result->layers[i];
@@ -257,6 +286,31 @@ int layers_activate(const struct layers_request *request, struct layers_result *
 	return r < 0 ? r : layers_activate_locked(&settled, ret, diag);
 }
 
+/* Which of those that are read in place are in use, and whose file was written to since it was put to use. */
+static int describe_use(const struct layers_request *request, struct layers_result *result)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_ACTIVE)
+			r = layer_find_link(layer, request->run_dir);
+		bool unused = layer->in_place && !layer->link;
+		if (r < 0 || layer->state != LAYER_ACTIVE || layer->mount ||
+		    !(unused || layer->changed))
+			continue;
+		free(layer->reason);
+		layer->reason = strdup(
+			layer->changed
+				? "its file was written to since it was mounted; \"larder layers "
+				  "sync\" mounts what it is now"
+				: "what is in its file now is not served; \"larder layers sync\" "
+				  "changes that");
+		r = layer->reason ? 0 : -ENOMEM;
+	}
+	return r;
+}
+
 int layers_survey_locked(const struct layers_request *request, struct layers_result *ret,
 			 struct diag *diag)
 {
@@ -264,6 +318,9 @@ int layers_survey_locked(const struct layers_request *request, struct layers_res
 	_cleanup_layers_result_ struct layers_result result = { 0 };
 	int r = survey(request, &result, false, &mounted, diag);
 
+	if (r < 0)
+		return r;
+	r = describe_use(request, &result);
 	if (r < 0)
 		return r;
 	result.generation = generation_current(request->run_dir);

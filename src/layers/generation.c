@@ -12,8 +12,8 @@
 #include "block/mounts.h"
 #include "layers/mount_api.h"
 
-#define LIST_BYTES_MAX (4 * 1024 * 1024)
-#define EMPTY_NAME     "empty" /* the bottom: an overlay wants two directories at least */
+#define EMPTY_NAME "empty" /* the bottom: an overlay wants two directories at least */
+#define APART_NAME "apart" /* in the directory of a generation that is no overlay */
 
 static bool parse_number(const char *text, unsigned *ret)
 {
@@ -35,6 +35,13 @@ static int is_mounted(const char *point)
 	return mounts_now(&mounts) == 0 && mounts_at(&mounts, point) != NULL;
 }
 
+static bool is_apart(const char *point)
+{
+	_cleanup_free_ char *mark = path_join(point, APART_NAME);
+
+	return mark && access(mark, F_OK) == 0;
+}
+
 unsigned generation_current(const char *run_dir)
 {
 	_cleanup_free_ char *link = path_join(run_dir, NAME_RUN_CACHE), *point = NULL;
@@ -51,18 +58,7 @@ unsigned generation_current(const char *run_dir)
 	    !parse_number(target + strlen(NAME_RUN_GEN "/"), &number))
 		return 0;
 	point = path_join(run_dir, target);
-	return point && is_mounted(point) ? number : 0;
-}
-
-static int list_text(const char *const *lower, size_t n, char **ret, size_t *ret_size)
-{
-	FILE *f = open_memstream(ret, ret_size);
-
-	if (!f)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		fprintf(f, "%s\n", lower[i]);
-	return fclose(f) == 0 ? 0 : -ENOMEM;
+	return point && (is_mounted(point) || is_apart(point)) ? number : 0;
 }
 
 static int generation_path(const char *run_dir, unsigned number, const char *suffix, char **ret)
@@ -75,16 +71,17 @@ static int generation_path(const char *run_dir, unsigned number, const char *suf
 	return -ENOMEM;
 }
 
-int generation_is(const char *run_dir, unsigned number, const char *const *lower, size_t n)
+int generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n)
 {
 	_cleanup_free_ char *path = NULL, *have = NULL, *want = NULL;
 	size_t size;
-	int r = generation_path(run_dir, number, ".list", &path);
+	int r = generation_path(run_dir, number, NAME_RUN_GEN_LIST, &path);
 
+	want = parts_format(parts, n, &size);
+	if (!want)
+		return -ENOMEM;
 	if (r == 0)
-		r = list_text(lower, n, &want, &size);
-	if (r == 0)
-		r = read_file_at(AT_FDCWD, path, LIST_BYTES_MAX, &have, NULL);
+		r = read_file_at(AT_FDCWD, path, PARTS_BYTES_MAX, &have, NULL);
 	return r == 0 && strcmp(have, want) == 0;
 }
 
@@ -107,35 +104,65 @@ static int next_number(const char *gen_dir, unsigned *ret)
 	return 0;
 }
 
-static int mount_generation(const char *run_dir, const char *gen_dir, unsigned number,
-			    const char *const *lower, size_t n, struct diag *diag)
+static bool can_be_merged(const struct part *parts, size_t n)
 {
-	_cleanup_free_ char *target = NULL, *list = NULL, *text = NULL, *empty = NULL;
-	_cleanup_free_ const char **all = calloc(n + 1, sizeof(*all));
-	size_t size;
-	int r = all ? generation_path(run_dir, number, "", &target) : -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (part_in_place(&parts[i]))
+			return false;
+	return true;
+}
+
+static int merge(const char *gen_dir, const char *target, const struct part *parts, size_t n,
+		 struct diag *diag)
+{
+	_cleanup_free_ char *empty = path_join(gen_dir, EMPTY_NAME);
+	_cleanup_free_ const char **lower = calloc(n + 1, sizeof(*lower));
+	int r = empty && lower ? mkdir_all_at(AT_FDCWD, empty, 0755) : -ENOMEM;
+
+	if (r < 0)
+		return diag_set(diag, r, "%s: %s", gen_dir, strerror(-r));
+	for (size_t i = 0; i < n; i++)
+		lower[i] = parts[i].path;
+	lower[n] = empty;
+	return mount_overlay(lower, n + 1, target, diag);
+}
+
+static int leave_apart(const char *target)
+{
+	_cleanup_free_ char *mark = path_join(target, APART_NAME);
+
+	return mark ? write_file_atomic_at(AT_FDCWD, mark, "", 0, 0644) : -ENOMEM;
+}
+
+static int make_generation(const char *run_dir, const char *gen_dir, unsigned number,
+			   const struct part *parts, size_t n, char **ret_apart, struct diag *diag)
+{
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	_cleanup_free_ char *target = NULL, *list = NULL, *text = NULL;
+	size_t size = 0;
+	int r = generation_path(run_dir, number, "", &target);
 
 	if (r == 0)
-		r = generation_path(run_dir, number, ".list", &list);
+		r = generation_path(run_dir, number, NAME_RUN_GEN_LIST, &list);
+	text = parts_format(parts, n, &size);
 	if (r == 0)
-		r = list_text(lower, n, &text, &size);
-	empty = path_join(gen_dir, EMPTY_NAME);
-	if (r == 0)
-		r = empty ? mkdir_all_at(AT_FDCWD, empty, 0755) : -ENOMEM;
-	if (r == 0)
-		r = mkdir_all_at(AT_FDCWD, target, 0755);
+		r = text ? mkdir_all_at(AT_FDCWD, target, 0755) : -ENOMEM;
 	if (r == 0)
 		r = write_file_atomic_at(AT_FDCWD, list, text, size, 0644);
 	if (r < 0)
 		return diag_set(diag, r, "%s: %s", gen_dir, strerror(-r));
-	memcpy(all, lower, n * sizeof(*all));
-	all[n] = empty;
-	return mount_overlay(all, n + 1, target, diag);
+	r = can_be_merged(parts, n) ? merge(gen_dir, target, parts, n, &why) : -ENOTSUP;
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	*ret_apart = why.message ? strdup(diag_text(&why)) : NULL;
+	r = leave_apart(target);
+	return r < 0 ? diag_set(diag, r, "%s: %s", target, strerror(-r)) : 0;
 }
 
-int generation_publish(const char *run_dir, const char *const *lower, size_t n,
-		       unsigned *ret_number, struct diag *diag)
+int generation_publish(const char *run_dir, const struct part *parts, size_t n,
+		       unsigned *ret_number, char **ret_apart, struct diag *diag)
 {
+	_cleanup_free_ char *apart = NULL;
 	_cleanup_free_ char *gen_dir = path_join(run_dir, NAME_RUN_GEN);
 	_cleanup_free_ char *link = path_join(run_dir, NAME_RUN_CACHE);
 	char target[64];
@@ -148,7 +175,7 @@ int generation_publish(const char *run_dir, const char *const *lower, size_t n,
 		r = next_number(gen_dir, &number);
 	if (r < 0)
 		return diag_set(diag, r, "%s: %s", gen_dir, strerror(-r));
-	r = mount_generation(run_dir, gen_dir, number, lower, n, diag);
+	r = make_generation(run_dir, gen_dir, number, parts, n, &apart, diag);
 	if (r < 0)
 		return r;
 	snprintf(target, sizeof(target), NAME_RUN_GEN "/%u", number);
@@ -156,6 +183,7 @@ int generation_publish(const char *run_dir, const char *const *lower, size_t n,
 	if (r < 0)
 		return diag_set(diag, r, "%s: %s", link, strerror(-r));
 	*ret_number = number;
+	*ret_apart = TAKE_PTR(apart);
 	return 0;
 }
 
@@ -208,14 +236,17 @@ int generation_clean(const char *run_dir, unsigned keep)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_free_ char *path = NULL, *list = NULL;
+		_cleanup_free_ char *path = NULL, *list = NULL, *apart = NULL;
 		if (numbers[i] == keep)
 			continue;
 		r = generation_path(run_dir, numbers[i], "", &path);
 		if (r == 0)
-			r = generation_path(run_dir, numbers[i], ".list", &list);
+			r = generation_path(run_dir, numbers[i], NAME_RUN_GEN_LIST, &list);
+		if (r == 0)
+			r = generation_path(run_dir, numbers[i], "/" APART_NAME, &apart);
 		if (r < 0)
 			return r;
+		(void)unlink(apart);
 		r = unmount(path);
 		if (r < 0)
 			result = r;

@@ -3,16 +3,15 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
-#include "layers/contents.h"
 #include "layers/layer_open.h"
 #include "layers/run_lock.h"
 #include "layers/tree_describe.h"
 #include "store/manifest.h"
+#include "store/place.h"
 #include "store/reference.h"
 #include "store/tree.h"
 
@@ -33,19 +32,17 @@ void images_done(struct image_list *list)
 	*list = (struct image_list){ 0 };
 }
 
-/* Where content is looked for: directories, in order. */
+/* Where content is looked for, in order; borrowed. */
 struct store {
-	int dirs[LAYERS_ACTIVE_MAX + 2];
+	struct place *places[LAYERS_ACTIVE_MAX + 2];
 	size_t n;
 };
 
-static int find(const struct store *store, const char *path)
+static int find(const struct store *store, const char *path, struct content *ret)
 {
-	for (size_t i = 0; i < store->n; i++) {
-		int fd = open_beneath(store->dirs[i], path, O_RDONLY);
-		if (fd >= 0)
-			return fd;
-	}
+	for (size_t i = 0; i < store->n; i++)
+		if (place_open(store->places[i], path, ret) == 0)
+			return 0;
 	return -ENOENT;
 }
 
@@ -67,14 +64,13 @@ static int note_missing(struct image *image, const char *what, const struct dige
 
 static int follow_blob(struct follow *f, const struct descriptor *d)
 {
+	_cleanup_content_ struct content content = CONTENT_INIT;
 	char path[PATH_MAX];
-	struct stat st;
 	int r = tree_blob_path(&d->digest, path);
 
 	if (r < 0)
 		return r;
-	_cleanup_close_ int fd = find(f->store, path);
-	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != d->size)
+	if (find(f->store, path, &content) < 0 || content.id.size != d->size)
 		return d->foreign ? 0 : note_missing(f->image, NAME_BLOB_DIR, &d->digest);
 	f->image->size += d->size;
 	return 0;
@@ -82,6 +78,7 @@ static int follow_blob(struct follow *f, const struct descriptor *d)
 
 static int read_manifest(struct follow *f, const struct digest *digest, struct manifest *ret)
 {
+	_cleanup_content_ struct content content = CONTENT_INIT;
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
 	size_t size = 0;
@@ -89,8 +86,9 @@ static int read_manifest(struct follow *f, const struct digest *digest, struct m
 
 	if (r < 0)
 		return r;
-	_cleanup_close_ int fd = find(f->store, path);
-	r = fd < 0 ? fd : read_fd(fd, MANIFEST_BYTES_MAX, &text, &size);
+	r = find(f->store, path, &content);
+	if (r == 0)
+		r = content_read_all(&content, MANIFEST_BYTES_MAX, &text, &size);
 	if (r == 0)
 		r = manifest_parse(text, size, ret, NULL);
 	if (r == 0)
@@ -115,14 +113,14 @@ static int follow_manifest(struct follow *f, const struct digest *digest,
 /* A platform that is not there is left out, unless it is this machine's. */
 static int follow_child(struct follow *f, const struct descriptor *d, unsigned depth)
 {
+	_cleanup_content_ struct content content = CONTENT_INIT;
 	char path[PATH_MAX];
 	int r = tree_manifest_path(f->reference->registry, f->reference->repository, &d->digest,
 				   path);
 
 	if (r < 0)
 		return r;
-	_cleanup_close_ int fd = find(f->store, path);
-	if (fd >= 0)
+	if (find(f->store, path, &content) == 0)
 		return follow_manifest(f, &d->digest, &d->platform, depth + 1);
 	r = note_platform(&f->image->omitted, &d->platform);
 	if (r == 0 && platform_matches(&d->platform, platform_host()))
@@ -138,7 +136,7 @@ static int follow_manifest(struct follow *f, const struct digest *digest,
 
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0 || depth > CONTENTS_DEPTH_MAX)
+	if (r < 0 || depth > IMAGES_DEPTH_MAX)
 		return note_missing(f->image, "manifest", digest);
 	if (m.kind == MANIFEST_INDEX) {
 		for (size_t i = 0; r == 0 && i < m.n_items; i++)
@@ -224,15 +222,18 @@ int images_read(const char *run_dir, const struct layers_result *layers, struct 
 	_cleanup_free_ char *path = path_join(run_dir, NAME_RUN_VOLUME);
 	_cleanup_close_ int volume =
 		path ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	_cleanup_(place_unrefp) struct place *loose = NULL;
 	struct store store = { 0 };
 	int r = path ? 0 : -ENOMEM;
 
-	if (volume >= 0)
-		store.dirs[store.n++] = volume;
-	for (size_t i = layers->n_layers; i-- > 0 && store.n < ARRAY_SIZE(store.dirs);) {
+	if (r == 0 && volume >= 0)
+		r = place_new_directory(fcntl(volume, F_DUPFD_CLOEXEC, 3), &loose);
+	if (loose)
+		store.places[store.n++] = loose;
+	for (size_t i = layers->n_layers; i-- > 0 && store.n < ARRAY_SIZE(store.places);) {
 		const struct layer_handle *h = layers->layers[i].private_;
 		if (layers->layers[i].state == LAYER_ACTIVE && h)
-			store.dirs[store.n++] = h->dir;
+			store.places[store.n++] = h->place;
 	}
 	if (r == 0 && volume >= 0)
 		r = add_loose(&list, &store, volume);

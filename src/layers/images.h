@@ -8,6 +8,7 @@
 #include "layers/layers.h"
 
 #define IMAGES_MISSING_MAX 100 /* digests named per image */
+#define IMAGES_DEPTH_MAX   3   /* an index in an index in an index, as in contents.h */
 
 struct image {
 	char *reference;

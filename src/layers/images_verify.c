@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/names.h"
@@ -9,7 +8,7 @@
 #include "layers/images.h"
 #include "layers/layer_check.h"
 #include "layers/layer_open.h"
-#include "store/tree.h"
+#include "store/place.h"
 
 /* Everything in the loose tree's blob/, and all its manifests: there is no list, so the names are the list. */
 static int list_blobs(int volume, struct layer_manifest *ret)
@@ -40,6 +39,7 @@ static int verify_loose(const struct layers_request *request, char ***broken)
 {
 	_cleanup_free_ char *path = path_join(request->run_dir, NAME_RUN_VOLUME);
 	_cleanup_layer_manifest_ struct layer_manifest m = { 0 };
+	_cleanup_(place_unrefp) struct place *loose = NULL;
 	_cleanup_close_ int volume = -1;
 
 	if (!path)
@@ -49,7 +49,9 @@ static int verify_loose(const struct layers_request *request, char ***broken)
 		return 0;
 	int r = list_blobs(volume, &m);
 	if (r == 0)
-		r = layer_verify(volume, &m, path, request->progress, request->user, broken);
+		r = place_new_directory(TAKE_FD(volume), &loose);
+	if (r == 0)
+		r = layer_verify(loose, &m, path, request->progress, request->user, broken);
 	return r == -EBADMSG ? 0 : r;
 }
 
@@ -64,7 +66,7 @@ int images_verify(const struct layers_request *request, const struct layers_resu
 		const struct layer_handle *h = layer->private_;
 		if (layer->state != LAYER_ACTIVE || !h)
 			continue;
-		r = layer_verify(h->dir, &layer->manifest, layer->path, request->progress,
+		r = layer_verify(h->place, &layer->manifest, layer->path, request->progress,
 				 request->user, &broken);
 		if (r == -EBADMSG)
 			r = 0;

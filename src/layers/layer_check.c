@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/layer_check.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "store/manifest.h"
+#include "store/place.h"
 #include "store/reference.h"
 #include "store/tree.h"
 
@@ -25,122 +24,128 @@ static const char *printable(const char *name, char buffer[static 80])
 }
 
 struct scan {
-	unsigned entries;
+	struct place *place;
+	const char *path; /* of the directory that is looked at; "": the root */
+	unsigned depth;
+	unsigned *entries;
 	struct diag *diag;
 };
 
-static int scan_directory(struct scan *s, int parent, const char *name, unsigned depth);
-
-static int scan_entry(struct scan *s, int dir, const struct dirent *e, unsigned depth)
+static int unreadable(struct diag *diag, int r)
 {
-	char name[80];
-	struct stat st;
+	return diag_set(diag, -EINVAL, "it cannot be read: %s", strerror(-r));
+}
 
-	if (++s->entries > LAYER_SCAN_ENTRIES_MAX)
+static int scan_directory(const struct scan *above, const char *name);
+
+static int scan_entry(const char *name, mode_t type, void *user)
+{
+	const struct scan *s = user;
+	char shown[80];
+
+	if (++*s->entries > LAYER_SCAN_ENTRIES_MAX)
 		return diag_set(s->diag, -EINVAL, "it has more than %d files",
 				LAYER_SCAN_ENTRIES_MAX);
-	if (e->d_type == DT_REG)
+	if (S_ISREG(type))
 		return 0;
-	if (e->d_type == DT_DIR)
-		return scan_directory(s, dir, e->d_name, depth + 1);
-	if (fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return diag_set(s->diag, -EINVAL, "it cannot be read: %s", strerror(errno));
-	if (S_ISREG(st.st_mode))
-		return 0;
-	if (S_ISDIR(st.st_mode))
-		return scan_directory(s, dir, e->d_name, depth + 1);
+	if (S_ISDIR(type))
+		return scan_directory(s, name);
 	return diag_set(s->diag, -EINVAL,
 			"\"%s\" in it is %s; a cache tree has only files and "
 			"directories",
-			printable(e->d_name, name),
-			S_ISLNK(st.st_mode) ? "a symlink" : "no regular file");
+			printable(name, shown), S_ISLNK(type) ? "a symlink" : "no regular file");
 }
 
-static int scan_directory(struct scan *s, int parent, const char *name, unsigned depth)
+static int scan_directory(const struct scan *above, const char *name)
 {
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	int r = 0;
+	_cleanup_free_ char *path = NULL;
+	struct scan s = *above;
 
-	if (!d) {
-		int saved = errno;
-		close_fd(fd);
-		return diag_set(s->diag, -EINVAL, "it cannot be read: %s", strerror(saved));
+	if (asprintf(&path, "%s%s%s", above->path, *above->path ? "/" : "", name) < 0) {
+		path = NULL;
+		return -ENOMEM;
 	}
-	if (depth > LAYER_SCAN_DEPTH_MAX)
-		return diag_set(s->diag, -EINVAL, "its directories are nested deeper than %d",
+	s.path = path;
+	if (++s.depth > LAYER_SCAN_DEPTH_MAX)
+		return diag_set(s.diag, -EINVAL, "its directories are nested deeper than %d",
 				LAYER_SCAN_DEPTH_MAX);
-	errno = 0;
-	for (struct dirent *e = readdir(d); r == 0 && e; e = readdir(d)) {
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = scan_entry(s, dirfd(d), e, depth);
-		errno = 0;
-	}
-	if (r == 0 && errno)
-		return diag_set(s->diag, -EINVAL, "it cannot be read: %s", strerror(errno));
-	return r;
+	int r = place_list_any(s.place, path, scan_entry, &s);
+	return r == 0 || r == -ENOMEM || r == -EINVAL ? r : unreadable(s.diag, r);
 }
 
 /* The parts of a layer that larder uses; what else is in the image is nobody's business. */
-static int scan(int dir, struct diag *diag)
+static int scan_root(const char *name, mode_t type, void *user)
 {
-	static const char *const parts[] = { NAME_BLOB_DIR, NAME_MANIFESTS_DIR, "larder" };
-	struct scan s = { .diag = diag };
+	static const char *const parts[] = { NAME_BLOB_DIR, NAME_MANIFESTS_DIR, NAME_LAYER_DIR };
 
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		struct stat st;
-		if (fstatat(dir, parts[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno == ENOENT)
-				continue;
-			return diag_set(diag, -EINVAL, "it cannot be read: %s", strerror(errno));
-		}
-		int r = scan_directory(&s, dir, parts[i], 0);
-		if (r < 0)
-			return r;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (strcmp(name, parts[i]) == 0)
+			return S_ISREG(type) ? unreadable(((struct scan *)user)->diag, -ENOTDIR)
+					     : scan_entry(name, type, user);
 	return 0;
+}
+
+static int scan(struct place *place, struct diag *diag)
+{
+	unsigned entries = 0;
+	struct scan s = { .place = place, .path = "", .entries = &entries, .diag = diag };
+	int r = place_list_any(place, "", scan_root, &s);
+
+	return r == 0 || r == -ENOMEM || r == -EINVAL ? r : unreadable(diag, r);
 }
 
 /* The name of the one file in larder/layers. */
-static int find_manifest(int dir, char **ret, struct diag *diag)
-{
-	int fd = open_beneath(dir, NAME_LAYER_MANIFEST_DIR, O_RDONLY | O_DIRECTORY);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	_cleanup_free_ char *found = NULL;
+struct find {
+	char *found;
+	struct diag *diag;
+};
 
-	if (!d)
-		return diag_set(diag, -EINVAL,
-				"it has no layer manifest (" NAME_LAYER_MANIFEST_DIR "/NAME.yaml)");
-	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-		if (!text_ends_with(e->d_name, ".yaml"))
-			continue;
-		if (found)
-			return diag_set(diag, -EINVAL, "it has more than one layer manifest");
-		found = strdup(e->d_name);
-		if (!found)
-			return -ENOMEM;
+static int find_entry(const char *name, bool directory, void *user)
+{
+	struct find *f = user;
+
+	if (directory || !text_ends_with(name, NAME_LAYER_MANIFEST_SUFFIX))
+		return 0;
+	if (f->found)
+		return diag_set(f->diag, -EINVAL, "it has more than one layer manifest");
+	f->found = strdup(name);
+	return f->found ? 0 : -ENOMEM;
+}
+
+static int find_manifest(struct place *place, char **ret, struct diag *diag)
+{
+	struct find f = { .diag = diag };
+	int r = place_list(place, NAME_LAYER_MANIFEST_DIR, find_entry, &f);
+
+	if ((r == 0 && !f.found) || r == -ENOENT)
+		r = diag_set(diag, -EINVAL,
+			     "it has no layer manifest (" NAME_LAYER_MANIFEST_DIR "/NAME.yaml)");
+	else if (r < 0 && r != -ENOMEM && r != -EINVAL)
+		r = unreadable(diag, r);
+	if (r < 0) {
+		free(f.found);
+		return r;
 	}
-	if (!found)
-		return diag_set(diag, -EINVAL,
-				"it has no layer manifest (" NAME_LAYER_MANIFEST_DIR "/NAME.yaml)");
-	*ret = TAKE_PTR(found);
+	*ret = f.found;
 	return 0;
 }
 
-static int read_beneath(int dir, const char *path, size_t max, char **ret, size_t *ret_size)
+static int read_file(struct place *place, const char *path, size_t max, char **ret,
+		     size_t *ret_size)
 {
-	_cleanup_close_ int fd = open_beneath(dir, path, O_RDONLY);
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	int r = place_open(place, path, &content);
 
-	return fd < 0 ? fd : read_fd(fd, max, ret, ret_size);
+	return r < 0 ? r : content_read_all(&content, max, ret, ret_size);
 }
 
-static int read_manifest(int dir, struct layer_manifest *ret, struct digest *ret_id,
+static int read_manifest(struct place *place, struct layer_manifest *ret, struct digest *ret_id,
 			 char **ret_text, struct diag *diag)
 {
 	_cleanup_free_ char *name = NULL, *path = NULL, *text = NULL;
 	char shown[80];
 	size_t size;
-	int r = find_manifest(dir, &name, diag);
+	int r = find_manifest(place, &name, diag);
 
 	if (r < 0)
 		return r;
@@ -149,7 +154,7 @@ static int read_manifest(int dir, struct layer_manifest *ret, struct digest *ret
 		path = NULL;
 		return -ENOMEM;
 	}
-	r = read_beneath(dir, path, LAYER_MANIFEST_BYTES_MAX, &text, &size);
+	r = read_file(place, path, LAYER_MANIFEST_BYTES_MAX, &text, &size);
 	if (r == -EFBIG)
 		return diag_set(diag, -EINVAL, "%s: larger than %d MiB", shown,
 				LAYER_MANIFEST_BYTES_MAX >> 20);
@@ -163,7 +168,7 @@ static int read_manifest(int dir, struct layer_manifest *ret, struct digest *ret
 			diag->source = strdup(shown);
 		return r;
 	}
-	name[strlen(name) - strlen(".yaml")] = '\0';
+	name[strlen(name) - strlen(NAME_LAYER_MANIFEST_SUFFIX)] = '\0';
 	if (strcmp(name, ret->name) != 0)
 		return diag_set(diag, -EINVAL, "%s says that the layer is called \"%s\"", shown,
 				ret->name);
@@ -173,7 +178,7 @@ static int read_manifest(int dir, struct layer_manifest *ret, struct digest *ret
 }
 
 /* The manifest file of an image, by tag or by digest, is there and has the digest that is listed. */
-static int check_image(int dir, const struct layer_image *image, struct diag *diag)
+static int check_image(struct place *place, const struct layer_image *image, struct diag *diag)
 {
 	_cleanup_reference_ struct reference r = { 0 };
 	_cleanup_free_ char *text = NULL;
@@ -188,7 +193,7 @@ static int check_image(int dir, const struct layer_image *image, struct diag *di
 		e = tree_manifest_path(r.registry, r.repository, &image->digest, path);
 	if (e < 0)
 		return e;
-	e = read_beneath(dir, path, MANIFEST_BYTES_MAX, &text, &size);
+	e = read_file(place, path, MANIFEST_BYTES_MAX, &text, &size);
 	if (e == 0)
 		e = digest_of(image->digest.algorithm, text, size, &got);
 	if (e < 0)
@@ -232,16 +237,16 @@ static int visit_tag(const char *registry, const char *repository, const char *t
 			reference);
 }
 
-static int check_tags(int dir, const struct layer_manifest *manifest, struct diag *diag)
+static int check_tags(struct place *place, const struct layer_manifest *manifest, struct diag *diag)
 {
 	struct tag_check c = { .manifest = manifest, .diag = diag };
 	unsigned skipped = 0;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < manifest->n_images; i++)
-		r = check_image(dir, &manifest->images[i], diag);
+		r = check_image(place, &manifest->images[i], diag);
 	if (r == 0)
-		r = tree_walk_manifests(dir, visit_tag, &c, &skipped);
+		r = tree_walk_place(place, visit_tag, &c, &skipped);
 	if (r < 0)
 		return diag && diag->message
 			       ? r
@@ -253,8 +258,8 @@ static int check_tags(int dir, const struct layer_manifest *manifest, struct dia
 	return 0;
 }
 
-static int check_blobs(int dir, uint64_t file_size, const struct layer_manifest *manifest,
-		       struct diag *diag)
+static int check_blobs(struct place *place, uint64_t file_size,
+		       const struct layer_manifest *manifest, struct diag *diag)
 {
 	uint64_t left = file_size > UINT64_MAX / LAYER_EXPANSION_MAX
 				? UINT64_MAX
@@ -262,37 +267,37 @@ static int check_blobs(int dir, uint64_t file_size, const struct layer_manifest 
 
 	for (size_t i = 0; i < manifest->n_blobs; i++) {
 		char path[PATH_MAX], name[DIGEST_STRING_MAX];
-		struct stat st;
+		struct content_id blob;
 		int r = tree_blob_path(&manifest->blobs[i], path);
-		if (r == 0 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			r = -errno;
+		if (r == 0)
+			r = place_stat(place, path, &blob);
 		digest_format(&manifest->blobs[i], name);
 		if (r < 0)
 			return diag_set(diag, -EINVAL, "blob %s is listed, but %s", name,
 					r == -ENOENT ? "not there" : strerror(-r));
-		if ((uint64_t)st.st_size > left)
+		if (blob.size > left)
 			return diag_set(diag, -EINVAL,
 					"blob %s makes its blobs larger than %d times the file",
 					name, LAYER_EXPANSION_MAX);
-		left -= (uint64_t)st.st_size;
+		left -= blob.size;
 	}
 	return 0;
 }
 
-int layer_check(int dir, uint64_t file_size, struct layer_manifest *ret, struct digest *ret_id,
-		char **ret_text, struct diag *diag)
+int layer_check(struct place *place, uint64_t file_size, struct layer_manifest *ret,
+		struct digest *ret_id, char **ret_text, struct diag *diag)
 {
 	_cleanup_layer_manifest_ struct layer_manifest manifest = { 0 };
 	_cleanup_free_ char *text = NULL;
 	struct digest id;
-	int r = scan(dir, diag);
+	int r = scan(place, diag);
 
 	if (r == 0)
-		r = read_manifest(dir, &manifest, &id, &text, diag);
+		r = read_manifest(place, &manifest, &id, &text, diag);
 	if (r == 0)
-		r = check_tags(dir, &manifest, diag);
+		r = check_tags(place, &manifest, diag);
 	if (r == 0)
-		r = check_blobs(dir, file_size, &manifest, diag);
+		r = check_blobs(place, file_size, &manifest, diag);
 	if (r < 0)
 		return r;
 	*ret = manifest;

@@ -23,12 +23,12 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "base/names.h"
 #include "store/digest.h"
 
 #define LAYER_API_VERSION "larder/v1alpha1"
 #define LAYER_KIND	  "CacheLayer"
 
-#define LAYER_MANIFEST_BYTES_MAX  (4 * 1024 * 1024)
 #define LAYER_MANIFEST_IMAGES_MAX 10000
 #define LAYER_MANIFEST_BLOBS_MAX  50000
 #define LAYER_MANIFEST_DEPTH_MAX  8

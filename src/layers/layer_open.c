@@ -2,6 +2,7 @@
 #include "layers/layer_open.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "layers/mount_api.h"
 #include "layers/superblock.h"
 #include "layers/tree_describe.h"
+#include "store/place.h"
 
 #define FSTYPE	   "squashfs"
 #define PROBE_NAME ".probe"
@@ -35,6 +37,20 @@ void mounted_layers_done(struct mounted_layers *m)
 	*m = (struct mounted_layers){ 0 };
 }
 
+/* By the link beside the mount, where no loop device tells. */
+static void find_file(const char *point, struct mounted_layer *m)
+{
+	_cleanup_free_ char *link = NULL;
+	struct stat st;
+
+	if (asprintf(&link, "%s" NAME_LAYER_SUFFIX, point) < 0)
+		link = NULL;
+	else if (stat(link, &st) == 0) {
+		m->dev = st.st_dev;
+		m->ino = st.st_ino;
+	}
+}
+
 /* -ENOENT: it is no layer of ours. */
 static int describe_mounted(const struct mount_entry *e, struct mounted_layer *ret)
 {
@@ -42,12 +58,14 @@ static int describe_mounted(const struct mount_entry *e, struct mounted_layer *r
 	struct mounted_layer m = { 0 };
 	char name[VERITY_NAME_MAX];
 
-	if (verity_name_of(device, name) == 0)
+	if (verity_name_of(device, name) == 0) {
 		m.verity = strdup(name);
-	else if (loop_backing(device, &m.dev, &m.ino) < 0)
+		find_file(e->point, &m);
+	} else if (loop_backing(device, &m.dev, &m.ino) < 0) {
 		return -ENOENT;
-	else
+	} else {
 		*name = '\0';
+	}
 	m.point = strdup(e->point);
 	if (!m.point || (*name && !m.verity)) {
 		mounted_layer_done(&m);
@@ -85,6 +103,14 @@ int mounted_layers_read(const char *run_dir, struct mounted_layers *ret)
 	return 0;
 }
 
+/* dir is borrowed. */
+static int place_of(int dir, struct place **ret)
+{
+	int fd = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? -errno : place_new_directory(fd, ret);
+}
+
 static struct layer_handle *handle_new(void)
 {
 	struct layer_handle *h = calloc(1, sizeof(*h));
@@ -100,6 +126,8 @@ void layer_close(struct layer *layer)
 
 	if (!h)
 		return;
+	if (h->place)
+		place_unref(h->place);
 	close_fd(h->dir);
 	if (h->probe)
 		(void)unmount(h->probe);
@@ -127,6 +155,7 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 	h->dev = st.st_dev;
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
+	part_file_set(&h->file, &st);
 	if (pread_exact(fd, superblock, sizeof(superblock), 0) < 0)
 		return diag_set(diag, -EINVAL, "it is no squashfs image: it has only %lld bytes",
 				(long long)st.st_size);
@@ -192,14 +221,16 @@ static bool is_mount_of(const struct mounted_layer *m, const struct layer_handle
 		       : !m->verity && m->dev == h->dev && m->ino == h->ino;
 }
 
-/* -ENOENT: it is not mounted yet. */
+/* -ENOENT: it is not mounted yet, or not as it is now. */
 static int adopt(struct layer *layer, struct layer_handle *h, struct mounted_layers *mounted,
 		 const char *verity)
 {
 	for (size_t i = 0; i < mounted->n; i++) {
 		struct mounted_layer *m = &mounted->list[i];
+		layer->changed |= !m->used && m->dev == h->dev && m->ino == h->ino;
 		if (!is_mount_of(m, h, verity))
 			continue;
+		layer->changed = false;
 		h->dir = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		layer->mount = strdup(m->point);
 		m->used = true;
@@ -207,6 +238,15 @@ static int adopt(struct layer *layer, struct layer_handle *h, struct mounted_lay
 	}
 	return -ENOENT;
 }
+
+/* Not the image's fault: this kernel cannot, or we may not. */
+static bool is_refusal(int r)
+{
+	return r == -ENODEV || r == -ENOSYS || r == -EPERM || r == -EACCES;
+}
+
+/* What open_as_planned() says, and no system call here does: the layer is to be read in place. */
+#define NOT_MOUNTABLE EMEDIUMTYPE
 
 static int open_as_planned(struct layer *layer, struct layer_handle *h, int file,
 			   const struct verity_plan *plan, const char *run_dir,
@@ -223,13 +263,41 @@ static int open_as_planned(struct layer *layer, struct layer_handle *h, int file
 		return r;
 	r = loop_attach(file, &h->loop, h->device);
 	if (r < 0)
-		return diag_set(diag, r, "no loop device for it: %s", strerror(-r));
+		return diag_set(diag, r == -ENOMEM ? r : -NOT_MOUNTABLE,
+				"no loop device for it: %s", strerror(-r));
 	if (*verity)
 		r = layer_map(layer, plan->root_hash, diag);
 	if (r < 0)
 		return r;
 	r = mount_detached(FSTYPE, h->device, &h->dir, diag);
-	return r == -ENOSYS ? open_by_classic_mount(h, run_dir, diag) : r;
+	if (r == -ENOSYS)
+		r = open_by_classic_mount(h, run_dir, diag);
+	return is_refusal(r) ? -NOT_MOUNTABLE : r;
+}
+
+/* why: the reason why it is not mounted. */
+static int set_in_place(struct layer *layer, const char *why)
+{
+	layer->in_place = true;
+	free(layer->reason);
+	if (asprintf(&layer->reason, "read in place, not mounted: %s", why) < 0)
+		layer->reason = NULL;
+	return layer->reason ? 0 : -ENOMEM;
+}
+
+/* Takes file. What the machine config wants through dm-verity is mounted so or not at all. */
+static int open_in_place(struct layer *layer, struct layer_handle *h, int *file,
+			 struct verity_plan *plan, const char *why, struct diag *diag)
+{
+	if (*plan->root_hash && plan->required)
+		return diag_set(diag, -EINVAL, "it cannot be mounted through dm-verity: %s", why);
+	h->loop = close_fd(h->loop);
+	int r = *plan->root_hash ? verity_plan_drop(plan, why) : 0;
+	if (r == 0)
+		r = set_id(h, plan);
+	if (r == 0)
+		r = place_new_image(TAKE_FD(*file), &h->place, diag);
+	return r < 0 ? r : set_in_place(layer, why);
 }
 
 static int open_content(struct layer *layer, struct layer_handle *h, const char *run_dir,
@@ -253,8 +321,12 @@ static int open_content(struct layer *layer, struct layer_handle *h, const char 
 		if (r == 0)
 			r = open_as_planned(layer, h, file, &plan, run_dir, mounted, &why);
 	}
-	if (why.message)
+	if (r == -NOT_MOUNTABLE)
+		r = open_in_place(layer, h, &file, &plan, diag_text(&why), diag);
+	else if (why.message)
 		diag_set(diag, r, "%s", diag_text(&why));
+	if (r == 0 && !h->place)
+		r = place_of(h->dir, &h->place);
 	if (r < 0 && *plan.root_hash)
 		return layer_map_explain(h, run_dir, plan.root_hash, r, diag);
 	if (r == 0 && *plan.root_hash && !(layer->root_hash = strdup(plan.root_hash)))
@@ -274,7 +346,8 @@ static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct d
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
 	layer->mount = strdup(layer->path);
-	return layer->mount ? tree_describe(h->dir, &layer->manifest, diag) : -ENOMEM;
+	int r = layer->mount ? place_of(h->dir, &h->place) : -ENOMEM;
+	return r < 0 ? r : tree_describe(h->dir, &layer->manifest, diag);
 }
 
 /* The file name said which root hash it must have. What the layer manifest says counts. */
@@ -298,7 +371,7 @@ static int read_content(struct layer *layer, const char *run_dir, const struct l
 {
 	_cleanup_layer_manifest_ struct layer_manifest manifest = { 0 };
 	struct layer_handle *h = layer->private_;
-	int r = layer_check(h->dir, layer->size, &manifest, &layer->id, &h->text, diag);
+	int r = layer_check(h->place, layer->size, &manifest, &layer->id, &h->text, diag);
 
 	if (layer->root_hash)
 		r = layer_map_explain(h, run_dir, layer->root_hash, r, diag);
@@ -341,16 +414,11 @@ static int mount_point(const struct layer *layer, const struct layer_handle *h, 
 	return 0;
 }
 
-int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag)
+static int mount_at(struct layer *layer, const char *target, struct diag *diag)
 {
-	struct layer_handle *h = layer->private_;
-	_cleanup_free_ char *target = NULL;
+	const struct layer_handle *h = layer->private_;
+	int r = mkdir_all_at(AT_FDCWD, target, 0755);
 
-	if (layer->mount)
-		return 0;
-	int r = mount_point(layer, h, run_dir, &target);
-	if (r == 0)
-		r = mkdir_all_at(AT_FDCWD, target, 0755);
 	if (r < 0)
 		return diag_set(diag, r, "cannot make a directory to mount it on: %s",
 				strerror(-r));
@@ -360,6 +428,80 @@ int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag)
 		(void)rmdir(target);
 		return r;
 	}
-	layer->mount = TAKE_PTR(target);
+	layer->mount = strdup(target);
+	return layer->mount ? 0 : -ENOMEM;
+}
+
+/* What is there already is left alone, so that a second run changes nothing. */
+static int make_link(struct layer *layer, const char *link, struct diag *diag)
+{
+	_cleanup_free_ char *file = realpath(layer->path, NULL);
+	char old[PATH_MAX];
+
+	if (!file)
+		return diag_set(diag, -errno, "it is gone: %s", strerror(errno));
+	ssize_t n = readlink(link, old, sizeof(old) - 1);
+	old[n > 0 ? n : 0] = '\0';
+	int r = strcmp(old, file) == 0 ? 0 : symlink_atomic_at(file, AT_FDCWD, link);
+	if (r < 0)
+		return diag_set(diag, r, "%s: %s", link, strerror(-r));
+	layer->link = strdup(link);
+	return layer->link ? 0 : -ENOMEM;
+}
+
+int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag)
+{
+	_cleanup_free_ char *target = NULL, *link = NULL;
+
+	if (layer->tree)
+		return 0;
+	int r = mount_point(layer, layer->private_, run_dir, &target);
+	if (r < 0)
+		return r;
+	if (asprintf(&link, "%s" NAME_LAYER_SUFFIX, target) < 0) {
+		link = NULL;
+		return -ENOMEM;
+	}
+	r = mkdir_parents_at(AT_FDCWD, link, 0755);
+	if (r == 0)
+		r = make_link(layer, link, diag);
+	if (r < 0 || layer->mount || layer->in_place)
+		return r;
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	r = mount_at(layer, target, &why);
+	if (is_refusal(r) && !layer->root_hash)
+		return set_in_place(layer, diag_text(&why));
+	return r < 0 && r != -ENOMEM ? diag_set(diag, r, "%s", diag_text(&why)) : r;
+}
+
+int layer_find_link(struct layer *layer, const char *run_dir)
+{
+	_cleanup_free_ char *target = NULL, *link = NULL;
+	struct stat st;
+
+	if (layer->tree || !layer->in_place)
+		return 0;
+	int r = mount_point(layer, layer->private_, run_dir, &target);
+	if (r < 0)
+		return r;
+	if (asprintf(&link, "%s" NAME_LAYER_SUFFIX, target) < 0) {
+		link = NULL;
+		return -ENOMEM;
+	}
+	if (lstat(link, &st) == 0)
+		layer->link = TAKE_PTR(link);
 	return 0;
+}
+
+struct part layer_part(const struct layer *layer)
+{
+	const struct layer_handle *h = layer->private_;
+	struct part part = { .path = layer->in_place ? layer->link : layer->mount };
+
+	if (layer->tree)
+		return part;
+	part.name = layer->manifest.name;
+	part.id = layer->id;
+	part.file = h->file;
+	return part;
 }

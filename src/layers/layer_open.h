@@ -2,14 +2,19 @@
 #ifndef LARDER_LAYERS_LAYER_OPEN_H
 #define LARDER_LAYERS_LAYER_OPEN_H
 /*
- * From a file to a directory of its content. A layer that is mounted already is found by the file behind its loop device; any other
- * is mounted detached, so that looking at a layer leaves no trace.
+ * From a file to its content. A layer that is mounted already is found by the file behind its loop device; any other is mounted
+ * detached, so that looking at a layer leaves no trace. Where the kernel has no squashfs or no loop devices, or mounting is not
+ * allowed, the image is read in place, here and by larderd (store/place.h).
+ *
+ * Beside the place where an active layer is mounted (or would be) lies RUN/layers/<name>-<version>-<id8>.sqsh, a symlink to its file:
+ * by it larderd looks whether the file is still the same, and reads it where it is not mounted (store/parts.h).
  */
 #include <sys/types.h>
 
 #include "block/verity.h"
 #include "layers/layers.h"
 #include "layers/loop.h"
+#include "store/parts.h"
 
 /* The layers that are mounted below RUN/layers. */
 struct mounted_layer {
@@ -30,14 +35,16 @@ void mounted_layers_done(struct mounted_layers *m);
 
 /* What layer.private_ is while a layer is open. */
 struct layer_handle {
-	int dir;  /* the root of its content */
-	int loop; /* keeps the device until it is mounted; -1 */
+	struct place *place; /* its content */
+	int dir;	     /* the root of the mount; -1: it is read in place */
+	int loop;	     /* keeps the device until it is mounted; -1 */
 	char device[VERITY_PATH_MAX];
 	char id[33];		 /* stands for what is in the file, and what proves it */
 	char *probe;		 /* classic mounts only: where it is mounted for now */
 	struct timespec changed; /* ctime of the file */
 	dev_t dev;		 /* of the file */
 	ino_t ino;
+	struct part_file file;
 	char *text; /* of the layer manifest */
 };
 
@@ -49,8 +56,17 @@ struct layer_handle {
 int layer_open(struct layer *layer, const char *run_dir, const struct layer_config *config,
 	       struct mounted_layers *mounted, struct diag *diag);
 
-/* Mounts an open layer at its place below RUN/layers and sets layer->mount. */
+/*
+ * Mounts an open layer at its place below RUN/layers and sets layer->mount, unless it is to be read in place; makes the link to its file
+ * and sets layer->link.
+ */
 int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag);
+
+/* For a layer that is read in place: sets layer->link if it is in use already. */
+int layer_find_link(struct layer *layer, const char *run_dir);
+
+/* Its line in the list of a generation (store/parts.h); what it points to is the layer's. */
+struct part layer_part(const struct layer *layer);
 
 /* Ends what layer_open() began; a layer that was not mounted is gone. */
 void layer_close(struct layer *layer);

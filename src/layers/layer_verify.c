@@ -2,15 +2,15 @@
 /* The whole content of a layer, hashed. */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/io.h"
 #include "base/text.h"
 #include "layers/layer_check.h"
+#include "store/place.h"
 #include "store/tree.h"
+#include "store/verify.h"
 
 struct verify {
-	int dir;
+	struct place *place;
 	const char *where;
 	uint64_t done, total;
 	bool failed;
@@ -26,27 +26,46 @@ static int report_broken(struct verify *v, const char *name, const char *what)
 	return strv_addf(v->broken, "%s: %s: %s", v->where, name, what);
 }
 
+/* The disk is asked, not the page cache. */
+static void forget_pages(const struct content *content)
+{
+	if (content->fd >= 0)
+		(void)posix_fadvise(content->fd, (off_t)content->offset, (off_t)content->id.size,
+				    POSIX_FADV_DONTNEED);
+}
+
+static int hash_file(struct place *place, const char *path, const struct digest *digest,
+		     bool *ret_sound, uint64_t *ret_size)
+{
+	_cleanup_(blob_check_freep) struct blob_check *check = NULL;
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	int r = place_open(place, path, &content);
+
+	if (r == 0) {
+		forget_pages(&content);
+		*ret_size = content.id.size;
+		r = blob_check_new(&content, digest, &check);
+	}
+	while (r == 0)
+		r = blob_check_step(check, ret_sound);
+	return r < 0 ? r : 0;
+}
+
 static int verify_file(struct verify *v, const char *path, const struct digest *digest)
 {
 	char name[DIGEST_STRING_MAX];
-	struct digest got;
-	struct stat st;
-	_cleanup_close_ int fd = open_beneath(v->dir, path, O_RDONLY);
-	int r = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : 0;
+	uint64_t size = 0;
+	bool sound = false;
+	int r = hash_file(v->place, path, digest, &sound, &size);
 
 	digest_format(digest, name);
-	/* The disk is asked, not the page cache. */
-	if (r == 0)
-		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	if (r == 0)
-		r = digest_of_fd(fd, 0, (uint64_t)st.st_size, digest->algorithm, &got);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
 		return report_broken(v, name, r == -ENOENT ? "it is not there" : strerror(-r));
-	if (!digest_equal(&got, digest))
+	if (!sound)
 		return report_broken(v, name, "its bytes are not right");
-	v->done += (uint64_t)st.st_size;
+	v->done += size;
 	if (v->progress)
 		v->progress(v->done, v->total, name, v->user);
 	return 0;
@@ -63,14 +82,14 @@ static int verify_manifest(const char *registry, const char *repository, const c
 	return r < 0 ? r : verify_file(user, path, digest);
 }
 
-int layer_verify(int dir, const struct layer_manifest *manifest, const char *where,
+int layer_verify(struct place *place, const struct layer_manifest *manifest, const char *where,
 		 void (*progress)(uint64_t done, uint64_t total, const char *what, void *user),
 		 void *user, char ***broken)
 {
 	struct verify v = {
-		.dir = dir, .where = where, .progress = progress, .user = user, .broken = broken
+		.place = place, .where = where, .progress = progress, .user = user, .broken = broken
 	};
-	int r = tree_walk_manifests(dir, verify_manifest, &v, NULL);
+	int r = tree_walk_place(place, verify_manifest, &v, NULL);
 
 	for (size_t i = 0; i < manifest->n_images; i++)
 		v.total += manifest->images[i].size;

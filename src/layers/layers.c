@@ -51,6 +51,7 @@ void layer_done(struct layer *layer)
 	free(layer->path);
 	free(layer->reason);
 	free(layer->mount);
+	free(layer->link);
 	free(layer->root_hash);
 	free(layer->note);
 }
@@ -104,6 +105,7 @@ int layers_stop(const char *run_dir, struct diag *diag)
 		return r;
 	int generations = generation_clean(real, 0);
 	int layers = unmount_layers(real);
+	layers_clean_links(real, NULL);
 	verity_clean();
 	int media = media_stop(real);
 	r = generations < 0 ? generations : layers < 0 ? layers : media;

@@ -50,7 +50,10 @@ struct layer {
 	bool is_signed;	  /* by one of trust.keys */
 	char *mount;	  /* where it is mounted; NULL: it is not */
 	char *root_hash; /* of dm-verity, through which it is mounted; NULL: without (layers/layer_verity.h) */
-	char *note; /* what a person should know, though it works; NULL: nothing */
+	char *note;    /* what a person should know, though it works; NULL: nothing */
+	bool in_place; /* it cannot be mounted, and is read from its file; reason says why */
+	char *link;    /* RUN/layers/….sqsh, the link to its file; NULL: it is not in use */
+	bool changed;  /* its file was written to since it was put to use */
 	void *private_;
 };
 

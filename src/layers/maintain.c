@@ -110,7 +110,7 @@ static int verify_one(const struct layers_request *request, struct layer *layer)
 
 	if (layer->state == LAYER_BROKEN || layer->tree || !h)
 		return 0;
-	int r = layer_verify(h->dir, &layer->manifest, layer_file_name(layer), request->progress,
+	int r = layer_verify(h->place, &layer->manifest, layer_file_name(layer), request->progress,
 			     request->user, &broken);
 	if (r != -EBADMSG)
 		return r;

@@ -44,14 +44,15 @@ static json_t *report_layer(const struct layer *layer)
 
 	for (size_t i = 0; images && i < m->n_images; i++)
 		json_array_append_new(images, report_image(&m->images[i]));
-	return json_pack("{s:s, s:s?, s:s, s:s?, s:s?, s:s?, s:I, s:b, s:s?, s:s?, s:s, s:I, s:o}",
-			 "name", m->name ? m->name : "", "version", m->version, "state",
-			 layer_state_name(layer->state), "reason", layer->reason, "origin",
-			 layer->path ? layer_origin_name(layer->origin) : NULL, "path", layer->path,
-			 "size", (json_int_t)layer->size, "signed", (int)layer->is_signed,
-			 "mounted", layer->mount, "verity", layer->root_hash, "id",
-			 digest_format(&layer->id, id), "n_images", (json_int_t)m->n_images,
-			 "images", images);
+	return json_pack(
+		"{s:s, s:s?, s:s, s:s?, s:s?, s:s?, s:I, s:b, s:s?, s:b, s:s?, s:s, s:I, s:o}",
+		"name", m->name ? m->name : "", "version", m->version, "state",
+		layer_state_name(layer->state), "reason", layer->reason, "origin",
+		layer->path ? layer_origin_name(layer->origin) : NULL, "path", layer->path, "size",
+		(json_int_t)layer->size, "signed", (int)layer->is_signed, "mounted", layer->mount,
+		"in_place", (int)layer->in_place, "verity", layer->root_hash, "id",
+		digest_format(&layer->id, id), "n_images", (json_int_t)m->n_images, "images",
+		images);
 }
 
 json_t *report_layers(const struct layers_result *result)

@@ -19,4 +19,7 @@ int layers_activate_locked(const struct layers_request *request, struct layers_r
 int layers_survey_locked(const struct layers_request *request, struct layers_result *ret,
 			 struct diag *diag);
 
+/* Removes the links to files of layers from RUN/layers that no active layer of the result needs; NULL: all of them. */
+void layers_clean_links(const char *run_dir, const struct layers_result *result);
+
 #endif

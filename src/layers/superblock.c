@@ -13,6 +13,7 @@ enum {
 	AT_MAGIC = 0,
 	AT_BLOCK_SIZE = 12,
 	AT_BLOCK_LOG = 22,
+	AT_NO_IDS = 26,
 	AT_MAJOR = 28,
 	AT_MINOR = 30,
 	AT_BYTES_USED = 40,
@@ -62,6 +63,8 @@ int superblock_check(const uint8_t bytes[static SQUASHFS_SUPERBLOCK_SIZE], uint6
 	    block_size != 1ULL << block_log)
 		return diag_set(diag, -EINVAL,
 				"its superblock is damaged: a block size of %" PRIu64, block_size);
+	if (little_endian(bytes + AT_NO_IDS, 2) == 0)
+		return diag_set(diag, -EINVAL, "its superblock is damaged: it has no user ids");
 	if (used > file_size)
 		return diag_set(diag, -EINVAL,
 				"it is truncated: the file has %" PRIu64 " bytes of %" PRIu64,

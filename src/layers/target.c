@@ -55,7 +55,7 @@ static int verify_copy(const char *path, void *user, struct diag *diag)
 	_cleanup_strv_ char **broken = NULL;
 	int r = layer_open(&layer, t->request->run_dir, NULL, &none, diag);
 	if (r == 0)
-		r = layer_verify(((struct layer_handle *)layer.private_)->dir, &layer.manifest,
+		r = layer_verify(((struct layer_handle *)layer.private_)->place, &layer.manifest,
 				 layer.manifest.name, t->request->progress, t->request->user,
 				 &broken);
 	if (r == -EBADMSG && broken)

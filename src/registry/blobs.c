@@ -27,7 +27,8 @@ struct hashing {
 	struct registry *registry;
 	struct hashing_key key;
 	struct blob_check *check;
-	char *path; /* of the source, for the message */
+	struct parts *parts; /* of the moment when it began; NULL: none are known */
+	char *path;	     /* of the source, for the message */
 	enum verdict verdict;
 	bool sound;
 	bool cancel; /* atomic: nobody waits for it, and its source is to be let go */
@@ -46,6 +47,8 @@ static bool hashing_step(struct job *job)
 	job->left = blob_check_left(h->check);
 	if (r == 0)
 		return true;
+	if (h->parts && !parts_hold(h->parts, &h->key.id))
+		r = -EAGAIN;
 	/* Bytes that cannot be read are as bad as wrong ones; a file that changed is looked at anew by the next request. */
 	if (r == 1)
 		h->verdict = h->sound ? VERDICT_SOUND : VERDICT_CORRUPT;
@@ -76,6 +79,8 @@ static void hashing_done(struct job *job, bool cancelled)
 		free(waiter);
 	}
 	blob_check_free(h->check);
+	if (h->parts)
+		parts_unref(h->parts);
 	free(h->path);
 	free(h);
 }
@@ -97,6 +102,7 @@ static struct hashing *new_hashing(struct registry *r, const struct source *sour
 	h->job.done = hashing_done;
 	h->job.left = content->id.size;
 	h->registry = r;
+	h->parts = r->parts ? parts_ref(r->parts) : NULL;
 	h->key = *key;
 	HASH_ADD(hh, r->hashing, key, sizeof(h->key), h);
 	return h;

@@ -50,6 +50,7 @@ struct registry {
 	struct metrics metrics;
 	struct source **caches; /* of options.caches, kept open */
 	size_t n_caches;
+	struct parts *parts; /* of the current generation; NULL: not known */
 	struct view *view;   /* NULL: not leased at the moment */
 	uint64_t view_since; /* ms */
 	struct event *lease_timer;

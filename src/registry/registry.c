@@ -44,6 +44,25 @@ static void on_lease_end(evutil_socket_t fd, short what, void *user)
 	drop_view(user);
 }
 
+static void tell_part(const char *text, void *user)
+{
+	struct registry *r = user;
+
+	log_at(LOG_WARNING, EVENT_LAYER_BROKEN, "%s", text);
+	if (r->ahead)
+		ahead_restart(r->ahead);
+}
+
+static int new_view(struct registry *r)
+{
+	if (r->n_caches)
+		return view_new(r->caches, r->n_caches, &r->view);
+	int result = view_new_run_dir(r->options.run_dir, &r->parts, &r->view);
+	if (r->parts)
+		parts_news(r->parts, tell_part, r);
+	return result;
+}
+
 struct view *registry_view(struct registry *r)
 {
 	static const struct timeval lease = { 0, VIEW_LEASE_MS * 1000 };
@@ -52,9 +71,7 @@ struct view *registry_view(struct registry *r)
 	if (r->view && now - r->view_since < VIEW_LEASE_MS)
 		return r->view;
 	drop_view(r);
-	int result = r->n_caches ? view_new(r->caches, r->n_caches, &r->view)
-				 : view_new_run_dir(r->options.run_dir, &r->view);
-	if (result < 0)
+	if (new_view(r) < 0)
 		return NULL;
 	uint64_t stamp = view_stamp(r->view);
 	r->epoch += stamp != r->view_stamp;
@@ -356,6 +373,8 @@ void registry_free(struct registry *r)
 	if (r->verified)
 		verified_free(r->verified);
 	close_caches(r->caches, r->n_caches);
+	if (r->parts)
+		parts_unref(r->parts);
 	metrics_done(&r->metrics);
 	free(r);
 }

@@ -3,10 +3,15 @@
  * Notices that the volume or a generation came, went or changed: the run directory is watched by inotify (the symlink of the
  * generation is replaced by rename), and the table of mounts by poll (mounting over a directory is no event of inotify).
  * Either only makes it look: what counts is whether the directories are others than before.
+ *
+ * The files of layers are watched by the links beside their mounts: one that is written to is known before the next request is
+ * read. Which it was, and whether it matters, is found out by stat(2) when sources are taken anew (store/parts.h), which is
+ * also what notices where a file may not be watched.
  */
 #include "registry/inside.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -14,6 +19,7 @@
 
 #include "base/io.h"
 #include "base/names.h"
+#include "base/text.h"
 
 /* Where neither can be used, this often is soon enough. */
 static const struct timeval look_again = { 2, 0 };
@@ -30,6 +36,9 @@ struct watch {
 	char *volume, *generation, *stopping;
 	int inotify_fd, mounts_fd, mounts_epoll;
 	bool watching; /* the run directory is there and watched */
+	char *layers;
+	int files_fd; /* inotify of the layers' files; -1: there is none */
+	struct event *files;
 	struct event *inotify, *mounts, *timer;
 	struct seen seen;
 };
@@ -44,6 +53,47 @@ static void look_at(const char *path, uint64_t *ret_device, uint64_t *ret_inode)
 	*ret_inode = st.st_ino;
 }
 
+static void on_files(evutil_socket_t fd, short what, void *user)
+{
+	struct watch *w = user;
+	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+	(void)what;
+	while (read(fd, buffer, sizeof(buffer)) > 0)
+		;
+	registry_changed(w->registry);
+}
+
+static void stop_watching_files(struct watch *w)
+{
+	if (w->files)
+		event_free(w->files);
+	w->files = NULL;
+	w->files_fd = close_fd(w->files_fd);
+}
+
+/* Anew for each generation: what the one before watched is let go. */
+static void watch_files(struct watch *w)
+{
+	_cleanup_closedir_ DIR *dir = opendir(w->layers);
+	char path[PATH_MAX];
+
+	stop_watching_files(w);
+	w->files_fd = dir ? inotify_init1(IN_CLOEXEC | IN_NONBLOCK) : -1;
+	if (w->files_fd < 0)
+		return;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		int n = snprintf(path, sizeof(path), "%s/%s", w->layers, e->d_name);
+		if (text_ends_with(e->d_name, NAME_LAYER_SUFFIX) && n > 0 &&
+		    (size_t)n < sizeof(path))
+			(void)inotify_add_watch(w->files_fd, path,
+						IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF);
+	}
+	w->files = event_new(w->registry->base, w->files_fd, EV_READ | EV_PERSIST, on_files, w);
+	if (w->files)
+		event_add(w->files, NULL);
+}
+
 static void look(struct watch *w)
 {
 	struct seen now;
@@ -53,6 +103,8 @@ static void look(struct watch *w)
 	look_at(w->stopping, &now.stopping.device, &now.stopping.inode);
 	if (memcmp(&now, &w->seen, sizeof(now)) == 0)
 		return;
+	if (memcmp(&now.generation, &w->seen.generation, sizeof(now.generation)) != 0)
+		watch_files(w);
 	w->seen = now;
 	registry_changed(w->registry);
 }
@@ -128,14 +180,15 @@ int watch_new(struct registry *r, const char *run_dir, struct watch **ret)
 	if (!w)
 		return -ENOMEM;
 	w->registry = r;
-	w->mounts_fd = w->mounts_epoll = -1;
+	w->mounts_fd = w->mounts_epoll = w->files_fd = -1;
 	w->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	w->run_dir = strdup(run_dir);
 	w->volume = path_join(run_dir, NAME_RUN_VOLUME);
 	w->generation = path_join(run_dir, NAME_RUN_CACHE);
 	w->stopping = path_join(run_dir, NAME_RUN_STOPPING);
+	w->layers = path_join(run_dir, NAME_RUN_LAYERS);
 	w->timer = event_new(r->base, -1, EV_PERSIST, on_timer, w);
-	if (!w->run_dir || !w->volume || !w->generation || !w->stopping || !w->timer)
+	if (!w->run_dir || !w->volume || !w->generation || !w->stopping || !w->layers || !w->timer)
 		return -ENOMEM;
 	event_add(w->timer, &look_again);
 	watch_run_dir(w);
@@ -157,6 +210,7 @@ void watch_free(struct watch *w)
 		event_free(w->mounts);
 	if (w->timer)
 		event_free(w->timer);
+	stop_watching_files(w);
 	close_fd(w->inotify_fd);
 	close_fd(w->mounts_epoll);
 	close_fd(w->mounts_fd);
@@ -164,5 +218,6 @@ void watch_free(struct watch *w)
 	free(w->volume);
 	free(w->generation);
 	free(w->stopping);
+	free(w->layers);
 	free(w);
 }

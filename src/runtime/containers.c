@@ -14,6 +14,7 @@
 #include "runtime/registries_conf.h"
 #include "runtime/runtimes.h"
 #include "runtime/toml.h"
+#include "store/view.h"
 
 #define CONTAINERS_OURS	   "zz-larder.conf"
 #define CONTAINERS_CERTS_D "/etc/containers/certs.d"
@@ -27,12 +28,6 @@ static const char *const containers_evidence[] = {
 /* Registries that get the cache although nothing names them. */
 static const char *const common_registries[] = { "docker.io", "ghcr.io", "quay.io",
 						 "registry.k8s.io" };
-
-/* Where the cache keeps manifests, by registry. */
-static const char *const cached_manifests[] = {
-	DIR_RUN "/" NAME_RUN_CACHE "/" NAME_MANIFESTS_DIR,
-	DIR_RUN "/" NAME_RUN_VOLUME "/" NAME_MANIFESTS_DIR,
-};
 
 struct containers {
 	struct runtime_plan *plan;
@@ -184,20 +179,26 @@ static bool has_table(const struct containers *c, const char *prefix)
 	return false;
 }
 
-/* host_port_ is a registry with a port, which cannot be part of a location. */
+/* What larderd would serve now. A registry with a port cannot be part of a location. */
 static int add_cached(struct containers *c, char ***hosts)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(cached_manifests); i++) {
+	_cleanup_(parts_unrefp) struct parts *parts = NULL;
+	_cleanup_(view_unrefp) struct view *view = NULL;
+	char run_dir[64];
+
+	snprintf(run_dir, sizeof(run_dir), "/proc/self/fd/%d" DIR_RUN, c->plan->root);
+	int r = view_new_run_dir(run_dir, &parts, &view);
+
+	for (size_t i = 0; r == 0 && i < view_main_sources(view); i++) {
 		_cleanup_strv_ char **names = NULL;
-		int r = rootfs_list(c->plan->root, cached_manifests[i], &names);
-		if (r == -ENOMEM)
-			return r;
+		/* One that cannot be read does not hide the others. */
+		if (source_registries(view_source(view, i), &names) == -ENOMEM)
+			return -ENOMEM;
 		STRV_FOREACH (name, names)
-			if (!text_ends_with(*name, "_") && **name != '.' &&
-			    !strv_contains(*hosts, *name) && strv_add(hosts, *name) < 0)
-				return -ENOMEM;
+			if (r == 0 && !strchr(*name, ':') && !strv_contains(*hosts, *name))
+				r = strv_add(hosts, *name);
 	}
-	return 0;
+	return r == -ENOMEM ? r : 0;
 }
 
 static int list_registries(struct containers *c, char ***ret)

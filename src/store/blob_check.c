@@ -46,18 +46,23 @@ uint64_t blob_check_left(const struct blob_check *c)
 	return c->content.id.size - c->at;
 }
 
-/* Is the file still the one whose identity was read? A file in an image has the identity of the image. */
+/*
+ * Is the file still the one whose identity was read? A file in an image has the identity of the image. One in a layer that is mounted
+ * has it as well (store/parts.h), and cannot tell from here: parts_hold() does.
+ */
 static bool unchanged(const struct content *content)
 {
 	struct content_id now;
 	struct stat st;
+	bool in_image = content->place && content->place->kind->image_fd;
+	int fd = in_image ? content->place->kind->image_fd(content->place) : content->fd;
 
-	if (content->fd < 0)
+	if (!in_image && content->id.image)
 		return true;
-	if (fstat(content->fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return false;
 	content_id_set(&now, &st);
-	if (content->id.image)
+	if (in_image)
 		return now.change == content->id.change && now.inode == content->id.image;
 	now.mounted = content->id.mounted;
 	return memcmp(&now, &content->id, sizeof(now)) == 0;

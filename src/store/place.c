@@ -24,6 +24,19 @@ void place_set_mounted(struct place *place, uint64_t mounted)
 	place->mounted = mounted;
 }
 
+void place_set_identify(struct place *place, place_identify_fn identify, const void *user)
+{
+	place->identify = identify;
+	place->identify_user = user;
+}
+
+void place_identify(const struct place *place, struct content_id *id)
+{
+	id->mounted = place->mounted;
+	if (place->identify)
+		place->identify(place->identify_user, id);
+}
+
 int place_stat(struct place *place, const char *path, struct content_id *ret)
 {
 	return place->kind->stat(place, path, ret);
@@ -44,9 +57,28 @@ uint64_t place_stamp(struct place *place, const char *path)
 	return place->kind->stamp ? place->kind->stamp(place, path) : 0;
 }
 
-int place_list(struct place *place, const char *path, place_visit_fn visit, void *user)
+int place_list_any(struct place *place, const char *path, place_visit_any_fn visit, void *user)
 {
 	return place->kind->list(place, path, visit, user);
+}
+
+struct list_visit {
+	place_visit_fn visit;
+	void *user;
+};
+
+static int visit_useful(const char *name, mode_t type, void *user)
+{
+	const struct list_visit *v = user;
+
+	return S_ISDIR(type) || S_ISREG(type) ? v->visit(name, S_ISDIR(type), v->user) : 0;
+}
+
+int place_list(struct place *place, const char *path, place_visit_fn visit, void *user)
+{
+	struct list_visit v = { visit, user };
+
+	return place_list_any(place, path, visit_useful, &v);
 }
 
 struct name_list {

@@ -52,6 +52,10 @@ int place_new_image(int fd, struct place **ret, struct diag *diag);
  */
 void place_set_mounted(struct place *place, uint64_t mounted);
 
+/* What knows better which bytes these are (store/parts.h) may write another identity over the one that was found. user is borrowed. */
+typedef void (*place_identify_fn)(const void *user, struct content_id *id);
+void place_set_identify(struct place *place, place_identify_fn identify, const void *user);
+
 struct place *place_ref(struct place *place);
 void place_unref(struct place *place);
 DEFINE_CLEANUP(struct place *, place_unref);
@@ -73,6 +77,10 @@ uint64_t place_stamp(struct place *place, const char *path);
 #define PLACE_ENTRIES_MAX 1000000
 typedef int (*place_visit_fn)(const char *name, bool directory, void *user);
 int place_list(struct place *place, const char *path, place_visit_fn visit, void *user);
+
+/* The same for entries of every kind (symlinks, devices, …), with their type (S_IFMT of st_mode). "" is the root. */
+typedef int (*place_visit_any_fn)(const char *name, mode_t type, void *user);
+int place_list_any(struct place *place, const char *path, place_visit_any_fn visit, void *user);
 
 /* The names of the files, or of the directories, in a directory, sorted by their bytes; an empty list if it is not there. */
 int place_names(struct place *place, const char *path, bool directories, char ***ret);

@@ -37,7 +37,7 @@ static int directory_stat(struct place *place, const char *path, struct content_
 	if (!S_ISREG(st.st_mode))
 		return -ENOENT;
 	content_id_set(ret, &st);
-	ret->mounted = place->mounted;
+	place_identify(place, ret);
 	return 0;
 }
 
@@ -54,7 +54,7 @@ static int directory_open(struct place *place, const char *path, struct content 
 		return -ENOENT;
 	*ret = CONTENT_INIT;
 	content_id_set(&ret->id, &st);
-	ret->id.mounted = place->mounted;
+	place_identify(place, &ret->id);
 	ret->fd = TAKE_FD(fd);
 	return 0;
 }
@@ -78,23 +78,20 @@ static uint64_t directory_stamp(struct place *place, const char *path)
 	return (uint64_t)id.change ^ id.inode ^ id.device << 32;
 }
 
-static bool entry_is_directory(int dir, const struct dirent *entry, bool *ret_file)
+static mode_t entry_type(int dir, const struct dirent *entry)
 {
 	struct stat st;
-	mode_t type = DTTOIF(entry->d_type);
 
-	if (entry->d_type == DT_UNKNOWN)
-		type = fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
-			       ? st.st_mode & S_IFMT
-			       : 0;
-	*ret_file = S_ISREG(type);
-	return S_ISDIR(type);
+	if (entry->d_type != DT_UNKNOWN)
+		return DTTOIF(entry->d_type);
+	return fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode & S_IFMT : 0;
 }
 
-static int directory_list(struct place *place, const char *path, place_visit_fn visit, void *user)
+static int directory_list(struct place *place, const char *path, place_visit_any_fn visit,
+			  void *user)
 {
 	unsigned n = 0;
-	int fd = open_beneath(directory_fd(place), path, O_RDONLY | O_DIRECTORY);
+	int fd = open_beneath(directory_fd(place), *path ? path : ".", O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
 		return not_there(fd);
@@ -104,18 +101,19 @@ static int directory_list(struct place *place, const char *path, place_visit_fn 
 		close_fd(fd);
 		return r;
 	}
+	errno = 0;
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-		bool file;
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (++n > PLACE_ENTRIES_MAX)
-			return -E2BIG;
-		bool directory = entry_is_directory(fd, e, &file);
-		int r = directory || file ? visit(e->d_name, directory, user) : 0;
-		if (r != 0)
-			return r;
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+			if (++n > PLACE_ENTRIES_MAX)
+				return -E2BIG;
+			int r = visit(e->d_name, entry_type(fd, e), user);
+			if (r != 0)
+				return r;
+		}
+		errno = 0;
 	}
-	return 0;
+	/* A damaged directory, which is not to be taken for a short one. */
+	return -errno;
 }
 
 static void directory_free(struct place *place)

@@ -44,12 +44,14 @@ static int look_up(struct image *image, const char *path, sqfs_inode *ret)
 	return 0;
 }
 
+/* An inode of a squashfs image has 32 bits, and mounted it has the same number. */
 static void set_id(const struct image *image, const sqfs_inode *inode, struct content_id *ret)
 {
 	content_id_set(ret, &image->st);
 	ret->image = image->st.st_ino;
 	ret->inode = inode->base.inode_number;
 	ret->size = inode->xtra.reg.file_size;
+	place_identify(&image->place, ret);
 }
 
 static int look_up_file(struct image *image, const char *path, sqfs_inode *ret)
@@ -193,7 +195,7 @@ static int next_entry(struct image *image, sqfs_dir *dir, sqfs_dir_entry *entry)
 	return err != SQFS_OK ? -EIO : more;
 }
 
-static int image_list(struct place *place, const char *path, place_visit_fn visit, void *user)
+static int image_list(struct place *place, const char *path, place_visit_any_fn visit, void *user)
 {
 	struct image *image = image_of(place);
 	sqfs_inode inode;
@@ -204,9 +206,10 @@ static int image_list(struct place *place, const char *path, place_visit_fn visi
 
 	pthread_mutex_lock(&image->lock);
 	int r = look_up(image, path, &inode);
-	if (r == 0 &&
-	    (!S_ISDIR(inode.base.mode) || sqfs_dir_open(&image->fs, &inode, &dir, 0) != SQFS_OK))
+	if (r == 0 && !S_ISDIR(inode.base.mode))
 		r = -ENOENT;
+	if (r == 0 && sqfs_dir_open(&image->fs, &inode, &dir, 0) != SQFS_OK)
+		r = -EIO;
 	pthread_mutex_unlock(&image->lock);
 	if (r < 0)
 		return r;
@@ -217,11 +220,16 @@ static int image_list(struct place *place, const char *path, place_visit_fn visi
 		name[sqfs_dentry_name_size(&entry)] = '\0';
 		if (++n > PLACE_ENTRIES_MAX)
 			return -E2BIG;
-		r = S_ISDIR(mode) || S_ISREG(mode) ? visit(name, S_ISDIR(mode), user) : 0;
+		r = visit(name, (mode_t)mode & S_IFMT, user);
 		if (r != 0)
 			return r;
 	}
 	return r;
+}
+
+static int image_fd(struct place *place)
+{
+	return image_of(place)->fd;
 }
 
 static void image_free(struct place *place)
@@ -242,6 +250,7 @@ static const struct place_kind image_kind = {
 	.list = image_list,
 	.read = image_read,
 	.file_size = sizeof(sqfs_inode),
+	.image_fd = image_fd,
 	.free = image_free,
 };
 

@@ -11,11 +11,12 @@ struct place_kind {
 	int (*open)(struct place *place, const char *path, struct content *ret);
 	bool (*has_directory)(struct place *place, const char *path);
 	uint64_t (*stamp)(struct place *place, const char *path); /* NULL: nothing ever changes */
-	int (*list)(struct place *place, const char *path, place_visit_fn visit, void *user);
+	int (*list)(struct place *place, const char *path, place_visit_any_fn visit, void *user);
 	/* Only for contents with fd -1. */
 	ssize_t (*read)(struct place *place, const struct content *content, void *buffer,
 			size_t size, uint64_t offset);
-	size_t file_size; /* of what content.file points to */
+	size_t file_size;		      /* of what content.file points to */
+	int (*image_fd)(struct place *place); /* of the image's file; NULL: it is no image */
 	void (*free)(struct place *place);
 };
 
@@ -23,7 +24,12 @@ struct place {
 	const struct place_kind *kind;
 	unsigned owners;  /* atomic */
 	uint64_t mounted; /* see place_set_mounted() */
+	place_identify_fn identify;
+	const void *identify_user;
 };
+
+/* What every kind ends with when it has found out which bytes these are. */
+void place_identify(const struct place *place, struct content_id *id);
 
 void content_id_set(struct content_id *id, const struct stat *st);
 

@@ -66,22 +66,36 @@ static char *name_of(const char *path)
 		       dot && dot > path + start ? (size_t)(dot - path) - start : size - start);
 }
 
-int source_open(const char *path, struct source **ret, struct diag *diag)
+struct place *source_place(struct source *source)
 {
-	struct place *place;
-	_cleanup_(source_unrefp) struct source *source = NULL;
+	return source->place;
+}
+
+/* Takes place in any case. */
+static int new_source(struct place *place, const char *path, bool only_tree, struct source **ret,
+		      struct diag *diag)
+{
 	_cleanup_free_ char *name = name_of(path);
 	struct content_id marker;
 
-	if (!name)
+	if (!name) {
+		place_unref(place);
 		return -ENOMEM;
+	}
+	if (!only_tree && place_stat(place, LAYOUT_MARKER_FILE, &marker) == 0)
+		return source_new_layout(place, name, ret, diag);
+	return source_new_tree(place, ret);
+}
+
+static int open_source(const char *path, bool only_tree, struct source **ret, struct diag *diag)
+{
+	struct place *place;
+	_cleanup_(source_unrefp) struct source *source = NULL;
 	int r = open_place(path, &place, diag);
+
 	if (r < 0)
 		return r;
-	if (place_stat(place, LAYOUT_MARKER_FILE, &marker) == 0)
-		r = source_new_layout(place, name, &source, diag);
-	else
-		r = source_new_tree(place, &source);
+	r = new_source(place, path, only_tree, &source, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s", path);
 	source->path = strdup(path);
@@ -89,6 +103,16 @@ int source_open(const char *path, struct source **ret, struct diag *diag)
 		return -ENOMEM;
 	*ret = TAKE_PTR(source);
 	return 0;
+}
+
+int source_open(const char *path, struct source **ret, struct diag *diag)
+{
+	return open_source(path, false, ret, diag);
+}
+
+int source_open_tree(const char *path, struct source **ret, struct diag *diag)
+{
+	return open_source(path, true, ret, diag);
 }
 
 uint64_t source_stamp(struct source *source)

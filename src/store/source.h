@@ -24,6 +24,12 @@ struct source;
  */
 int source_open(const char *path, struct source **ret, struct diag *diag);
 
+/* The same for what can only be a cache tree, whatever else lies in it. */
+int source_open_tree(const char *path, struct source **ret, struct diag *diag);
+
+/* Borrowed. */
+struct place *source_place(struct source *source);
+
 /* Which mount it is, in words that no other mount of this boot has; see place_set_mounted(). Before it is shared. */
 void source_set_mounted(struct source *source, const char *words);
 

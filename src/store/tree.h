@@ -37,6 +37,10 @@ typedef int (*tree_visit_fn)(const char *registry, const char *repository, const
 			     const struct digest *digest, void *user);
 #define TREE_DEPTH_MAX	 32 /* components of a repository */
 #define TREE_ENTRIES_MAX (1024 * 1024)
+struct place;
+int tree_walk_place(struct place *place, tree_visit_fn visit, void *user, unsigned *ret_skipped);
+
+/* The same for a directory, whose descriptor is borrowed. */
 int tree_walk_manifests(int tree, tree_visit_fn visit, void *user, unsigned *ret_skipped);
 
 /* Is there a cache tree in this directory (blob/ or manifests/)? */

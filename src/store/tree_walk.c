@@ -4,14 +4,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "store/reference.h"
+#include "store/place.h"
 #include "store/tree.h"
 
 struct walk {
-	int manifests; /* descriptor of manifests/ */
+	struct place *place;
 	tree_visit_fn visit;
 	void *user;
 	unsigned entries; /* seen so far: TREE_ENTRIES_MAX bounds a hostile tree */
@@ -23,77 +23,75 @@ static int compare_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static mode_t entry_type(int dir, const struct dirent *e)
-{
-	struct stat st;
+/* The names in a directory of the given type; anything else is counted as skipped if count_others. */
+struct name_list {
+	struct walk *walk;
+	mode_t type;
+	bool count_others;
+	char **names;
+	size_t n, room;
+};
 
-	if (e->d_type == DT_DIR)
-		return S_IFDIR;
-	if (e->d_type == DT_REG)
-		return S_IFREG;
-	if (e->d_type != DT_UNKNOWN || fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+static int add_name(const char *name, mode_t type, void *user)
+{
+	struct name_list *list = user;
+
+	if (++list->walk->entries > TREE_ENTRIES_MAX)
+		return -E2BIG;
+	if (type != list->type) {
+		list->walk->skipped += list->count_others;
 		return 0;
-	return st.st_mode & S_IFMT;
-}
-
-/* The names in dir/path of the given type, sorted; anything else is counted as skipped if count_others. */
-static int list_names(struct walk *w, int dir, const char *path, mode_t type, bool count_others,
-		      char ***ret)
-{
-	_cleanup_strv_ char **names = NULL;
-	_cleanup_closedir_ DIR *d = NULL;
-	int fd = open_beneath(dir, path, O_RDONLY | O_DIRECTORY);
-
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d) {
-		int saved = errno;
-		close_fd(fd);
-		return -saved;
 	}
-	size_t n = 0, room = 0;
-	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (++w->entries > TREE_ENTRIES_MAX)
-			return -E2BIG;
-		if (entry_type(dirfd(d), e) != type) {
-			w->skipped += count_others;
-			continue;
-		}
-		if (n + 1 >= room) {
-			room = room ? room * 2 : 16;
-			char **larger = realloc(names, room * sizeof(char *));
-			if (!larger)
-				return -ENOMEM;
-			names = larger;
-			names[n] = NULL;
-		}
-		names[n] = strdup(e->d_name);
-		if (!names[n])
+	if (list->n + 1 >= list->room) {
+		list->room = list->room ? list->room * 2 : 16;
+		char **larger = realloc(list->names, list->room * sizeof(char *));
+		if (!larger)
 			return -ENOMEM;
-		names[++n] = NULL;
+		list->names = larger;
+		list->names[list->n] = NULL;
 	}
-	if (names)
-		qsort(names, n, sizeof(char *), compare_text);
-	*ret = TAKE_PTR(names);
+	list->names[list->n] = strdup(name);
+	if (!list->names[list->n])
+		return -ENOMEM;
+	list->names[++list->n] = NULL;
 	return 0;
 }
 
-static bool is_skippable(int r)
+/* Sorted. */
+static int list_names(struct walk *w, const char *path, mode_t type, bool count_others, char ***ret)
 {
-	return r == -ENOENT || r == -ELOOP || r == -ENOTDIR || r == -EXDEV;
+	struct name_list list = { .walk = w, .type = type, .count_others = count_others };
+	int r = place_list_any(w->place, path, add_name, &list);
+
+	if (r < 0) {
+		strv_free(list.names);
+		return r;
+	}
+	if (list.n > 1)
+		qsort(list.names, list.n, sizeof(char *), compare_text);
+	*ret = list.names;
+	return 0;
 }
 
-static int visit_tags(struct walk *w, int repository_dir, const char *registry,
+/* below + "/" + name. */
+static int join(const char *below, const char *name, char path[static PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "%s/%s", below, name);
+
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int visit_tags(struct walk *w, const char *directory, const char *registry,
 		      const char *repository)
 {
 	_cleanup_strv_ char **names = NULL;
-	int r = list_names(w, repository_dir, NAME_REFERENCE_DIR, S_IFREG, false, &names);
+	char path[PATH_MAX];
+	int r = join(directory, NAME_REFERENCE_DIR, path);
 
+	if (r == 0)
+		r = list_names(w, path, S_IFREG, false, &names);
 	if (r < 0)
-		return is_skippable(r) ? 0 : r;
+		return r == -ENOENT ? 0 : r;
 	STRV_FOREACH (name, names) {
 		if (!tag_is_valid(*name)) {
 			w->skipped++;
@@ -106,14 +104,17 @@ static int visit_tags(struct walk *w, int repository_dir, const char *registry,
 	return 0;
 }
 
-static int visit_digests(struct walk *w, int repository_dir, const char *registry,
+static int visit_digests(struct walk *w, const char *directory, const char *registry,
 			 const char *repository)
 {
 	_cleanup_strv_ char **names = NULL;
-	int r = list_names(w, repository_dir, NAME_DIGEST_DIR, S_IFREG, false, &names);
+	char path[PATH_MAX];
+	int r = join(directory, NAME_DIGEST_DIR, path);
 
+	if (r == 0)
+		r = list_names(w, path, S_IFREG, false, &names);
 	if (r < 0)
-		return is_skippable(r) ? 0 : r;
+		return r == -ENOENT ? 0 : r;
 	STRV_FOREACH (name, names) {
 		struct digest digest;
 		if (digest_parse_file_name(*name, &digest) < 0) {
@@ -127,30 +128,31 @@ static int visit_digests(struct walk *w, int repository_dir, const char *registr
 	return 0;
 }
 
-/* Adds every directory below "repository" (NULL: the registry itself) that can be a repository. */
-static int collect_repositories(struct walk *w, int registry_dir, const char *repository,
+/* Adds every directory below "repository" ("": the registry itself) that can be a repository. */
+static int collect_repositories(struct walk *w, const char *registry_dir, const char *repository,
 				unsigned depth, char ***repositories)
 {
 	_cleanup_strv_ char **names = NULL;
-	int r = list_names(w, registry_dir, repository ? repository : ".", S_IFDIR, !repository,
-			   &names);
+	char path[PATH_MAX];
+	int r = *repository ? join(registry_dir, repository, path) : 0;
 
+	if (r == 0)
+		r = list_names(w, *repository ? path : registry_dir, S_IFDIR, !*repository, &names);
 	if (r < 0)
-		return is_skippable(r) ? 0 : r;
+		return r == -ENOENT ? 0 : r;
 	STRV_FOREACH (name, names) {
-		_cleanup_free_ char *path = NULL;
-		if (asprintf(&path, "%s%s%s", repository ? repository : "", repository ? "/" : "",
-			     *name) < 0) {
-			path = NULL;
+		_cleanup_free_ char *child = NULL;
+		if (asprintf(&child, "%s%s%s", repository, *repository ? "/" : "", *name) < 0) {
+			child = NULL;
 			return -ENOMEM;
 		}
-		if (!repository_is_valid(path) || depth == TREE_DEPTH_MAX) {
+		if (!repository_is_valid(child) || depth == TREE_DEPTH_MAX) {
 			w->skipped++;
 			continue;
 		}
-		r = strv_add(repositories, path);
+		r = strv_add(repositories, child);
 		if (r == 0)
-			r = collect_repositories(w, registry_dir, path, depth + 1, repositories);
+			r = collect_repositories(w, registry_dir, child, depth + 1, repositories);
 		if (r < 0)
 			return r;
 	}
@@ -159,56 +161,58 @@ static int collect_repositories(struct walk *w, int registry_dir, const char *re
 
 static int walk_registry(struct walk *w, const char *dir, const char *registry)
 {
-	_cleanup_close_ int registry_dir = open_beneath(w->manifests, dir, O_RDONLY | O_DIRECTORY);
 	_cleanup_strv_ char **repositories = NULL;
+	char registry_dir[PATH_MAX], path[PATH_MAX];
+	int r = join(NAME_MANIFESTS_DIR, dir, registry_dir);
 
-	if (registry_dir < 0)
-		return registry_dir;
-	int r = collect_repositories(w, registry_dir, NULL, 0, &repositories);
+	if (r == 0)
+		r = collect_repositories(w, registry_dir, "", 0, &repositories);
 	if (r < 0)
 		return r;
 	if (repositories)
 		qsort(repositories, strv_length(repositories), sizeof(char *), compare_text);
 	STRV_FOREACH (repository, repositories) {
-		_cleanup_close_ int fd =
-			open_beneath(registry_dir, *repository, O_RDONLY | O_DIRECTORY);
-		r = fd < 0 ? fd : visit_tags(w, fd, registry, *repository);
+		r = join(registry_dir, *repository, path);
 		if (r == 0)
-			r = visit_digests(w, fd, registry, *repository);
+			r = visit_tags(w, path, registry, *repository);
+		if (r == 0)
+			r = visit_digests(w, path, registry, *repository);
 		if (r != 0)
 			return r;
 	}
 	return 0;
 }
 
-static int walk_all(struct walk *w)
+int tree_walk_place(struct place *place, tree_visit_fn visit, void *user, unsigned *ret_skipped)
 {
+	struct walk w = { .place = place, .visit = visit, .user = user };
 	_cleanup_strv_ char **dirs = NULL;
-	int r = list_names(w, w->manifests, ".", S_IFDIR, true, &dirs);
+	int r = list_names(&w, NAME_MANIFESTS_DIR, S_IFDIR, true, &dirs);
 
-	if (r < 0)
-		return r;
 	STRV_FOREACH (dir, dirs) {
 		char registry[NAME_MAX + 1];
 		if (tree_registry_from_dir(*dir, registry) < 0) {
-			w->skipped++;
+			w.skipped++;
 			continue;
 		}
-		r = walk_registry(w, *dir, registry);
+		r = walk_registry(&w, *dir, registry);
 		if (r != 0)
 			return r;
 	}
-	return 0;
+	if (r == -ENOENT)
+		r = 0;
+	if (r == 0 && ret_skipped)
+		*ret_skipped = w.skipped;
+	return r;
 }
 
 int tree_walk_manifests(int tree, tree_visit_fn visit, void *user, unsigned *ret_skipped)
 {
-	_cleanup_close_ int manifests =
-		open_beneath(tree, NAME_MANIFESTS_DIR, O_RDONLY | O_DIRECTORY);
-	struct walk w = { .manifests = manifests, .visit = visit, .user = user };
-	int r = manifests == -ENOENT ? 0 : manifests < 0 ? manifests : walk_all(&w);
+	_cleanup_(place_unrefp) struct place *place = NULL;
+	int fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
 
-	if (r == 0 && ret_skipped)
-		*ret_skipped = w.skipped;
-	return r;
+	if (fd < 0)
+		return -errno;
+	int r = place_new_directory(fd, &place);
+	return r < 0 ? r : tree_walk_place(place, visit, user, ret_skipped);
 }

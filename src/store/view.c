@@ -16,8 +16,11 @@ struct view {
 	unsigned owners; /* atomic */
 	struct source **sources;
 	size_t n_main;
-	size_t n;	      /* with the fallbacks */
-	char *fallback_dir;   /* NULL: there are none, or they are open */
+	size_t n;	     /* with the fallbacks */
+	char *fallback_dir;  /* of layers; NULL: there are none, or they are open */
+	struct parts *parts; /* NULL: the generation has no list */
+	bool fallback_parts; /* the fallbacks are these, not open yet */
+	uint64_t parts_stamp;
 	pthread_mutex_t lock; /* for sources and n once fallbacks are opened */
 };
 
@@ -33,6 +36,8 @@ void view_unref(struct view *view)
 		return;
 	for (size_t i = 0; i < view->n; i++)
 		source_unref(view->sources[i]);
+	if (view->parts)
+		parts_unref(view->parts);
 	free(view->sources);
 	free(view->fallback_dir);
 	pthread_mutex_destroy(&view->lock);
@@ -90,7 +95,9 @@ static int add_path(struct view *view, const char *dir, const char *name, const 
 
 	if (!path)
 		return -ENOMEM;
-	int r = source_open(path, &source, &diag);
+	/* What layers hold besides their tree must not make a layout of all of them. */
+	int r = mounted ? source_open_tree(path, &source, &diag)
+			: source_open(path, &source, &diag);
 	if (r < 0) {
 		log_debug("no source: %s", diag_text(&diag));
 		return r == -ENOMEM ? r : 0;
@@ -100,8 +107,53 @@ static int add_path(struct view *view, const char *dir, const char *name, const 
 	return add_source(view, source);
 }
 
+static int add_part(struct view *view, size_t i)
+{
+	struct source *source;
+	int r = parts_open(view->parts, i, &source);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	return add_source(view, source);
+}
+
+/* Reads the list unless it is known. */
+static int find_parts(const char *run_dir, const char *generation, struct parts **parts)
+{
+	if (*parts && parts_is(*parts, generation))
+		return 0;
+	if (*parts)
+		parts_unref(*parts);
+	*parts = NULL;
+	int r = parts_read(run_dir, generation, parts);
+	if (r < 0 && r != -ENOENT)
+		log_debug("%s: its list cannot be used: %s", generation, strerror(-r));
+	return r == -ENOMEM ? r : 0;
+}
+
+static int add_listed(struct view *view, const char *run_dir, const char *generation,
+		      struct parts *parts)
+{
+	view->parts = parts_ref(parts);
+	parts_look(parts, &view->parts_stamp);
+	if (parts_are_merged(parts)) {
+		size_t n = view->n;
+		int r = add_path(view, *generation == '/' ? NULL : run_dir, generation, generation);
+		if (view->n > n)
+			parts_identify_overlay(parts, source_place(view->sources[n]));
+		view->fallback_parts = true;
+		return r;
+	}
+	for (size_t i = 0; i < parts_count(parts); i++) {
+		int r = add_part(view, i);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* The link is read once, so that the number that names the generation is the one that is opened. */
-static int add_generation(struct view *view, const char *run_dir)
+static int add_generation(struct view *view, const char *run_dir, struct parts **parts)
 {
 	_cleanup_free_ char *link = path_join(run_dir, NAME_RUN_CACHE);
 	char target[PATH_MAX];
@@ -113,10 +165,15 @@ static int add_generation(struct view *view, const char *run_dir)
 		return add_path(view, run_dir, NAME_RUN_CACHE,
 				NULL); /* made by hand, or not there */
 	target[n] = '\0';
+	int r = find_parts(run_dir, target, parts);
+	if (r < 0)
+		return r;
+	if (*parts)
+		return add_listed(view, run_dir, target, *parts);
 	return add_path(view, *target == '/' ? NULL : run_dir, target, target);
 }
 
-int view_new_run_dir(const char *run_dir, struct view **ret)
+int view_new_run_dir(const char *run_dir, struct parts **parts, struct view **ret)
 {
 	_cleanup_(view_unrefp) struct view *view = NULL;
 	_cleanup_free_ char *stopping = path_join(run_dir, NAME_RUN_STOPPING);
@@ -129,12 +186,13 @@ int view_new_run_dir(const char *run_dir, struct view **ret)
 	if (r == 0)
 		r = add_path(view, run_dir, NAME_RUN_VOLUME, NULL);
 	if (r == 0)
-		r = add_generation(view, run_dir);
+		r = add_generation(view, run_dir, parts);
 	if (r < 0)
 		return r;
 	view->n_main = view->n;
-	view->fallback_dir = path_join(run_dir, NAME_RUN_LAYERS);
-	if (!view->fallback_dir)
+	if (!view->parts)
+		view->fallback_dir = path_join(run_dir, NAME_RUN_LAYERS);
+	if (!view->parts && !view->fallback_dir)
 		return -ENOMEM;
 	*ret = TAKE_PTR(view);
 	return 0;
@@ -145,7 +203,15 @@ size_t view_main_sources(const struct view *view)
 	return view->n_main;
 }
 
-/* The last in natural order is on top of the others, so it comes first. */
+static void open_parts(struct view *view)
+{
+	view->fallback_parts = false;
+	for (size_t i = 0; i < parts_count(view->parts); i++)
+		if (add_part(view, i) < 0)
+			return;
+}
+
+/* Without a list: the last in natural order is on top of the others, so it comes first. Links to files lie beside mounts. */
 static void open_fallbacks(struct view *view)
 {
 	_cleanup_free_ char *path = TAKE_PTR(view->fallback_dir);
@@ -153,7 +219,8 @@ static void open_fallbacks(struct view *view)
 	_cleanup_strv_ char **names = NULL;
 
 	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
-		if (*e->d_name != '.' && strv_add(&names, e->d_name) < 0)
+		if (*e->d_name != '.' && !text_ends_with(e->d_name, NAME_LAYER_SUFFIX) &&
+		    strv_add(&names, e->d_name) < 0)
 			return;
 	strv_sort_natural(names);
 	for (size_t i = strv_length(names); i-- > 0;)
@@ -166,6 +233,8 @@ struct source *view_source(struct view *view, size_t position)
 	if (position < view->n_main)
 		return view->sources[position];
 	pthread_mutex_lock(&view->lock);
+	if (view->fallback_parts)
+		open_parts(view);
 	if (view->fallback_dir)
 		open_fallbacks(view);
 	struct source *source = position < view->n ? view->sources[position] : NULL;
@@ -175,7 +244,7 @@ struct source *view_source(struct view *view, size_t position)
 
 uint64_t view_stamp(struct view *view)
 {
-	uint64_t stamp = view->n_main;
+	uint64_t stamp = view->n_main * 1099511628211ULL + view->parts_stamp;
 
 	for (size_t i = 0; i < view->n_main; i++)
 		stamp = stamp * 1099511628211ULL + source_stamp(view->sources[i]);

@@ -9,14 +9,19 @@
  * A view keeps the directories of its sources open, and so their file systems busy: hold it for as long as a request runs, and
  * no longer. Threads may share it; it counts its owners.
  */
+#include "store/parts.h"
 #include "store/source.h"
 
 struct view;
 
 #define VIEW_SOURCES_MAX 1024
 
-/* What lies below a run directory (base/names.h); what is not there is left out. Nothing while NAME_RUN_STOPPING is there. */
-int view_new_run_dir(const char *run_dir, struct view **ret);
+/*
+ * What lies below a run directory (base/names.h); what is not there is left out. Nothing while NAME_RUN_STOPPING is there. The
+ * generation is one source where its overlay can be asked (store/parts.h), else its parts are sources one by one. *parts is what
+ * the last call left there, or NULL; the caller's. NULL afterwards: the generation has no list.
+ */
+int view_new_run_dir(const char *run_dir, struct parts **parts, struct view **ret);
 
 /* Exactly these sources, which are borrowed. */
 int view_new(struct source *const sources[], size_t n, struct view **ret);
@@ -30,7 +35,7 @@ size_t view_main_sources(const struct view *view);
 /* The source at this position: the main ones, then the fallbacks. NULL: there are no more. Borrowed from the view. */
 struct source *view_source(struct view *view, size_t position);
 
-/* A number that is another one as soon as a blob was added to or removed from a main source. */
+/* A number that is another one as soon as a blob was added to or removed from a main source, or the file of a layer changed. */
 uint64_t view_stamp(struct view *view);
 
 /* Is there any manifest in the main sources? */

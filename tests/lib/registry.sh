@@ -15,6 +15,21 @@ start_larderd() {
 	url=http://$address
 }
 
+# unprivileged_larderd DIR: from now on larderd starts as a service does: nothing writable but DIR, no capability, another user, mounts of
+# its own, which those reach that are made later.
+unprivileged_larderd() {
+	mkdir -p "$T/unprivileged" "$1"
+	chown 65534 "$1"
+	cat >"$T/unprivileged/start" <<-'INSIDE'
+		#!/bin/sh
+		mount --bind "$1" "$1" && mount -o remount,bind,ro / || exit 1
+		shift
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --bounding-set -all --inh-caps -all "$@"
+	INSIDE
+	chmod 755 "$T" "$T/unprivileged" "$T/unprivileged/start"
+	LARDERD_AS="unshare --mount --propagation slave $T/unprivileged/start $1"
+}
+
 # stop_larderd: by SIGTERM; its exit status. A sanitizer's report fails it.
 stop_larderd() {
 	kill "$larderd_pid"

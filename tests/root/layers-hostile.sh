@@ -62,7 +62,7 @@ poke inode-table "not in their order" 64 0xff 0xff 0xff 0xff 0 0 0 0
 poke directory-table "not in their order" 72 1 0 0 0 0 0 0 0
 poke id-table "not in their order" 48 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff
 poke root-inode "does not mount|cannot be read" 32 0xff 0x1f 0xff 0xff 0 0 0 0
-poke no-ids "does not mount" 26 0 0
+poke no-ids "no user ids" 26 0 0
 
 # Tables: what follows the data is inodes, directories and ids.
 for n in a b c d; do
@@ -159,6 +159,19 @@ check_equal "no loop device is left for them" "$(losetup --list --noheadings --o
 check_status 1 "check tells of them" L layers check
 check_equal "by one line each" "$(grep -c '^larder: .*broken: ' "$T/out")" ${#expected[@]}
 check_equal "none of which holds a control character" "$(grep -c '[[:cntrl:]]' "$T/out")" 0
+
+# The same where nothing can be mounted, and libsquashfuse reads what is in them.
+without-syscalls loop=ENXIO larder layers --output json --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" >"$T/layers.json" 2>"$T/out"
+check_no_output "no sanitizer complains" "Sanitizer|runtime error"
+for name in "${!expected[@]}"; do
+	reason=${expected[$name]//the kernel does not mount it/its compression is not supported}
+	reason=${reason//does not mount/tables cannot be read|cannot be read}
+	got=$(jq -r --arg n "$name" '.layers[] | select(.name == $n) | .state + ": " + .reason' "$T/layers.json")
+	if [[ $got =~ ^broken:.*($reason) ]]; then pass "$name is broken and says why, read in place"; else
+		fail "$name is broken and says why, read in place"
+		note "expected: $reason" "got: $got"
+	fi
+done
 
 # Wrong bytes in a blob are found when it is hashed.
 rm -rf "$D"; mkdir -p "$D"

@@ -16,16 +16,7 @@ blob=$(largest)
 run_dir=$T/run
 mkdir -p "$run_dir"/gen "$T/record" "$T/bottom"
 chown 65534 "$T/record"
-# Nothing writable but the record, no capability, another user. Mounts made later reach it, as they reach a service.
-mkdir "$T/unprivileged"
-cat >"$T/unprivileged/start" <<'INSIDE'
-#!/bin/sh
-mount --bind "$1" "$1" && mount -o remount,bind,ro / || exit 1
-shift
-exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --bounding-set -all --inh-caps -all "$@"
-INSIDE
-chmod 755 "$T/unprivileged" "$T/unprivileged/start"
-LARDERD_AS="unshare --mount --propagation slave $T/unprivileged/start $T/record"
+unprivileged_larderd "$T/record"
 serve() { start_larderd "$1" --run-dir "$run_dir" --record "$T/record/verified"; }
 
 check "larderd starts, unprivileged, on nothing" serve one

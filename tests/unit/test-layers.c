@@ -268,6 +268,7 @@ static void make_superblock(uint8_t bytes[static SQUASHFS_SUPERBLOCK_SIZE])
 	memcpy(bytes, "hsqs", 4);
 	put(bytes + 12, 1 << 20, 4);
 	put(bytes + 22, 20, 2);
+	put(bytes + 26, 1, 2);
 	put(bytes + 28, 4, 2);
 	put(bytes + 40, 4096, 8);
 	put(bytes + 48, 3000, 8);
@@ -283,12 +284,19 @@ static void test_superblock(void **state)
 		uint64_t value;
 		const char *reason;
 	} cases[] = {
-		{ 0, 4, 0, "no squashfs image" },	{ 28, 2, 3, "squashfs 3.0" },
-		{ 12, 4, 12345, "block size" },		{ 22, 2, 12, "block size" },
-		{ 22, 2, 65535, "block size" },		{ 12, 4, 2 << 20, "block size" },
-		{ 40, 8, 4097, "truncated" },		{ 40, 8, UINT64_MAX, "truncated" },
-		{ 56, 8, 3500, "extended attributes" }, { 64, 8, 10, "not in their order" },
-		{ 72, 8, 999, "not in their order" },	{ 48, 8, 4096, "not in their order" },
+		{ 0, 4, 0, "no squashfs image" },
+		{ 28, 2, 3, "squashfs 3.0" },
+		{ 12, 4, 12345, "block size" },
+		{ 22, 2, 12, "block size" },
+		{ 22, 2, 65535, "block size" },
+		{ 12, 4, 2 << 20, "block size" },
+		{ 40, 8, 4097, "truncated" },
+		{ 40, 8, UINT64_MAX, "truncated" },
+		{ 56, 8, 3500, "extended attributes" },
+		{ 64, 8, 10, "not in their order" },
+		{ 72, 8, 999, "not in their order" },
+		{ 48, 8, 4096, "not in their order" },
+		{ 26, 2, 0, "no user ids" },
 	};
 	uint8_t bytes[SQUASHFS_SUPERBLOCK_SIZE];
 

@@ -299,9 +299,10 @@ static void test_run_dir(void **state)
 	struct world *w = *state;
 	_cleanup_free_ char *run = path_in(w, "run"), *stop = path_in(w, "run/stopping");
 	_cleanup_(view_unrefp) struct view *empty = NULL, *view = NULL, *stopping = NULL;
+	_cleanup_(parts_unrefp) struct parts *parts = NULL;
 	_cleanup_free_ char *registry = NULL;
 
-	assert_int_equal(view_new_run_dir(run, &empty), 0);
+	assert_int_equal(view_new_run_dir(run, &parts, &empty), 0);
 	assert_int_equal(view_main_sources(empty), 0);
 	assert_null(view_source(empty, 0));
 	assert_false(view_has_images(empty));
@@ -309,7 +310,7 @@ static void test_run_dir(void **state)
 	link_into(w, "layout", "run/layers/b-2");
 	link_into(w, "stored.sqsh", "run/layers/a-1");
 	link_into(w, "nowhere", "run/layers/c-3");
-	assert_int_equal(view_new_run_dir(run, &view), 0);
+	assert_int_equal(view_new_run_dir(run, &parts, &view), 0);
 	assert_int_equal(view_main_sources(view), 1);
 	assert_true(view_has_images(view));
 	assert_non_null(strstr(source_path(view_source(view, 1)), "/b-2"));
@@ -319,7 +320,7 @@ static void test_run_dir(void **state)
 	assert_string_equal(registry, "ghcr.io");
 	assert_int_equal(view_find_registry(view, "acme/none", &registry), -ENOENT);
 	assert_int_equal(write_file_atomic_at(AT_FDCWD, stop, "", 0, 0644), 0);
-	assert_int_equal(view_new_run_dir(run, &stopping), 0);
+	assert_int_equal(view_new_run_dir(run, &parts, &stopping), 0);
 	assert_int_equal(view_main_sources(stopping), 0);
 }
 
