@@ -8,7 +8,7 @@
 #include "boot/status.h"
 #include "larder/commands.h"
 #include "larder/output.h"
-#include "larder/registry_client.h"
+#include "larder/status_now.h"
 #include "store/parts.h"
 
 static const char *string_at(const json_t *object, const char *key)
@@ -16,21 +16,6 @@ static const char *string_at(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "";
-}
-
-/* {"address": …, "state": "ready" | "not ready" | "down", "detail": …}: asked now, since it is a program of its own. */
-static json_t *ask_registry(void)
-{
-	_cleanup_diag_ struct diag diag = DIAG_INIT;
-	_cleanup_free_ char *body = NULL;
-	int code = 0;
-
-	if (registry_get("/readyz", &code, &body, &diag) < 0)
-		return json_pack("{s:s, s:s, s:s}", "address", REGISTRY_ADDRESS, "state", "down",
-				 "detail", diag.message ? diag.message : "out of memory");
-	body[strcspn(body, "\r\n")] = '\0';
-	return json_pack("{s:s, s:s, s:s}", "address", REGISTRY_ADDRESS, "state",
-			 code == 200 ? "ready" : "not ready", "detail", body);
 }
 
 static void print_line(const char *what, const char *state, const char *detail)
@@ -113,26 +98,61 @@ static void print_list(const char *what, const json_t *list,
 		line(json_array_get(list, i), i == 0 ? what : "");
 }
 
+static void print_copy(const json_t *copy)
+{
+	_cleanup_free_ char *names = NULL;
+	size_t size;
+	FILE *f = open_memstream(&names, &size);
+	const json_t *pending = json_object_get(copy, "pending");
+
+	if (!f)
+		return;
+	for (size_t i = 0; i < json_array_size(pending); i++)
+		fprintf(f, "%s%s", i ? ", " : "still on media: ",
+			json_string_value(json_array_get(pending, i)));
+	if (fclose(f) == 0)
+		print_line("copy", string_at(copy, "state"), names);
+}
+
+/* "ready, 12 images; 40 hits, 2 misses since it started" */
+static void print_registry(const json_t *registry)
+{
+	const json_t *hits = json_object_get(registry, "hits");
+	_cleanup_free_ char *text = NULL;
+
+	if (!hits)
+		print_line("registry", string_at(registry, "state"), string_at(registry, "detail"));
+	else if (asprintf(&text, "%s; %lld hits, %lld misses since it started",
+			  string_at(registry, "detail"), (long long)json_integer_value(hits),
+			  (long long)json_integer_value(json_object_get(registry, "misses"))) >= 0)
+		print_line("registry", string_at(registry, "state"), text);
+}
+
 static void print_status(const json_t *status)
 {
-	const json_t *registry = json_object_get(status, "registry");
 	const json_t *problems = json_object_get(status, "problems");
+	const json_t *advice = json_object_get(status, "advice");
 
 	printf("larder: %s\n", string_at(status, "state"));
 	print_config(json_object_get(status, "config"));
 	if (strcmp(string_at(status, "state"), "disabled") != 0) {
 		print_volume(json_object_get(status, "volume"));
 		print_list("media", json_object_get(status, "media"), medium_line);
+		print_copy(json_object_get(status, "copy"));
 		print_list("layers", json_object_get(status, "layers"), layer_line);
 		print_list("runtimes", json_object_get(status, "runtimes"), runtime_line);
 	}
-	print_line("registry", string_at(registry, "state"), string_at(registry, "detail"));
+	print_registry(json_object_get(status, "registry"));
 	if (json_array_size(problems) > 0)
 		printf("Problems:\n");
 	for (size_t i = 0; i < json_array_size(problems); i++) {
 		const json_t *problem = json_array_get(problems, i);
 		printf("  %s: %s\n", string_at(problem, "part"), string_at(problem, "message"));
 	}
+	if (json_array_size(advice) > 0)
+		printf("What to do:\n");
+	for (size_t i = 0; i < json_array_size(advice); i++)
+		printf("  %s\n", json_string_value(json_array_get(advice, i)));
 }
 
 static bool all_is_well(const json_t *status)
@@ -179,7 +199,11 @@ static int run_status(struct context *context, const struct command *self, int a
 	if (r == 0)
 		ask_layers(context->run_dir, status);
 	if (r == 0)
-		r = status_set(status, "registry", ask_registry());
+		r = status_set(status, "registry", status_registry());
+	if (r == 0)
+		r = status_set(status, "copy", status_copy(status));
+	if (r == 0)
+		r = status_set(status, "advice", status_advice(status));
 	if (r < 0) {
 		(void)command_failed(r, &diag);
 		return EXIT_FAILED;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/names.h"
@@ -27,6 +28,45 @@ static int connect_to_registry(int *ret)
 	return 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* To the end, all of it within the time limit: whoever listens there may send a byte now and then. */
+static int read_answer(int s, char **ret)
+{
+	int64_t end = now_ms() + REGISTRY_CLIENT_TIMEOUT_MS;
+	_cleanup_free_ char *answer = NULL;
+	size_t size = 0, room = 0;
+
+	for (;;) {
+		if (size + 1 >= room) {
+			room = room ? room * 2 : 4096;
+			char *larger = realloc(answer, room);
+			if (!larger)
+				return -ENOMEM;
+			answer = larger;
+		}
+		ssize_t n = read(s, answer + size, room - size - 1);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		size += n > 0 ? (size_t)n : 0;
+		if (size > REGISTRY_CLIENT_BYTES_MAX)
+			return -EFBIG;
+		if (n == 0)
+			break;
+		if (now_ms() > end)
+			return -EAGAIN;
+	}
+	answer[size] = '\0';
+	*ret = TAKE_PTR(answer);
+	return 0;
+}
+
 static int ask(const char *path, char **ret_answer)
 {
 	_cleanup_close_ int s = -1;
@@ -40,7 +80,7 @@ static int ask(const char *path, char **ret_answer)
 		     path) < 0)
 		return -ENOMEM;
 	r = write_exact(s, request, strlen(request));
-	return r < 0 ? r : read_fd(s, REGISTRY_CLIENT_BYTES_MAX, ret_answer, NULL);
+	return r < 0 ? r : read_answer(s, ret_answer);
 }
 
 int registry_get(const char *path, int *ret_code, char **ret_body, struct diag *diag)

@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# larder status in each state: one screen, what is degraded and what to do, the registry's hits and misses, JSON that larder-status.json(5)
+# documents; and a registry that is down, no larderd, or slow.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+in_namespaces "$@"
+requires mksquashfs jq skopeo busybox curl python3
+
+R=$T/root
+mkdir -p "$R/etc/larder" "$R/usr/lib/larder/layers" "$R/sys/block" "$R/dev" "$R/proc/self" "$R/usr/bin"
+: >"$R/proc/cmdline"
+: >"$R/proc/self/mountinfo"
+S() { larder status --run-dir "$T/run" "$@"; }
+boot() { larder boot --root "$R" --run-dir "$T/run" >"$T/boot.log" 2>&1; }
+cleanup "larder stop --root '$R' --run-dir '$T/run'"
+screen() { [ "$(wc -l <"$T/stdout")" -le 24 ] && [ "$(wc -L <"$T/stdout")" -le 200 ]; }
+
+check_status 1 "before any boot" S
+check_output "it says so" "larder boot has not run"
+
+boot
+check "without a machine config: disabled is no failure" S
+check_output "the state" "^larder: disabled$"
+check_output "and what to do" "there is no machine config: write /etc/larder/machine.yaml"
+echo 'machine: {}' >"$R/etc/larder/machine.yaml"
+boot
+check "not enabled" S
+check_output "and what to do then" "does not enable the cache: set machine.features.imageCache.localEnabled"
+check_equal "the same in JSON" "$(S --output json | jq -r '.advice | length')" 1
+
+printf 'machine:\n  features: {imageCache: {localEnabled: true}}\n---\nkind: VolumeConfi\napiVersion: v1alpha1\n' >"$R/etc/larder/machine.yaml"
+boot
+check_status 1 "an invalid config is a failure" S
+check_output "the state" "^larder: failed$"
+check_output "the place" "machine.yaml:4:7: .*VolumeConfig"
+check_output "and what to do" '"larder config check" says where'
+
+echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$R/etc/larder/machine.yaml"
+make_image "$T/app" 1 app >/dev/null
+echo "a.example/app:1=oci:$T/app:1" >"$T/images.txt"
+larder build --images "$T/images.txt" --output "$R/usr/lib/larder/layers/000-site-1.0.0.sqsh" >/dev/null
+boot
+check_status 1 "no disk matches: degraded" S
+screen
+verdict $? "on one screen"
+check_output "the state" "^larder: degraded$"
+check_output "the volume" "^  volume +missing"
+check_output "the layer is served all the same" "^  layers +active +site 1.0.0, 1 images"
+check_output "nothing is left to copy" "^  copy +complete"
+check_output "the registry is down" "^  registry +down +the registry at 127.0.0.1:3172 does not answer"
+check_output "problems have a heading" "^Problems:$"
+check_output "and advice has one" "^What to do:$"
+check_output "for the volume" "larder volume plan"
+check_output "for the registry" "systemctl status larder.socket larderd.service"
+
+larderd --run-dir "$T/run" --listen 127.0.0.1:3172 >"$T/larderd.log" 2>&1 &
+larderd=$!
+cleanup kill $larderd
+until_true 20 curl -sf http://127.0.0.1:3172/readyz
+for n in 1 2 3; do curl -so /dev/null "http://127.0.0.1:3172/v2/app/manifests/1?ns=a.example"; done
+curl -so /dev/null "http://127.0.0.1:3172/v2/app/manifests/2?ns=a.example"
+curl -so /dev/null "http://127.0.0.1:3172/v2/x/manifests/2?ns=b.example"
+run S
+check_output "hits and misses" "^  registry +ready +.*; 3 hits, 2 misses since it started$"
+check_equal "as numbers in JSON" "$(S --output json | jq -c '.registry | [.state, .hits, .misses, .images, .corrupt]')" '["ready",3,2,1,0]'
+check_equal "YAML is the same" "$(S --output yaml | sed -n 's/^  hits: //p')" 3
+
+# A healthy machine: the volume is what larderd sees; here its part of the file is written as a boot with a disk writes it.
+jq '.state = "ready" | .problems = [] | .volume.phase = "ready"' "$T/run/status.json" >"$T/new" && cp "$T/new" "$T/run/status.json"
+check "ready" S
+check_output "the state" "^larder: ready$"
+check_no_output "no advice" "What to do"
+jq '.layers[0].origin = "medium" | .volume.mounted = "/run/larder/volume"' "$T/new" >"$T/run/status.json"
+check "layers that are still on a medium" S
+check_output "are named" "^  copy +pending +still on media: site$"
+check_output "and that the medium is needed" "leave those in until"
+cp "$T/new" "$T/run/status.json"
+
+# Every key that comes out is documented, and every key that is documented comes out somewhere: the page is the contract.
+page=$LARDER_SOURCE/man/larder-status.json.5
+sed -n 's/^\.It Va \([a-z_]*\).*/\1/p' "$page" | sort -u >"$T/documented"
+S --output json | jq -r '[paths | map(select(type == "string"))[-1]] | unique | .[]' | sort -u >"$T/printed"
+check_equal "every key is in larder-status.json(5)" "$(comm -13 "$T/documented" "$T/printed" | xargs)" ""
+
+kill $larderd && wait $larderd
+# Somebody else on the port: no HTTP, one byte a second for ever, nothing at all.
+cat >"$T/other.py" <<'PYTHON'
+import socket, sys, time, threading
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", 3172)); s.listen(8)
+def serve(c):
+    try:
+        if sys.argv[1] == "text": c.sendall(b"SSH-2.0-x\r\n")
+        elif sys.argv[1] == "lies": c.recv(4096); c.sendall(b"HTTP/1.1 200 OK\r\n\r\nlarder_cache_hits_total{a=\"}\"} 99999999999999999999\nlarder_store_images -4\n\xff\xfe")
+        elif sys.argv[1] == "drip":
+            while True: c.sendall(b"x"); time.sleep(0.2)
+        else: time.sleep(600)
+        c.close()
+    except OSError: pass
+while True:
+    c, _ = s.accept(); threading.Thread(target=serve, args=(c,), daemon=True).start()
+PYTHON
+for kind in text lies drip silent; do
+	python3 "$T/other.py" $kind &
+	other=$!
+	until_true 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/3172'
+	run timeout 60 larder status --run-dir "$T/run"
+	[ "$status" != 124 ]
+	verdict $? "$kind on the port ends in bounded time"
+	check_output "$kind: the rest is shown" "^  layers +active"
+	run timeout 60 larder status --run-dir "$T/run" --output json
+	check_equal "$kind: JSON without invented numbers" "$(jq -c '.registry | [.hits, .images] | map(select(. != null and . != 0))' "$T/stdout")" "[]"
+	kill $other; wait $other 2>/dev/null
+done
+
+printf '{"format": 1, "state": "ready", "problems": [{"part": 1}], "layers": {"a": 1}, "media": [[]], "volume": "x"}' >"$T/run/status.json"
+run S
+check_output "a status of strange shape is shown as far as it goes" "^larder: ready$"
+done_testing
