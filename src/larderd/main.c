@@ -181,12 +181,14 @@ static void settle_descriptors(struct http_limits *limits)
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	rlim_t enough = limit.rlim_cur / DESCRIPTORS_EACH;
-	if (limit.rlim_cur == RLIM_INFINITY || limits->connections <= enough)
+	unsigned wanted = limits->connections ? limits->connections : HTTP_CONNECTIONS;
+	if (limit.rlim_cur == RLIM_INFINITY || wanted <= enough)
 		return;
+	if (limits->connections)
+		log_notice(
+			"at most %llu connections, not %u: the limit of open files (LimitNOFILE=) is %llu",
+			(unsigned long long)enough, wanted, (unsigned long long)limit.rlim_cur);
 	limits->connections = enough ? (unsigned)enough : 1;
-	log_notice(
-		"at most %u connections, not more: the limit of open files (LimitNOFILE=) is %llu",
-		limits->connections, (unsigned long long)limit.rlim_cur);
 }
 
 static void daemon_done(struct daemon *d)
@@ -243,7 +245,6 @@ int main(int argc, char *argv[])
 	struct daemon daemon = {
 		.options = { .registry = { .run_dir = DIR_RUN,
 					   .verify_ahead = true,
-					   .limits = { .connections = HTTP_CONNECTIONS },
 					   .status = on_status },
 			     .drain_seconds = DRAIN_SECONDS },
 	};

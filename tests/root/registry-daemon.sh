@@ -43,6 +43,61 @@ check "it ends" stop_larderd
 check "a socket that a dead process left is taken over" start_larderd again --cache "$T/tree" --listen "unix:$T/sock"
 check "it ends" stop_larderd
 
+# With nothing but its libraries and the cache: no /etc, no /proc, no /tmp, and nothing that can be written to.
+mkdir -p "$T/root"/{usr,cache,bin}
+mount --bind /usr "$T/root/usr" && mount --bind "$T/tree" "$T/root/cache" && mount --bind "$(dirname "$(command -v larderd)")" "$T/root/bin"
+cleanup umount "$T/root/usr" "$T/root/cache" "$T/root/bin"
+ln -s usr/lib "$T/root/lib" && ln -s usr/lib64 "$T/root/lib64"
+mount --rbind "$T/root" "$T/root" && mount -o remount,bind,ro "$T/root"
+cleanup umount -l "$T/root"
+LARDERD_AS="chroot --userspec=65534:65534 $T/root"
+check "it runs with nothing but its libraries and the cache" start_larderd alone --cache /cache
+LARDERD_AS=
+check_equal "and serves a blob" "$(curl -s "$url$blob_path" | sha256sum | cut -d' ' -f1)" "${blob#sha256-}"
+check_http 200 "and a manifest" "$url/v2/library/busybox/manifests/1.36"
+
+# Metrics, after requests of every kind
+for path in / /v2/ /v2/_catalog /v2/x/tags/list /v2/library/busybox/tags/list "$blob_path" /v2/none/manifests/1?ns=ghcr.io /readyz; do
+	curl -s -o /dev/null "$url$path"
+	curl -s -o /dev/null -I "$url$path"
+done
+curl -s -o /dev/null -X POST "$url/v2/x/blobs/uploads/"
+cat >"$T/lint.py" <<'PYTHON'
+import re, sys
+kinds, samples, labelled = {}, {}, set()
+for line in sys.stdin.read().splitlines():
+    if line.startswith("# HELP "):
+        assert re.fullmatch(r"# HELP [a-z_]+ [A-Z].*\.", line), line
+    elif line.startswith("# TYPE "):
+        name, kind = line.split()[2:]
+        assert name not in kinds, f"{name} twice"
+        kinds[name] = kind
+    else:
+        found = re.fullmatch(r'([a-z_]+)(\{(?:[a-z]+="[^"]*",?)+\})? ([0-9.e+-]+)', line)
+        assert found, line
+        name, labels, value = found.groups()
+        base = re.sub("_(bucket|sum|count)$", "", name) if kinds.get(re.sub("_(bucket|sum|count)$", "", name)) == "histogram" else name
+        assert base in kinds, f"{name} has no type"
+        assert (name, labels) not in samples, f"{line} twice"
+        assert (kinds[base] == "counter") == name.endswith("_total"), f"{name} is a {kinds[base]}"
+        samples[name, labels] = float(value)
+for (name, labels), value in samples.items():
+    if name.endswith("_count"):
+        infinite = samples[name.replace("_count", "_bucket"), labels.replace("}", ',le="+Inf"}')]
+        assert infinite == value, f"{name}{labels}"
+wanted = ["http_requests_total", "http_response_bytes_total", "http_request_duration_seconds", "cache_hits_total", "cache_misses_total",
+          "store_images", "store_blobs", "store_blob_bytes", "verification_failures_total", "http_connections", "build_info"]
+missing = [name for name in wanted if "larder_" + name not in kinds]
+assert not missing, missing
+for labels in ('{handler="blobs",method="HEAD",code="200"}', '{handler="tags",method="GET",code="404"}', '{handler="other",method="GET",code="404"}'):
+    assert ("larder_http_requests_total", labels) in samples, labels
+assert any(name == "larder_http_requests_total" and 'method="other",code="405"' in labels for name, labels in samples)
+assert samples["larder_cache_hits_total", '{registry="docker.io"}'] >= 1
+print("sound")
+PYTHON
+check_equal "metrics are there and follow the conventions of Prometheus" "$(curl -s "$url/metrics" | python3 "$T/lint.py" 2>&1 | tail -1)" "sound"
+check "it ends" stop_larderd
+
 # passed sockets, notification, watchdog
 "$LARDER_SOURCE/tests/lib/notify-listener.py" "$T/notify" "$T/notified" &
 cleanup kill $!
