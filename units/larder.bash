@@ -5,17 +5,31 @@ _larder_names() { # first words of the lines of one section of a help text
 	sed -n "/^$1:/,/^\$/s/^  \\([a-z][a-z ]*[a-z]\\)  .*/\\1/p"
 }
 
+# Does this option of the command take a value? Its line of the help text then has one word behind it.
+_larder_takes_value() { # COMMAND OPTION
+	local option=${2/#-o/--output}
+	# shellcheck disable=SC2086 # a command may be two words
+	larder $1 --help 2>/dev/null | grep -q -- "^  $option [^ ]"
+}
+
 _larder() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words i
 	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [[ ${COMP_WORDS[i]} != -* ]]; then
+			command+=${command:+ }${COMP_WORDS[i]}
+		elif [[ ${COMP_WORDS[i]} != *=* ]] && _larder_takes_value "$command" "${COMP_WORDS[i]}"; then
+			((i++))
+		fi
+	done
 	case $previous in
-	--output)
+	--output | -o)
 		if [[ $command != build ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "table json yaml" -- "$current")
 			return
 		fi
 		;;
-	--config | --image | --images | --sign)
+	--config | --image | --images | --kubeadm-config | --sign)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
@@ -24,9 +38,6 @@ _larder() {
 		return
 		;;
 	esac
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		[[ ${COMP_WORDS[i]} == -* ]] || command+=${command:+ }${COMP_WORDS[i]}
-	done
 	if [[ $current == -* ]]; then
 		# shellcheck disable=SC2086 # a command may be two words
 		words=$(larder $command --help 2>/dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
