@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "base/names.h"
 
-#define BLOB_TYPE "application/octet-stream"
+#define BLOB_TYPE    "application/octet-stream"
+#define ATTEMPTS_MAX 3
 
 /* Somebody who waits for a verdict. */
 struct waiter {
@@ -152,6 +153,7 @@ void hashing_let_go(struct registry *r)
 struct blob_wait {
 	struct asked *asked;
 	size_t position;
+	bool damaged; /* a source before this one was */
 	struct content content;
 };
 
@@ -221,7 +223,11 @@ static void verdict_came(enum verdict verdict, void *user)
 {
 	struct blob_wait *wait = user;
 
-	if (verdict == VERDICT_SOUND)
+	/* The file changed meanwhile, or hashing it ahead of need was given up just before it was needed: once more. */
+	bool again = verdict == VERDICT_UNKNOWN && wait->asked->attempts++ < ATTEMPTS_MAX;
+	if (again)
+		serve_from(wait->asked, wait->position, wait->damaged);
+	else if (verdict == VERDICT_SOUND)
 		answer_blob(wait->asked, view_source(wait->asked->view, wait->position),
 			    &wait->content);
 	else
@@ -232,7 +238,8 @@ static void verdict_came(enum verdict verdict, void *user)
 }
 
 /* Takes content. */
-static void wait_for_verdict(const struct asked *asked, size_t position, struct content *content)
+static void wait_for_verdict(const struct asked *asked, size_t position, bool damaged,
+			     struct content *content)
 {
 	struct registry *r = asked->registry;
 	struct blob_wait *wait = calloc(1, sizeof(*wait));
@@ -246,6 +253,7 @@ static void wait_for_verdict(const struct asked *asked, size_t position, struct 
 		return;
 	}
 	wait->position = position;
+	wait->damaged = damaged;
 	wait->content = *content;
 	*content = CONTENT_INIT;
 	hash_content(r, view_source(asked->view, position), &asked->route.digest, &wait->content,
@@ -277,7 +285,7 @@ static void serve_from(const struct asked *asked, size_t position, bool damaged)
 			answer_blob(asked, source, &content);
 			return;
 		case VERDICT_UNKNOWN:
-			wait_for_verdict(asked, position, &content);
+			wait_for_verdict(asked, position, damaged, &content);
 			return;
 		default:
 			damaged = true;

@@ -73,7 +73,8 @@ struct asked {
 	/* For manifests, tags and referrers: where the name leads. */
 	char registry_name[REFERENCE_REGISTRY_MAX + 1];
 	char repository[ROUTE_NAME_MAX + 1];
-	bool wants_image; /* Accept has image manifests but no index */
+	bool wants_image;  /* Accept has image manifests but no index */
+	unsigned attempts; /* to have its blob hashed that came to nothing */
 	/* Conditions, "" if there are none; what is too long to be one of ours is dropped. */
 	char if_none_match[512];
 	char if_range[DIGEST_STRING_MAX + 8];

@@ -203,6 +203,7 @@ static void handle(struct http_exchange *x, const struct http_request *request, 
 
 	asked.registry = r;
 	asked.exchange = x;
+	asked.attempts = 0;
 	asked.registry_name[0] = asked.repository[0] = '\0';
 	route_parse(request, &asked.route);
 	remember(x, asked.route.kind, request->method);

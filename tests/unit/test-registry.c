@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "lib/store.h"
-#include "registry/registry.h"
+#include "registry/inside.h"
 #include "registry/route.h"
 #include "store/tree.h"
 
@@ -637,6 +637,46 @@ static void test_many_lists(void **state)
 	}
 }
 
+/* 1 GiB of zeros, without room on the disk. */
+#define ZEROS_SHA256 "sha256:49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14"
+#define ZEROS_BYTES  (1LL << 30)
+
+static void add_zeros(struct world *w)
+{
+	char path[PATH_MAX];
+	struct digest digest;
+
+	assert_int_equal(digest_parse(ZEROS_SHA256, &digest), 0);
+	overwrite_blob(w, &digest, "");
+	assert_int_equal(tree_blob_path(&digest, path), 0);
+	_cleanup_free_ char *full = path_join(w->dir, path);
+	assert_int_equal(truncate(full, ZEROS_BYTES), 0);
+}
+
+/*
+ * Sources change while a blob is hashed ahead of need: that hashing is given up. Who asks for the blob just then, after it was
+ * given up and before the loop knows, is answered all the same.
+ */
+static void test_given_up(void **state)
+{
+	struct world *w = *state;
+	char *caches[] = { w->dir, NULL };
+	struct registry_options options = { .caches = caches, .workers = 1, .verify_ahead = true };
+
+	add_zeros(w);
+	registry_free(w->registry);
+	assert_int_equal(registry_new(w->base, &options, &w->registry, NULL), 0);
+	/* Until nothing but the large one is left to be hashed. */
+	while (verified_count(w->registry->verified) < 3 || !w->registry->hashing)
+		event_base_loop(w->base, EVLOOP_ONCE);
+	int client =
+		begin_asking(w, "HEAD /v2/one/blobs/" ZEROS_SHA256 " HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(registry_reload(w->registry, NULL), 0);
+	usleep(300000); /* the thread sees it after its slice */
+	_cleanup_free_ char *answer = end_asking(w, client);
+	assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
+}
+
 /* What waits is freed with the registry. */
 static void test_ends_with_lists(void **state)
 {
@@ -717,6 +757,7 @@ int main(void)
 		with_world(test_media_types),
 		with_world(test_sha512),
 		with_world(test_referrers_by_tag),
+		with_world(test_given_up),
 		with_world(test_many_lists),
 		with_world(test_ends_with_lists),
 		with_world(test_drained),
