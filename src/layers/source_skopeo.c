@@ -43,11 +43,7 @@ static int skopeo(const char *const argv[], char **ret_output, struct diag *diag
 	return r < 0 ? r : run_program(argv, &options, ret_output, diag);
 }
 
-static const char *tls_option(const struct source_options *options)
-{
-	return options->insecure ? "--src-tls-verify=false" : "--src-tls-verify=true";
-}
-
+/* Without --insecure, TLS is verified unless registries.conf says otherwise for a registry: so no option then. */
 static int copy(const char *source, const char *dir, bool all, struct source_options *options,
 		struct diag *diag)
 {
@@ -61,10 +57,10 @@ static int copy(const char *source, const char *dir, bool all, struct source_opt
 				     "copy",
 				     "--quiet",
 				     "--preserve-digests",
-				     tls_option(options),
 				     all ? "--all" : "--multi-arch=system",
 				     source,
 				     target,
+				     options->insecure ? "--src-tls-verify=false" : NULL,
 				     NULL };
 	return skopeo(argv, NULL, diag);
 }
@@ -97,9 +93,12 @@ static int fetch_manifest(const char *reference, const char *dir, struct source_
 	if (!path || asprintf(&source, "docker://%s", reference) < 0)
 		return -ENOMEM;
 	const char *const argv[] = {
-		"skopeo", "inspect",
-		"--raw",  options->insecure ? "--tls-verify=false" : "--tls-verify=true",
-		source,	  NULL,
+		"skopeo",
+		"inspect",
+		"--raw",
+		source,
+		options->insecure ? "--tls-verify=false" : NULL,
+		NULL,
 	};
 	int r = skopeo(argv, &text, diag);
 	if (r < 0)
