@@ -12,6 +12,7 @@
  *	blobs.c       blobs, hashed before their first byte
  *	lists.c       tags, catalog, referrers, readiness: whatever reads directories
  *	referrers.c   what refers to a manifest
+ *	ready.c       whether there is an image that can be served
  *	ahead.c       the walk over the store: counting, and hashing what nobody asked for yet
  *	watch.c       notices that sources came, went or changed
  */
@@ -59,6 +60,8 @@ struct registry {
 		epoch; /* atomic: counts changes of the sources, and of what is known to be corrupt */
 	struct manifest_cache *manifests;
 	struct lists lists;
+	bool ready;		 /* an image could be served, */
+	uint64_t ready_epoch;	 /* when the epoch was this */
 	struct hashing *hashing; /* uthash: contents that are being hashed */
 	struct ahead *ahead;
 	struct watch *watch;
@@ -171,6 +174,9 @@ void serve_list(const struct asked *asked);
 
 /* referrers.c: the index of them, the caller's. On a thread. -ENOENT: there is no such repository. */
 int referrers_of(const struct asked *asked, json_t **ret);
+
+/* ready.c: 0: an image can be served; -ENODATA: none is whole; -ENOENT: there is none. On a thread. */
+int ready_search(const struct asked *asked);
 
 /* ahead.c */
 int ahead_new(struct registry *r, struct ahead **ret);

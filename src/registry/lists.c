@@ -8,13 +8,15 @@
 #include "base/text.h"
 
 #define JSON_TYPE   "application/json"
+#define READY_TEXT  "ready\n"
 #define CATALOG_MAX 1000000
 
 struct list_job {
 	struct job job;
 	STAILQ_ENTRY(list_job) order; /* while it waits */
 	struct asked *asked;
-	int result; /* 0, -ENOENT: 404, -ENOMEM */
+	uint64_t epoch; /* when it was asked for */
+	int result;	/* 0, -ENOENT: 404, -ENOMEM */
 	const char *content_type;
 	char *body;
 	char *next; /* for Link; NULL: this is the last page */
@@ -181,15 +183,6 @@ static int list_referrers(struct list_job *l)
 	return set_body(l, index, MANIFEST_TYPE_OCI_INDEX);
 }
 
-static int list_readiness(struct list_job *l)
-{
-	if (!view_has_images(l->asked->view))
-		return -ENOENT;
-	l->body = strdup("ready\n");
-	l->content_type = "text/plain";
-	return l->body ? 0 : -ENOMEM;
-}
-
 static bool list_step(struct job *job)
 {
 	struct list_job *l = (struct list_job *)job;
@@ -205,7 +198,7 @@ static bool list_step(struct job *job)
 		l->result = list_referrers(l);
 		break;
 	default:
-		l->result = list_readiness(l);
+		l->result = ready_search(l->asked);
 	}
 	return false;
 }
@@ -220,14 +213,34 @@ static void add_link(const struct list_job *l)
 			 route->ns[0] ? "&ns=" : "", route->ns);
 }
 
+static void answer_text(struct http_exchange *x, unsigned status, const char *text)
+{
+	http_reply_text(x, status, "text/plain", text, strlen(text));
+}
+
+static void answer_readiness(struct list_job *l)
+{
+	struct registry *r = l->asked->registry;
+
+	r->ready = l->result == 0;
+	r->ready_epoch = l->epoch;
+	if (l->result == 0)
+		answer_text(l->asked->exchange, 200, READY_TEXT);
+	else
+		answer_text(
+			l->asked->exchange, 503,
+			l->result == -ENODATA
+				? "not ready: no image here is whole; see larder images missing\n"
+				: "not ready: no source holds an image yet; see larder status\n");
+}
+
 static void answer_list(struct list_job *l)
 {
 	const struct asked *asked = l->asked;
 	struct http_exchange *x = asked->exchange;
 
-	if (l->result == -ENOENT && asked->route.kind == ROUTE_READY) {
-		http_reply_text(x, 503, "text/plain",
-				"not ready: no source holds an image yet; see larder status\n", 59);
+	if (asked->route.kind == ROUTE_READY) {
+		answer_readiness(l);
 		return;
 	}
 	answer_common_fields(asked);
@@ -270,17 +283,11 @@ static void start_next(struct registry *r)
 static void list_done(struct job *job, bool cancelled)
 {
 	struct list_job *l = (struct list_job *)job;
+	struct registry *r = l->asked->registry;
 
 	if (!cancelled)
 		answer_list(l);
 	free_list(l);
-}
-
-static void queued_list_done(struct job *job, bool cancelled)
-{
-	struct registry *r = ((struct list_job *)job)->asked->registry;
-
-	list_done(job, cancelled);
 	if (!cancelled)
 		start_next(r);
 }
@@ -301,25 +308,16 @@ void lists_done(struct lists *lists)
 	}
 }
 
-/* Readiness is cheap, and who asks for it waits for nobody. */
-static void submit(struct registry *r, struct list_job *l)
-{
-	l->job.step = list_step;
-	if (l->asked->route.kind == ROUTE_READY) {
-		l->job.done = list_done;
-		pool_submit(r->pool, &l->job, true);
-		return;
-	}
-	l->job.done = queued_list_done;
-	STAILQ_INSERT_TAIL(&r->lists.waiting, l, order);
-	if (!r->lists.running)
-		start_next(r);
-}
-
 void serve_list(const struct asked *asked)
 {
-	struct list_job *l = calloc(1, sizeof(*l));
+	struct registry *r = asked->registry;
 
+	/* Who asks whether it is ready asks often; once it is, that needs no looking until something changes. */
+	if (asked->route.kind == ROUTE_READY && r->ready && r->ready_epoch == r->epoch) {
+		answer_text(asked->exchange, 200, READY_TEXT);
+		return;
+	}
+	struct list_job *l = calloc(1, sizeof(*l));
 	if (l)
 		l->asked = asked_keep(asked);
 	if (!l || !l->asked) {
@@ -327,5 +325,10 @@ void serve_list(const struct asked *asked)
 		answer_out_of_memory(asked->exchange);
 		return;
 	}
-	submit(asked->registry, l);
+	l->job.step = list_step;
+	l->job.done = list_done;
+	l->epoch = r->epoch;
+	STAILQ_INSERT_TAIL(&r->lists.waiting, l, order);
+	if (!r->lists.running)
+		start_next(r);
 }

@@ -637,6 +637,56 @@ static void test_many_lists(void **state)
 	}
 }
 
+static void move(struct world *w, const char *from, const char *to)
+{
+	_cleanup_free_ char *a = path_join(w->dir, from), *b = path_join(w->dir, to);
+
+	assert_int_equal(rename(a, b), 0);
+	usleep(2 * VIEW_LEASE_MS * 1000); /* what is open is looked at anew after that */
+}
+
+/* Ready is what can serve an image, not what has directories. */
+static void test_readiness(void **state)
+{
+	static const struct expectation ready[] = {
+		{ "GET /readyz", NULL, 200, { "\r\n\r\nready\n" } },
+		{ "HEAD /readyz", NULL, 200, { NULL } },
+	};
+	static const struct expectation incomplete[] = {
+		{ "GET /readyz",
+		  NULL,
+		  503,
+		  { "no image here is whole; see larder images missing\n" } },
+		{ "GET /healthz", NULL, 200, { "ok" } },
+	};
+	static const struct expectation empty[] = {
+		{ "GET /readyz",
+		  NULL,
+		  503,
+		  { "no source holds an image yet; see larder status\n" } },
+	};
+	struct world *w = *state;
+
+	check_all(w, ready, ARRAY_SIZE(ready));
+	move(w, "blob", "gone");
+	check_all(w, incomplete, ARRAY_SIZE(incomplete));
+	check_all(w, incomplete, ARRAY_SIZE(incomplete));
+	move(w, "gone", "blob");
+	check_all(w, ready, ARRAY_SIZE(ready));
+	/* Nothing but an empty directory, which is all that is left of an image. */
+	move(w, "manifests", "gone");
+	_cleanup_free_ char *dir = path_join(w->dir, "manifests");
+	assert_int_equal(mkdir(dir, 0755), 0);
+	_cleanup_free_ char *registry = path_join(dir, "docker.io");
+	assert_int_equal(mkdir(registry, 0755), 0);
+	registry_changed(w->registry);
+	check_all(w, empty, ARRAY_SIZE(empty));
+	assert_int_equal(rmdir(registry), 0);
+	assert_int_equal(rmdir(dir), 0);
+	move(w, "gone", "manifests");
+	check_all(w, ready, ARRAY_SIZE(ready));
+}
+
 /* 1 GiB of zeros, without room on the disk. */
 #define ZEROS_SHA256 "sha256:49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14"
 #define ZEROS_BYTES  (1LL << 30)
@@ -757,6 +807,7 @@ int main(void)
 		with_world(test_media_types),
 		with_world(test_sha512),
 		with_world(test_referrers_by_tag),
+		with_world(test_readiness),
 		with_world(test_given_up),
 		with_world(test_many_lists),
 		with_world(test_ends_with_lists),
