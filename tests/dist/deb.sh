@@ -36,4 +36,33 @@ run cat "$T/control/larder/prerm"
 check_output "a removal stops everything" 'stop larder.target'
 run grep -hE "systemd-sysusers" "$T/control/larder/postinst"
 check_output "the user is made" 'larder.conf'
+
+# Removal and purge, carried out on a system below a directory (DPKG_ROOT, dpkg(1)), each script twice, as dpkg may after a failure.
+sys=$T/sys
+mkdir -p "$sys/etc/containerd/certs.d/quay.io" "$sys/etc/larder" "$sys/var/lib" "$sys/run/larder" "$sys/etc/docker"
+dpkg-deb -x "$debs"/larder_*.deb "$sys"
+touch "$sys/usr/bin/containerd" "$sys/usr/bin/podman"
+printf '[host."https://mine"]' >"$sys/etc/containerd/certs.d/quay.io/hosts.toml"
+printf '{"mtu":1450}' >"$sys/etc/docker/daemon.json"
+printf 'machine: {features: {imageCache: {localEnabled: true}}}\n---\napiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: tls.example\nca: |\n  x\n' \
+	>"$sys/etc/larder/machine.yaml"
+users() { (cd "$sys" && find etc -path etc/larder -prune -o -path etc/systemd -prune -o -type f -print0 | sort -z | xargs -0 sha256sum); }
+before=$(users)
+script() { DPKG_ROOT=$sys DPKG_MAINTSCRIPT_PACKAGE=larder PATH=$sys/usr/bin:$PATH sh "$T/control/larder/$1" "${@:2}"; }
+check "postinst configure" script postinst configure ""
+check "postinst configure again" script postinst configure ""
+check "the runtimes are set up" "$sys/usr/bin/larder" runtime configure --root "$sys"
+check_equal "there is something to take back" "$(grep -rl 3172 "$sys/etc" | grep -vc /etc/larder/)" 5
+check "prerm upgrade" script prerm upgrade 2.0
+check_equal "an upgrade takes nothing back" "$(grep -rl 3172 "$sys/etc" | grep -vc /etc/larder/)" 5
+check "prerm remove" script prerm remove
+check "prerm remove again" script prerm remove
+check_equal "runtimes have their own settings back, to the byte" "$(users)" "$before"
+dpkg-deb -c "$debs"/larder_*.deb | awk '!/\/$/ { print $6 }' | (cd "$sys" && xargs rm -f)
+check "postrm remove" script postrm remove
+mkdir -p "$sys/etc/larder/runtime/original" "$sys/var/lib/larder/layers" && touch "$sys/etc/larder/runtime/original/x"
+check "postrm purge" script postrm purge
+check "postrm purge again" script postrm purge
+check_equal "what the administrator wrote is all that is left" \
+	"$(cd "$sys" && find etc var run -path '*larder*' ! -path '*/systemd/*' -print | sort | xargs)" "etc/larder etc/larder/machine.yaml"
 done_testing
