@@ -101,7 +101,29 @@ static int mount_active(const struct layers_request *request, struct layers_resu
 	return r;
 }
 
-/* What the generation is made of, the first on top. What the parts point to is the layers'. */
+/* Is it another copy of what is active? */
+static bool is_spare(const struct layers_result *result, const struct layer *layer)
+{
+	if (layer->state != LAYER_SUPERSEDED || layer->tree || !layer->private_)
+		return false;
+	for (size_t i = 0; i < result->n_layers; i++)
+		if (result->layers[i].state == LAYER_ACTIVE && !result->layers[i].tree &&
+		    digest_equal(&result->layers[i].id, &layer->id))
+			return true;
+	return false;
+}
+
+/* Without its link, a spare is none; that is all. */
+static int link_spares(const struct layers_request *request, struct layers_result *result)
+{
+	for (size_t i = 0; i < result->n_layers; i++)
+		if (is_spare(result, &result->layers[i]) &&
+		    layer_make_spare(&result->layers[i], request->run_dir, NULL) == -ENOMEM)
+			return -ENOMEM;
+	return 0;
+}
+
+/* What the generation is made of, the first on top, and spares. What the parts point to is the layers'. */
 static int active_parts(const struct layers_result *result, struct part **ret, size_t *ret_n)
 {
 	struct part *parts = calloc(result->n_layers + 1, sizeof(*parts));
@@ -112,6 +134,11 @@ static int active_parts(const struct layers_result *result, struct part **ret, s
 	for (size_t i = result->n_layers; i-- > 0;) {
 		const struct layer *layer = &result->layers[i];
 		if (layer->state == LAYER_ACTIVE && (layer->mount || layer->link))
+			parts[n++] = layer_part(layer);
+	}
+	for (size_t i = result->n_layers; n > 0 && n < PARTS_MAX && i-- > 0;) {
+		const struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_SUPERSEDED && layer->link)
 			parts[n++] = layer_part(layer);
 	}
 	*ret = parts;
@@ -149,7 +176,8 @@ static bool link_is_used(const struct layers_result *result, const char *name)
 	for (size_t i = 0; i < result->n_layers; i++) {
 		const struct layer *layer = &result->layers[i];
 		const char *slash = layer->link ? strrchr(layer->link, '/') : NULL;
-		if (layer->state == LAYER_ACTIVE && slash && strcmp(slash + 1, name) == 0)
+		bool used = layer->state == LAYER_ACTIVE || layer->state == LAYER_SUPERSEDED;
+		if (used && slash && strcmp(slash + 1, name) == 0)
 			return true;
 	}
 	return false;
@@ -227,6 +255,8 @@ int layers_activate_locked(const struct layers_request *request, struct layers_r
 	if (r == 0)
 		r = mount_active(request, &result);
 	if (r == 0)
+		r = link_spares(request, &result);
+	if (r == 0)
 		r = publish(request, &result, diag);
 	if (r == 0)
 		clean_up(request, &result, &mounted);
@@ -286,28 +316,45 @@ int layers_activate(const struct layers_request *request, struct layers_result *
 	return r < 0 ? r : layers_activate_locked(&settled, ret, diag);
 }
 
-/* Which of those that are read in place are in use, and whose file was written to since it was put to use. */
+static int set_reason(struct layer *layer, const char *reason)
+{
+	free(layer->reason);
+	layer->reason = strdup(reason);
+	return layer->reason ? 0 : -ENOMEM;
+}
+
+/* An active layer that is not mounted is read in place, or not in use as it is now. */
+static int describe_unmounted(const struct layers_request *request, unsigned generation,
+			      struct layer *layer)
+{
+	_cleanup_free_ char *link = NULL;
+	int r = layer_link(layer, request->run_dir, &link);
+
+	if (r < 0)
+		return r;
+	if (generation_has(request->run_dir, generation, link)) {
+		layer->link = TAKE_PTR(link);
+		layer->in_place = true;
+		return layer->reason ? 0 : set_reason(layer, "read in place, not mounted");
+	}
+	if (layer->changed)
+		return set_reason(layer,
+				  "its file was written to since it was mounted; \"larder layers "
+				  "sync\" mounts what it is now");
+	return layer->in_place
+		       ? set_reason(layer, "what is in its file now is not served; \"larder layers "
+					   "sync\" changes that")
+		       : 0;
+}
+
 static int describe_use(const struct layers_request *request, struct layers_result *result)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
-		struct layer *layer = &result->layers[i];
-		if (layer->state == LAYER_ACTIVE)
-			r = layer_find_link(layer, request->run_dir);
-		bool unused = layer->in_place && !layer->link;
-		if (r < 0 || layer->state != LAYER_ACTIVE || layer->mount ||
-		    !(unused || layer->changed))
-			continue;
-		free(layer->reason);
-		layer->reason = strdup(
-			layer->changed
-				? "its file was written to since it was mounted; \"larder layers "
-				  "sync\" mounts what it is now"
-				: "what is in its file now is not served; \"larder layers sync\" "
-				  "changes that");
-		r = layer->reason ? 0 : -ENOMEM;
-	}
+	result->generation = generation_current(request->run_dir);
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++)
+		if (result->layers[i].state == LAYER_ACTIVE && !result->layers[i].mount)
+			r = describe_unmounted(request, result->generation, &result->layers[i]);
 	return r;
 }
 
@@ -323,7 +370,6 @@ int layers_survey_locked(const struct layers_request *request, struct layers_res
 	r = describe_use(request, &result);
 	if (r < 0)
 		return r;
-	result.generation = generation_current(request->run_dir);
 	*ret = result;
 	result = (struct layers_result){ 0 };
 	return 0;

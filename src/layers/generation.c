@@ -85,6 +85,18 @@ int generation_is(const char *run_dir, unsigned number, const struct part *parts
 	return r == 0 && strcmp(have, want) == 0;
 }
 
+bool generation_has(const char *run_dir, unsigned number, const char *path)
+{
+	_cleanup_free_ char *list = NULL, *text = NULL, *end = NULL;
+
+	if (generation_path(run_dir, number, NAME_RUN_GEN_LIST, &list) < 0 ||
+	    read_file_at(AT_FDCWD, list, PARTS_BYTES_MAX, &text, NULL) < 0)
+		return false;
+	if (asprintf(&end, " %s\n", path) < 0)
+		end = NULL;
+	return end && strstr(text, end);
+}
+
 /* One more than any that was there since boot, so that a number never means two things. */
 static int next_number(const char *gen_dir, unsigned *ret)
 {
@@ -107,7 +119,7 @@ static int next_number(const char *gen_dir, unsigned *ret)
 static bool can_be_merged(const struct part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (part_in_place(&parts[i]))
+		if (part_in_place(&parts[i]) && !parts[i].spare)
 			return false;
 	return true;
 }
@@ -121,10 +133,12 @@ static int merge(const char *gen_dir, const char *target, const struct part *par
 
 	if (r < 0)
 		return diag_set(diag, r, "%s: %s", gen_dir, strerror(-r));
+	size_t n_lower = 0;
 	for (size_t i = 0; i < n; i++)
-		lower[i] = parts[i].path;
-	lower[n] = empty;
-	return mount_overlay(lower, n + 1, target, diag);
+		if (!parts[i].spare)
+			lower[n_lower++] = parts[i].path;
+	lower[n_lower++] = empty;
+	return mount_overlay(lower, n_lower, target, diag);
 }
 
 static int leave_apart(const char *target)

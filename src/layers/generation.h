@@ -9,6 +9,8 @@
  * A generation with a layer that is read in place cannot be an overlay; nor can any where the kernel has none. Then RUN/gen/N is a
  * directory with a file "apart" in it, and larderd asks the parts one by one.
  */
+#include <stdbool.h>
+
 #include "base/diag.h"
 #include "store/parts.h"
 
@@ -17,6 +19,9 @@ unsigned generation_current(const char *run_dir);
 
 /* Is this generation made of exactly these parts? */
 int generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n);
+
+/* Is one of its parts at this path? */
+bool generation_has(const char *run_dir, unsigned number, const char *path);
 
 /*
  * Mounts the next generation of the n parts (the first on top) and makes RUN/cache name it. *ret_apart: why it is no overlay, the

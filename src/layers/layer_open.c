@@ -456,13 +456,10 @@ int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag)
 	if (layer->tree)
 		return 0;
 	int r = mount_point(layer, layer->private_, run_dir, &target);
-	if (r < 0)
-		return r;
-	if (asprintf(&link, "%s" NAME_LAYER_SUFFIX, target) < 0) {
-		link = NULL;
-		return -ENOMEM;
-	}
-	r = mkdir_parents_at(AT_FDCWD, link, 0755);
+	if (r == 0)
+		r = layer_link(layer, run_dir, &link);
+	if (r == 0)
+		r = mkdir_parents_at(AT_FDCWD, link, 0755);
 	if (r == 0)
 		r = make_link(layer, link, diag);
 	if (r < 0 || layer->mount || layer->in_place)
@@ -474,30 +471,35 @@ int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag)
 	return r < 0 && r != -ENOMEM ? diag_set(diag, r, "%s", diag_text(&why)) : r;
 }
 
-int layer_find_link(struct layer *layer, const char *run_dir)
+int layer_link(const struct layer *layer, const char *run_dir, char **ret)
 {
-	_cleanup_free_ char *target = NULL, *link = NULL;
-	struct stat st;
-
-	if (layer->tree || !layer->in_place)
-		return 0;
+	_cleanup_free_ char *target = NULL;
 	int r = mount_point(layer, layer->private_, run_dir, &target);
+
 	if (r < 0)
 		return r;
-	if (asprintf(&link, "%s" NAME_LAYER_SUFFIX, target) < 0) {
-		link = NULL;
-		return -ENOMEM;
-	}
-	if (lstat(link, &st) == 0)
-		layer->link = TAKE_PTR(link);
-	return 0;
+	if (asprintf(ret, "%s" NAME_LAYER_SUFFIX, target) >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+int layer_make_spare(struct layer *layer, const char *run_dir, struct diag *diag)
+{
+	_cleanup_free_ char *link = NULL;
+	int r = layer_link(layer, run_dir, &link);
+
+	if (r == 0)
+		r = mkdir_parents_at(AT_FDCWD, link, 0755);
+	return r < 0 ? r : make_link(layer, link, diag);
 }
 
 struct part layer_part(const struct layer *layer)
 {
 	const struct layer_handle *h = layer->private_;
-	struct part part = { .path = layer->in_place ? layer->link : layer->mount };
+	struct part part = { .spare = layer->state != LAYER_ACTIVE };
 
+	part.path = layer->in_place || part.spare ? layer->link : layer->mount;
 	if (layer->tree)
 		return part;
 	part.name = layer->manifest.name;

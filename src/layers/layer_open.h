@@ -62,10 +62,13 @@ int layer_open(struct layer *layer, const char *run_dir, const struct layer_conf
  */
 int layer_mount(struct layer *layer, const char *run_dir, struct diag *diag);
 
-/* For a layer that is read in place: sets layer->link if it is in use already. */
-int layer_find_link(struct layer *layer, const char *run_dir);
+/* Where the link to the file of an open layer is or would be; the caller's. */
+int layer_link(const struct layer *layer, const char *run_dir, char **ret);
 
-/* Its line in the list of a generation (store/parts.h); what it points to is the layer's. */
+/* Makes the link to an open layer that is another copy of an active one, and sets layer->link. */
+int layer_make_spare(struct layer *layer, const char *run_dir, struct diag *diag);
+
+/* Its line in the list of a generation (store/parts.h): a spare, if it is not active. What it points to is the layer's. */
 struct part layer_part(const struct layer *layer);
 
 /* Ends what layer_open() began; a layer that was not mounted is gone. */

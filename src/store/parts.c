@@ -84,6 +84,11 @@ size_t parts_count(const struct parts *parts)
 	return parts->n;
 }
 
+bool parts_is_spare(const struct parts *parts, size_t i)
+{
+	return parts->list[i].spare;
+}
+
 /* FNV-1a over the whole layer id and the size of the file. */
 static uint64_t make_salt(const struct part *part)
 {
@@ -144,7 +149,7 @@ static void learn_owners(struct parts *parts, const char *overlay)
 	for (size_t i = 0; i < parts->n; i++) {
 		const struct part *part = &parts->list[i];
 		struct stat merged, alone;
-		if (!part->name || stat_manifest(overlay, part->name, &merged) < 0 ||
+		if (!part->name || part->spare || stat_manifest(overlay, part->name, &merged) < 0 ||
 		    stat_manifest(part->path, part->name, &alone) < 0 ||
 		    alone.st_ino > INODE_MASK || (merged.st_ino & INODE_MASK) != alone.st_ino)
 			continue;
@@ -182,7 +187,7 @@ static int read_list(struct parts *parts, const char *generation)
 		r = know(parts);
 	parts->overlay = r == 0 && is_mount(generation);
 	for (size_t i = 0; r == 0 && i < parts->n; i++)
-		parts->overlay &= !part_in_place(&parts->list[i]);
+		parts->overlay &= parts->list[i].spare || !part_in_place(&parts->list[i]);
 	if (parts->overlay)
 		learn_owners(parts, generation);
 	return r;
@@ -273,7 +278,7 @@ bool parts_are_merged(struct parts *parts)
 
 	pthread_mutex_lock(&parts->lock);
 	for (size_t i = 0; i < parts->n; i++)
-		merged &= parts->known[i].state == PART_INTACT;
+		merged &= parts->known[i].state == PART_INTACT || parts->list[i].spare;
 	pthread_mutex_unlock(&parts->lock);
 	return merged;
 }
@@ -422,7 +427,9 @@ void parts_news(struct parts *parts, void (*tell)(const char *text, void *user),
 		struct known *known = &parts->known[i];
 		_cleanup_free_ char *text = NULL;
 		pthread_mutex_lock(&parts->lock);
-		if (known->state != known->told && known->state != PART_INTACT)
+		/* A medium may go; nothing is lost as long as its layers are elsewhere. */
+		if (known->state != known->told && known->state != PART_INTACT &&
+		    !known->part->spare)
 			text = state_text(known);
 		known->told = known->state;
 		pthread_mutex_unlock(&parts->lock);

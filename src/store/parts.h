@@ -12,7 +12,8 @@
  *	LAYER-ID  digest of the layer manifest; NAME: the layer's, and that of its manifest's file
  *	the rest  identity of the layer's file when it was activated; change is its ctime in ns
  *
- * Beside every mounted layer lies RUN/layers/….sqsh, a symlink to its file.
+ * Beside every mounted layer lies RUN/layers/….sqsh, a symlink to its file. A line that begins with "+" is a spare: the link to another
+ * copy of an active layer, with the same layer manifest, say on a medium. It is asked when all others have proved wrong.
  *
  * Identities. What a content of a layer is known by is its inode in the image, and the identity of the layer's file together with the
  * digest of its layer manifest. So a layer that stays in the next generation is not hashed again, whether it is reached through the
@@ -48,6 +49,7 @@ struct part {
 	char *name;	  /* of the layer; NULL: a cache tree */
 	struct digest id; /* of the layer manifest; DIGEST_NONE: a cache tree */
 	struct part_file file;
+	bool spare;
 };
 
 void part_file_set(struct part_file *file, const struct stat *st);
@@ -85,7 +87,9 @@ bool parts_are_merged(struct parts *parts);
 /* For the contents of the overlay, which must not outlive parts. */
 void parts_identify_overlay(const struct parts *parts, struct place *overlay);
 
+/* With the spares, which come last. */
 size_t parts_count(const struct parts *parts);
+bool parts_is_spare(const struct parts *parts, size_t i);
 
 /*
  * One part by itself, which must not outlive parts. -ENOENT: it cannot be used now. Any thread.

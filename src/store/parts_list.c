@@ -31,9 +31,10 @@ static void format_part(FILE *f, const struct part *part)
 	if (part->id.algorithm == DIGEST_NONE)
 		fprintf(f, "- - - - - - %s\n", part->path);
 	else
-		fprintf(f, "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %s %s\n",
-			digest_format(&part->id, id), part->file.device, part->file.inode,
-			part->file.size, part->file.change, part->name, part->path);
+		fprintf(f, "%s%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %s %s\n",
+			part->spare ? "+" : "", digest_format(&part->id, id), part->file.device,
+			part->file.inode, part->file.size, part->file.change, part->name,
+			part->path);
 }
 
 char *parts_format(const struct part *list, size_t n, size_t *ret_size)
@@ -73,7 +74,9 @@ static int parse_part(char *line, struct part *part)
 	if (*line != '/')
 		return -EINVAL;
 	if (strcmp(fields[0], "-") != 0) {
-		if (digest_parse(fields[0], &parsed.id) < 0 || !name_is_plain(fields[5]))
+		parsed.spare = *fields[0] == '+';
+		if (digest_parse(fields[0] + parsed.spare, &parsed.id) < 0 ||
+		    !name_is_plain(fields[5]))
 			return -EINVAL;
 		parsed.file.device = strtoull(fields[1], &end, 10);
 		parsed.file.inode = strtoull(fields[2], &end, 10);

@@ -19,7 +19,8 @@ struct view {
 	size_t n;	     /* with the fallbacks */
 	char *fallback_dir;  /* of layers; NULL: there are none, or they are open */
 	struct parts *parts; /* NULL: the generation has no list */
-	bool fallback_parts; /* the fallbacks are these, not open yet */
+	size_t n_parts;	     /* how many of them are main sources, if they are */
+	bool fallback_parts; /* the fallbacks are the rest of these, not open yet */
 	uint64_t parts_stamp;
 	pthread_mutex_t lock; /* for sources and n once fallbacks are opened */
 };
@@ -144,11 +145,13 @@ static int add_listed(struct view *view, const char *run_dir, const char *genera
 		view->fallback_parts = true;
 		return r;
 	}
-	for (size_t i = 0; i < parts_count(parts); i++) {
+	for (size_t i = 0; i < parts_count(parts) && !parts_is_spare(parts, i); i++) {
 		int r = add_part(view, i);
 		if (r < 0)
 			return r;
+		view->n_parts++;
 	}
+	view->fallback_parts = true;
 	return 0;
 }
 
@@ -206,7 +209,7 @@ size_t view_main_sources(const struct view *view)
 static void open_parts(struct view *view)
 {
 	view->fallback_parts = false;
-	for (size_t i = 0; i < parts_count(view->parts); i++)
+	for (size_t i = view->n_parts; i < parts_count(view->parts); i++)
 		if (add_part(view, i) < 0)
 			return;
 }

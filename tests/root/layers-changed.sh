@@ -133,6 +133,22 @@ check_equal "each copy has its line" "$(lines "the blob $z has other bytes")" 2
 rm "$D/z-1.sqsh" "$D/y-1.sqsh"
 check "they are taken out" L layers sync
 
+# So is another copy of the same layer, which is not active.
+mkdir -p "$T/root/usr/lib/larder/layers"
+cp "$D/b-1.sqsh" "$T/root/usr/lib/larder/layers/"
+check "a second copy of a layer" L layers sync
+check_equal "is superseded" "$(state b)" superseded,active
+check_http 200 "the blob is served" "$(blob_url "$b")"
+flip "$D/b-1.sqsh" b
+check_http 200 "and from the copy when it is damaged" "$(blob_url "$b")"
+check "byte for byte" sound "$b"
+check_equal "the journal names the damaged one" "$(lines "b-1-.*sqsh: the blob $b has other bytes")" 1
+check_http 200 "its image is offered" "$url/v2/acme/b/manifests/1?ns=ghcr.io"
+rm "$T/root/usr/lib/larder/layers/b-1.sqsh"
+check_http 404 "without the copy it is not there" "$(blob_url "$b")"
+flip "$D/b-1.sqsh" b
+check "it is taken anew" L layers sync
+
 # Renamed, deleted, replaced: the mount holds the old file.
 before=$(metric larder_verified_bytes_total)
 mv "$D/b-1.sqsh" "$T/elsewhere.sqsh"

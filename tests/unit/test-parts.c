@@ -56,7 +56,8 @@ static void test_text(void **state)
 		{ .path = (char *)"/run/larder/media/0/imagecache" },
 		{ .path = (char *)"/run/larder/layers/x-11111111.sqsh",
 		  .name = (char *)"x",
-		  .file = { UINT64_MAX, UINT64_MAX, UINT64_MAX, INT64_MAX } },
+		  .file = { UINT64_MAX, UINT64_MAX, UINT64_MAX, INT64_MAX },
+		  .spare = true },
 	};
 	_cleanup_free_ char *text = NULL;
 	size_t size;
@@ -67,7 +68,7 @@ static void test_text(void **state)
 	text = parts_format(list, ARRAY_SIZE(list), &size);
 	assert_string_equal(text,
 			    ID " 1 2 3 -4 k8s /run/l a/layers/k8s-1-00000000\n"
-			       "- - - - - - /run/larder/media/0/imagecache\n" ID
+			       "- - - - - - /run/larder/media/0/imagecache\n+" ID
 			       " 18446744073709551615 18446744073709551615 18446744073709551615 "
 			       "9223372036854775807 x /run/larder/layers/x-11111111.sqsh\n");
 	assert_false(part_in_place(&list[0]));
