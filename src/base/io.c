@@ -116,6 +116,8 @@ void write_behind(struct write_behind *w, uint64_t written)
 	w->handed = written;
 }
 
+#define TEMPORARY_SUFFIX ".tmp"
+
 static int temporary_name(const char *path, char **ret)
 {
 	uint64_t random;
@@ -124,7 +126,7 @@ static int temporary_name(const char *path, char **ret)
 		random = (uint64_t)getpid();
 	const char *slash = strrchr(path, '/');
 	int directory = slash ? (int)(slash - path + 1) : 0;
-	if (asprintf(ret, "%.*s.%s.%016llx.tmp", directory, path, path + directory,
+	if (asprintf(ret, "%.*s.%s.%016llx" TEMPORARY_SUFFIX, directory, path, path + directory,
 		     (unsigned long long)random) < 0)
 		return -ENOMEM;
 	return 0;
@@ -190,6 +192,23 @@ int symlink_atomic_at(const char *target, int dir, const char *path)
 		return r;
 	}
 	return 0;
+}
+
+void remove_temporaries_at(int dir, const char *path, const char *name)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	size_t n = strlen(name), end = strlen(TEMPORARY_SUFFIX);
+
+	if (!d)
+		close_fd(fd);
+	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+		size_t length = strlen(e->d_name);
+		if (e->d_name[0] == '.' && length > 1 + n + end &&
+		    strncmp(e->d_name + 1, name, n) == 0 && (n == 0 || e->d_name[1 + n] == '.') &&
+		    strcmp(e->d_name + length - end, TEMPORARY_SUFFIX) == 0)
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
 }
 
 static int make_one_directory(int dir, const char *path, mode_t mode)

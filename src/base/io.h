@@ -51,6 +51,12 @@ int write_file_atomic_at(int dir, const char *path, const void *data, size_t siz
 /* A symlink that is created or replaced in one step. */
 int symlink_atomic_at(const char *target, int dir, const char *path);
 
+/*
+ * Removes from a directory what the three above left of this file when they were killed (name ""; of any file). Only where nobody
+ * else is writing it.
+ */
+void remove_temporaries_at(int dir, const char *path, const char *name);
+
 /* mkdir -p; existing directories keep their mode. mkdir_parents_at() leaves the last component out. */
 int mkdir_all_at(int dir, const char *path, mode_t mode);
 int mkdir_parents_at(int dir, const char *path, mode_t mode);

@@ -189,6 +189,8 @@ void layers_clean_links(const char *run_dir, const struct layers_result *result)
 	_cleanup_free_ char *path = path_join(run_dir, NAME_RUN_LAYERS);
 	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
 
+	if (dir)
+		remove_temporaries_at(dirfd(dir), ".", "");
 	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
 		if (text_ends_with(e->d_name, NAME_LAYER_SUFFIX) &&
 		    (!result || !link_is_used(result, e->d_name)))

@@ -246,6 +246,8 @@ int generation_clean(const char *run_dir, unsigned keep)
 		return -ENOMEM;
 	if (keep == 0)
 		(void)unlink(link);
+	remove_temporaries_at(AT_FDCWD, run_dir, NAME_RUN_CACHE);
+	remove_temporaries_at(AT_FDCWD, gen_dir, "");
 	int r = list_numbers(gen_dir, &numbers, &n);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;

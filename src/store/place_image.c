@@ -32,16 +32,80 @@ static struct image *image_of(struct place *place)
 	return (struct image *)place;
 }
 
-/* -ENOENT: there is nothing of this name. */
-static int look_up(struct image *image, const char *path, sqfs_inode *ret)
+/*
+ * The library (0.1.104) takes where an inode, a directory or a fragment begins from the image, and reads there without asking whether the
+ * block is that long. So it is asked here before.
+ */
+static bool is_inside(struct image *image, uint64_t block, size_t offset)
 {
+	sqfs_off_t at = (sqfs_off_t)block;
+	sqfs_block *data;
+
+	return block < (uint64_t)image->st.st_size &&
+	       sqfs_md_cache(&image->fs, &at, &data) == SQFS_OK && offset < data->size;
+}
+
+static int get_inode(struct image *image, sqfs_inode_id id, sqfs_inode *ret)
+{
+	if (!is_inside(image, image->fs.sb.inode_table_start + (id >> 16), id & 0xffff) ||
+	    sqfs_inode_get(&image->fs, ret, id) != SQFS_OK)
+		return -EIO;
+	return 0;
+}
+
+static bool directory_is_inside(struct image *image, const sqfs_inode *inode)
+{
+	return inode->xtra.dir.dir_size <= 3 || /* empty */
+	       is_inside(image, image->fs.sb.directory_table_start + inode->xtra.dir.start_block,
+			 inode->xtra.dir.offset);
+}
+
+/* One step down; inode is replaced. */
+static int descend(struct image *image, sqfs_inode *inode, const char *name, size_t size)
+{
+	sqfs_dir_entry entry;
+	sqfs_name buffer;
 	bool found = false;
 
-	if (sqfs_inode_get(&image->fs, ret, sqfs_inode_root(&image->fs)) != SQFS_OK)
-		return -EIO;
-	if (sqfs_lookup_path(&image->fs, ret, path, &found) != SQFS_OK || !found)
+	if (!S_ISDIR(inode->base.mode))
 		return -ENOENT;
-	return 0;
+	if (!directory_is_inside(image, inode))
+		return -EIO;
+	sqfs_dentry_init(&entry, buffer);
+	if (sqfs_dir_lookup(&image->fs, inode, name, size, &entry, &found) != SQFS_OK)
+		return -EIO;
+	return found ? get_inode(image, sqfs_dentry_inode(&entry), inode) : -ENOENT;
+}
+
+/* -ENOENT: there is nothing of this name; -EIO: the image is damaged. */
+static int look_up(struct image *image, const char *path, sqfs_inode *ret)
+{
+	int r = get_inode(image, sqfs_inode_root(&image->fs), ret);
+
+	while (r == 0 && *path) {
+		size_t size = strcspn(path, "/");
+		r = descend(image, ret, path, size);
+		path += size;
+		path += strspn(path, "/");
+	}
+	return r;
+}
+
+/* The tail of a file in a fragment block, unless it lies outside of that block. */
+static bool fragment_is_inside(struct image *image, sqfs_inode *inode)
+{
+	uint64_t at = (uint64_t)inode->xtra.reg.frag_idx * sizeof(struct squashfs_fragment_entry);
+	size_t offset, size;
+	sqfs_block *data;
+
+	if (inode->xtra.reg.frag_idx == SQUASHFS_INVALID_FRAG)
+		return true;
+	if (inode->xtra.reg.frag_idx >= image->fs.sb.fragments || !image->fs.frag_table.blocks ||
+	    !is_inside(image, image->fs.frag_table.blocks[at / SQUASHFS_METADATA_SIZE],
+		       at % SQUASHFS_METADATA_SIZE))
+		return false;
+	return sqfs_frag_block(&image->fs, inode, &offset, &size, &data) == SQFS_OK &&
+	       offset <= data->size && size <= data->size - offset;
 }
 
 /* An inode of a squashfs image has 32 bits, and mounted it has the same number. */
@@ -139,6 +203,8 @@ static int image_open(struct place *place, const char *path, struct content *ret
 
 	pthread_mutex_lock(&image->lock);
 	int r = look_up_file(image, path, &inode);
+	if (r == 0 && !fragment_is_inside(image, &inode))
+		r = -EIO;
 	if (r == 0)
 		extent = find_extent(image, &inode, &offset);
 	pthread_mutex_unlock(&image->lock);
@@ -208,7 +274,8 @@ static int image_list(struct place *place, const char *path, place_visit_any_fn 
 	int r = look_up(image, path, &inode);
 	if (r == 0 && !S_ISDIR(inode.base.mode))
 		r = -ENOENT;
-	if (r == 0 && sqfs_dir_open(&image->fs, &inode, &dir, 0) != SQFS_OK)
+	if (r == 0 && (!directory_is_inside(image, &inode) ||
+		       sqfs_dir_open(&image->fs, &inode, &dir, 0) != SQFS_OK))
 		r = -EIO;
 	pthread_mutex_unlock(&image->lock);
 	if (r < 0)

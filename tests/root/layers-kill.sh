@@ -65,7 +65,7 @@ while not os.path.exists(stop):
 print(pulls, again, len(bad), bad[:3])
 PYTHON
 for i in 1 2; do
-	python3 "$T/client.py" "$address" "$T/stop" >"$T/client.$i" 2>&1 &
+	python3 "$T/client.py" "$address" "$T/stop" >"$T/result.$i" 2>&1 &
 	clients[i]=$!
 done
 
@@ -98,7 +98,9 @@ L layers add "$T/y-1.sqsh" >"$T/y.out" 2>&1 &
 y=$!
 check "two at once" wait $x
 check "do not disturb each other" wait $y
-check_equal "both are active" "$(state x) $(state y)" "active active"
+check "both are listed" L layers
+check_output "one is active" "^x +1 +active"
+check_output "and the other" "^y +1 +active"
 check_http 200 "one is served" "$url/v2/acme/x/manifests/1?ns=ghcr.io"
 check_http 200 "and the other" "$url/v2/acme/y/manifests/1?ns=ghcr.io"
 
@@ -122,13 +124,14 @@ rm "$D/outside-1.sqsh"
 
 touch "$T/stop"
 wait "${clients[@]}"
-check_equal "no client got anything wrong" "$(awk '{ n += $3 } END { print n + 0 }' "$T"/client.*)" 0
-[ "$(awk '{ n += $1 } END { print (n > 10) }' "$T"/client.*)" = 1 ]
+check_equal "no client got anything wrong" "$(awk '{ n += $3 } END { print n + 0 }' "$T"/result.*)" 0
+[ "$(awk '{ n += $1 } END { print (n > 10) }' "$T"/result.*)" = 1 ]
 verdict $? "and they pulled many times"
-note "$(cat "$T"/client.*)"
+note "$(cat "$T"/result.*)"
 check_equal "one generation is mounted" "$(grep -c " $T/run/gen/" /proc/self/mounts)" 1
 check_equal "four layers are" "$(grep -c " $T/run/layers/" /proc/self/mounts)" 4
 check_equal "each with its link, and nothing else" "$(find "$T/run/layers" -mindepth 1 -maxdepth 1 | wc -l)" 8
+check_equal "nothing else is left of what was killed" "$(find "$T/run" -xdev -name '.*.tmp')$(find "$T/run/volume/.tmp" -type f)" ""
 check_equal "no loop device is left over" "$(losetup --list --noheadings --output BACK-FILE | grep -c "$D/")" 4
 check "larderd ends" stop_larderd
 check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
