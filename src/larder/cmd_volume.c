@@ -159,7 +159,7 @@ static json_t *plan_to_json(const struct volume_plan *plan)
 	if (plan->action != VOLUME_NONE)
 		partition = json_pack("{s:i, s:I, s:I, s:I}", "number", (int)plan->number, "start",
 				      (json_int_t)plan->start, "size", (json_int_t)plan->size,
-				      "growTo", (json_int_t)plan->grow_to);
+				      "grow_to", (json_int_t)plan->grow_to);
 	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "action", volume_action_name(plan->action),
 			 "disk",
 			 plan->action == VOLUME_NONE ? json_null()
@@ -173,7 +173,7 @@ static json_t *result_to_json(const struct volume_result *result)
 			 volume_phase_name(result->phase), "error", json_text(result->error),
 			 "warning", json_text(result->warning), "disk", json_text(result->disk),
 			 "device", json_text(result->device), "mounted",
-			 json_text(result->mount_point), "tableWritten", result->table_written,
+			 json_text(result->mount_point), "table_written", result->table_written,
 			 "formatted", result->formatted, "grown", result->grown, "adopted",
 			 result->adopted, "plan", plan_to_json(&result->plan));
 }

@@ -32,7 +32,7 @@ provisions() {
 	shift
 	run volume plan "$@" --output json
 	first=$(($(jq '.partition.start' "$T/stdout") / sector))
-	count=$(jq '[.partition.size, .partition.growTo] | max' "$T/stdout")
+	count=$(jq '[.partition.size, .partition.grow_to] | max' "$T/stdout")
 	count=$((count / sector))
 	before=$(gpt outside "$image" $first $count)
 	check "$name: provision" volume provision "$@" --seed "a seed" --output json

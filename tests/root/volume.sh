@@ -40,7 +40,7 @@ note "The second run and the next boot"
 table=$(table_bytes "$disk")
 check "the second run" volume provision --output json
 check_equal "adopts the mount" "$(field .adopted)" true
-check_equal "writes no table" "$(field .tableWritten) $(field .formatted)" "false false"
+check_equal "writes no table" "$(field .table_written) $(field .formatted)" "false false"
 check_equal "and the table is the same" "$(table_bytes "$disk")" "$table"
 check "status" volume status --output json
 check_equal "is ready, too" "$(field .phase) $(field .device)" "ready ${disk}p1"
@@ -48,7 +48,7 @@ echo kept >"$run_dir/volume/state/kept"
 unmount
 disk_forget "$disk"
 check "after a reboot the kernel has no partition, and provision finds it" volume provision --output json
-check_equal "and writes no table" "$(field .tableWritten) $(table_bytes "$disk")" "false $table"
+check_equal "and writes no table" "$(field .table_written) $(table_bytes "$disk")" "false $table"
 check_equal "what was in it is there" "$(cat "$run_dir/volume/state/kept")" kept
 unmount
 
