@@ -1,162 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "block/luks.h"
 
-#include <ctype.h>
 #include <fcntl.h>
-#include <libcryptsetup.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
 #include "block/cryptsetup.h"
+#include "block/luks_key.h"
 
 #define MAPPER_PATH	 "/dev/mapper/" LUKS_MAPPER_NAME
-#define PRODUCT_UUID	 "/sys/class/dmi/id/product_uuid"
 #define DEFAULT_CIPHER	 "aes-xts-plain64"
 #define DEFAULT_KEY_BITS 512
 #define CIPHER_MAX	 64
-#define TOKEN_TPM	 "systemd-tpm2"
-
-/* The functions that are used, by their own types. */
-struct library {
-	__typeof__(crypt_init) *init;
-	__typeof__(crypt_init_by_name) *init_by_name;
-	__typeof__(crypt_free) *free;
-	__typeof__(crypt_format) *format;
-	__typeof__(crypt_load) *load;
-	__typeof__(crypt_keyslot_add_by_volume_key) *add_key;
-	__typeof__(crypt_activate_by_passphrase) *activate;
-	__typeof__(crypt_activate_by_token_pin) *activate_by_token;
-	__typeof__(crypt_deactivate) *deactivate;
-	__typeof__(crypt_resize) *resize;
-	__typeof__(crypt_set_log_callback) *set_log;
-};
-
-struct session {
-	struct library lib;
-	struct crypt_device *device;
-	char words[512]; /* libcryptsetup's last error */
-};
-
-static void session_done(struct session *s)
-{
-	if (s->device)
-		s->lib.free(s->device);
-	/* The library stays loaded: it has state of its own at exit. */
-}
-
-static void keep_words(int level, const char *message, void *user)
-{
-	struct session *s = user;
-
-	if (level != CRYPT_LOG_ERROR)
-		return;
-	snprintf(s->words, sizeof(s->words), "%s", message);
-	s->words[strcspn(s->words, "\n")] = '\0';
-}
-
-static int load_library(struct library *lib, struct diag *diag)
-{
-	const struct cryptsetup_symbol symbols[] = {
-		{ "crypt_init", (void **)&lib->init },
-		{ "crypt_init_by_name", (void **)&lib->init_by_name },
-		{ "crypt_free", (void **)&lib->free },
-		{ "crypt_format", (void **)&lib->format },
-		{ "crypt_load", (void **)&lib->load },
-		{ "crypt_keyslot_add_by_volume_key", (void **)&lib->add_key },
-		{ "crypt_activate_by_passphrase", (void **)&lib->activate },
-		{ "crypt_activate_by_token_pin", (void **)&lib->activate_by_token },
-		{ "crypt_deactivate", (void **)&lib->deactivate },
-		{ "crypt_resize", (void **)&lib->resize },
-		{ "crypt_set_log_callback", (void **)&lib->set_log },
-	};
-
-	return cryptsetup_load(symbols, ARRAY_SIZE(symbols), "encryption", diag);
-}
-
-static int failed(const struct session *s, int r, const char *path, const char *what,
-		  struct diag *diag)
-{
-	return diag_set(diag, r, "%s: cannot %s: %s", path, what,
-			*s->words ? s->words : strerror(-r));
-}
-
-static int session_open(struct session *s, const char *path, struct diag *diag)
-{
-	int r = load_library(&s->lib, diag);
-
-	if (r < 0)
-		return r;
-	r = s->lib.init(&s->device, path);
-	if (r < 0)
-		return failed(s, r, path, "examine it for encryption", diag);
-	s->lib.set_log(s->device, keep_words, s);
-	return 0;
-}
-
-/* The machine's UUID, in small letters; one that many machines share is no secret and no name. */
-static int read_node_uuid(const char *root, char **ret, struct diag *diag)
-{
-	_cleanup_free_ char *path = path_join(root, PRODUCT_UUID), *text = NULL;
-
-	if (!path)
-		return -ENOMEM;
-	int r = read_file_at(AT_FDCWD, path, 4096, &text, NULL);
-	if (r < 0)
-		return diag_set(diag, r,
-				"the nodeID key needs the machine's UUID: cannot read %s: %s", path,
-				strerror(-r));
-	text[strcspn(text, "\n")] = '\0';
-	for (char *c = text; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	if (strlen(text) != 36 || strspn(text, "0-") == 36 || strspn(text, "f-") == 36)
-		return diag_set(diag, -EINVAL,
-				"the nodeID key needs the machine's UUID, and \"%s\" is none",
-				text);
-	*ret = TAKE_PTR(text);
-	return 0;
-}
-
-/* The passphrase of a static or nodeID key; owned by the caller. */
-static int key_passphrase(const char *root, const char *label, const struct encryption_key *key,
-			  char **ret, struct diag *diag)
-{
-	_cleanup_free_ char *uuid = NULL;
-
-	if (key->kind == KEY_STATIC) {
-		*ret = strdup(key->passphrase);
-		return *ret ? 0 : -ENOMEM;
-	}
-	if (key->kind != KEY_NODE_ID)
-		return diag_set(
-			diag, -EOPNOTSUPP,
-			"the key of slot %u is a TPM key; larder opens one that systemd-cryptenroll has enrolled, and cannot make it",
-			key->slot);
-	int r = read_node_uuid(root, &uuid, diag);
-	if (r < 0)
-		return r;
-	return asprintf(ret, "%s%s", uuid, label) < 0 ? -ENOMEM : 0;
-}
-
-static void wipe_secret(char **secret)
-{
-	if (*secret)
-		explicit_bzero(*secret, strlen(*secret));
-	free(*secret);
-}
-#define _cleanup_secret_ _cleanup_(wipe_secret)
-
-static int add_key(struct session *s, const char *root, const char *path, const char *label,
-		   const struct encryption_key *key, struct diag *diag)
-{
-	_cleanup_secret_ char *passphrase = NULL;
-	int r = key_passphrase(root, label, key, &passphrase, diag);
-
-	if (r < 0)
-		return r;
-	r = s->lib.add_key(s->device, (int)key->slot, NULL, 0, passphrase, strlen(passphrase));
-	return r < 0 ? failed(s, r, path, "store a key", diag) : 0;
-}
 
 /* "aes-xts-plain64" → "aes", "xts-plain64" */
 static int split_cipher(const char *text, char cipher[static CIPHER_MAX], const char **ret_mode)
@@ -201,7 +57,7 @@ int luks_can_format(const char *root, const char *label, const struct encryption
 		    struct diag *diag)
 {
 	const char *text = config->cipher ? config->cipher : DEFAULT_CIPHER, *mode;
-	struct library lib = { 0 };
+	struct luks_library lib = { 0 };
 	char cipher[CIPHER_MAX];
 	uint32_t flags;
 
@@ -209,11 +65,9 @@ int luks_can_format(const char *root, const char *label, const struct encryption
 		return diag_set(diag, -EINVAL, "\"%s\" is no cipher; an example is %s", text,
 				DEFAULT_CIPHER);
 	int r = activation_flags(config, &flags, diag);
-	for (size_t i = 0; r == 0 && i < config->n_keys; i++) {
-		_cleanup_secret_ char *passphrase = NULL;
-		r = key_passphrase(root, label, &config->keys[i], &passphrase, diag);
-	}
-	return r < 0 ? r : load_library(&lib, diag);
+	for (size_t i = 0; r == 0 && i < config->n_keys; i++)
+		r = luks_key_can_store(root, label, &config->keys[i], diag);
+	return r < 0 ? r : luks_library_load(&lib, diag);
 }
 
 int luks_can_open(struct diag *diag)
@@ -228,7 +82,7 @@ int luks_can_open(struct diag *diag)
 int luks_format(const char *root, const char *path, const char *label,
 		const struct encryption_config *config, struct diag *diag)
 {
-	_cleanup_(session_done) struct session s = { 0 };
+	_cleanup_luks_session_ struct luks_session s = { 0 };
 	struct crypt_params_luks2 parameters = { .label = label,
 						 .sector_size = config->block_size };
 	size_t key_bytes = (config->key_size ? config->key_size : DEFAULT_KEY_BITS) / 8;
@@ -239,47 +93,28 @@ int luks_format(const char *root, const char *path, const char *label,
 	if (r == 0)
 		r = split_cipher(config->cipher ? config->cipher : DEFAULT_CIPHER, cipher, &mode);
 	if (r == 0)
-		r = session_open(&s, path, diag);
+		r = luks_session_open(&s, path, diag);
 	if (r < 0)
 		return r;
 	r = s.lib.format(s.device, CRYPT_LUKS2, cipher, mode, NULL, NULL, key_bytes, &parameters);
 	if (r < 0)
-		return failed(&s, r, path, "write the encryption header", diag);
-	for (size_t i = 0; r >= 0 && i < config->n_keys; i++)
-		r = add_key(&s, root, path, label, &config->keys[i], diag);
-	return r;
+		return luks_session_failed(&s, r, path, "write the encryption header", diag);
+	return luks_keys_store(&s, root, path, label, config, diag);
 }
 
-/* name NULL: only tries the key. */
-static int try_key(struct session *s, const char *root, const char *label,
-		   const struct encryption_key *key, const char *name, uint32_t flags,
-		   struct diag *diag)
-{
-	_cleanup_secret_ char *passphrase = NULL;
-
-	if (key->kind == KEY_TPM)
-		return s->lib.activate_by_token(s->device, name, TOKEN_TPM, CRYPT_ANY_TOKEN, NULL,
-						0, NULL, flags);
-	int r = key_passphrase(root, label, key, &passphrase, diag);
-	return r < 0 ? r
-		     : s->lib.activate(s->device, name, (int)key->slot, passphrase,
-				       strlen(passphrase), flags);
-}
-
-/* Tries the keys in the order of their slots. */
-static int try_keys(struct session *s, const char *root, const char *path, const char *label,
-		    const struct encryption_config *config, const char *name, struct diag *diag)
+/* Tries the keys in the order of their slots. name NULL: only tries. */
+static int try_keys(struct luks_session *s, const char *root, const char *path, const char *label,
+		    const struct encryption_config *config, const char *name, uint32_t more_flags,
+		    struct diag *diag)
 {
 	uint32_t flags;
 	int last = -EPERM, r = activation_flags(config, &flags, diag);
 
 	if (r < 0)
 		return r;
-	r = s->lib.load(s->device, CRYPT_LUKS, NULL);
-	if (r < 0)
-		return failed(s, r, path, "read the encryption header", diag);
 	for (size_t i = 0; i < config->n_keys; i++) {
-		r = try_key(s, root, label, &config->keys[i], name, flags, diag);
+		r = luks_key_activate(s, root, label, &config->keys[i], name, flags | more_flags,
+				      diag);
 		if (r >= 0)
 			return 0;
 		/* A wrong key says less than a device that cannot be mapped. */
@@ -287,19 +122,31 @@ static int try_keys(struct session *s, const char *root, const char *path, const
 			last = r;
 	}
 	if (last != -EPERM && last != -ENOENT)
-		return failed(s, last, path, "open the encrypted volume", diag);
-	return diag_set(diag, -EPERM,
-			"%s: none of the %zu keys in the machine config opens the encrypted volume",
-			path, config->n_keys);
+		return luks_session_failed(s, last, path, "open the encrypted volume", diag);
+	return diag_set(
+		diag, -EPERM,
+		"%s: none of the %zu keys in the machine config opens the encrypted volume%s%s",
+		path, config->n_keys, *s->words ? "; the last one: " : "", s->words);
+}
+
+/* A session with a header that was read. */
+static int open_header(struct luks_session *s, const char *path, struct diag *diag)
+{
+	int r = luks_session_open(s, path, diag);
+
+	if (r < 0)
+		return r;
+	r = s->lib.load(s->device, CRYPT_LUKS, NULL);
+	return r < 0 ? luks_session_failed(s, r, path, "read the encryption header", diag) : 0;
 }
 
 int luks_check(const char *root, const char *path, const char *label,
 	       const struct encryption_config *config, struct diag *diag)
 {
-	_cleanup_(session_done) struct session s = { 0 };
-	int r = session_open(&s, path, diag);
+	_cleanup_luks_session_ struct luks_session s = { 0 };
+	int r = open_header(&s, path, diag);
 
-	return r < 0 ? r : try_keys(&s, root, path, label, config, NULL, diag);
+	return r < 0 ? r : try_keys(&s, root, path, label, config, NULL, 0, diag);
 }
 
 static bool is_open(void)
@@ -307,17 +154,45 @@ static bool is_open(void)
 	return access(MAPPER_PATH, F_OK) == 0;
 }
 
-int luks_open(const char *root, const char *path, const char *label,
-	      const struct encryption_config *config, char **ret_path, struct diag *diag)
+static int open_mapped(struct luks_session *s, struct diag *diag)
 {
-	_cleanup_(session_done) struct session s = { 0 };
+	return luks_session_open_mapped(s, LUKS_MAPPER_NAME, diag);
+}
+
+/* There is one mapped name: is what has it the device at path? */
+static int check_mapped(const char *path, struct diag *diag)
+{
+	_cleanup_luks_session_ struct luks_session s = { 0 };
+	struct stat wanted, st;
+	int r = open_mapped(&s, diag);
+
+	if (r < 0)
+		return r;
+	const char *mapped = s.lib.device_name(s.device);
+	if (mapped && stat(mapped, &st) == 0 && stat(path, &wanted) == 0 &&
+	    st.st_rdev == wanted.st_rdev)
+		return 0;
+	return diag_set(diag, -EBUSY,
+			"%s: another volume is open as " MAPPER_PATH
+			", on %s; run \"larder stop\" first",
+			path, mapped ? mapped : "a device that is gone");
+}
+
+int luks_open(const char *root, const char *path, const char *label,
+	      const struct encryption_config *config, bool read_only, char **ret_path,
+	      struct diag *diag)
+{
+	_cleanup_luks_session_ struct luks_session s = { 0 };
 	_cleanup_free_ char *mapped = strdup(MAPPER_PATH);
+	uint32_t flags = read_only ? CRYPT_ACTIVATE_READONLY : 0;
 	int r = mapped ? 0 : -ENOMEM;
 
-	if (r == 0 && !is_open()) {
-		r = session_open(&s, path, diag);
+	if (r == 0 && is_open()) {
+		r = check_mapped(path, diag);
+	} else if (r == 0) {
+		r = open_header(&s, path, diag);
 		if (r == 0)
-			r = try_keys(&s, root, path, label, config, LUKS_MAPPER_NAME, diag);
+			r = try_keys(&s, root, path, label, config, LUKS_MAPPER_NAME, flags, diag);
 	}
 	if (r < 0)
 		return r;
@@ -325,40 +200,38 @@ int luks_open(const char *root, const char *path, const char *label,
 	return 0;
 }
 
-static int open_by_name(struct session *s, struct diag *diag)
+int luks_resize(const char *root, const char *path, const char *label,
+		const struct encryption_config *config, struct diag *diag)
 {
-	int r = load_library(&s->lib, diag);
+	_cleanup_luks_session_ struct luks_session s = { 0 };
+	struct crypt_active_device active = { 0 };
+	int r = is_open() ? open_mapped(&s, diag) : 0;
 
-	if (r < 0)
+	if (r < 0 || !s.device)
 		return r;
-	r = s->lib.init_by_name(&s->device, LUKS_MAPPER_NAME);
-	return r < 0 ? failed(s, r, MAPPER_PATH, "examine it", diag) : 0;
-}
-
-int luks_resize(struct diag *diag)
-{
-	_cleanup_(session_done) struct session s = { 0 };
-
-	if (!is_open())
-		return 0;
-	int r = open_by_name(&s, diag);
-	if (r < 0)
-		return r;
-	r = s.lib.resize(s.device, LUKS_MAPPER_NAME, 0);
-	return r < 0 ? failed(&s, r, MAPPER_PATH, "grow it", diag) : 0;
+	r = s.lib.get_active(s.device, LUKS_MAPPER_NAME, &active);
+	/* The kernel takes the key for the new size from the keyring, where it is only while somebody has just opened the volume. */
+	if (r == 0 && active.flags & CRYPT_ACTIVATE_KEYRING_KEY) {
+		r = try_keys(&s, root, path, label, config, NULL, CRYPT_ACTIVATE_KEYRING_KEY, diag);
+		if (r < 0)
+			return r;
+	}
+	if (r == 0)
+		r = s.lib.resize(s.device, LUKS_MAPPER_NAME, 0);
+	return r < 0 ? luks_session_failed(&s, r, MAPPER_PATH, "grow it", diag) : 0;
 }
 
 int luks_close(struct diag *diag)
 {
-	_cleanup_(session_done) struct session s = { 0 };
+	_cleanup_luks_session_ struct luks_session s = { 0 };
 
 	if (!is_open())
 		return 0;
-	int r = open_by_name(&s, diag);
+	int r = open_mapped(&s, diag);
 	if (r < 0)
 		return r;
 	r = s.lib.deactivate(s.device, LUKS_MAPPER_NAME);
-	return r < 0 ? failed(&s, r, MAPPER_PATH, "close it", diag) : 0;
+	return r < 0 ? luks_session_failed(&s, r, MAPPER_PATH, "close it", diag) : 0;
 }
 
 int luks_find(int fd, bool *ret)

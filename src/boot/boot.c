@@ -149,6 +149,8 @@ static void provide_volume(struct pipeline *p)
 		report(p, LOG_INFO, EVENT_VOLUME_PROVISIONED,
 		       "%s is the new " NAME_VOLUME " volume", result.device);
 	}
+	if (result.warning)
+		report(p, LOG_WARNING, NULL, "volume: %s", result.warning);
 	(void)status_set(p->status, "volume", describe_volume(&result));
 }
 

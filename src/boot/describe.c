@@ -65,13 +65,14 @@ static void describe_space(json_t *volume, const char *mount_point)
 
 json_t *describe_volume(const struct volume_result *volume)
 {
-	json_t *value =
-		json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:o, s:o}", "phase",
-			  volume_phase_name(volume->phase), "disk", text_or_null(volume->disk),
-			  "device", text_or_null(volume->device), "mounted",
-			  text_or_null(volume->mount_point), "table_written", volume->table_written,
-			  "formatted", volume->formatted, "adopted", volume->adopted, "error",
-			  text_or_null(volume->error), "disks", describe_verdicts(&volume->plan));
+	json_t *value = json_pack(
+		"{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o}", "phase",
+		volume_phase_name(volume->phase), "disk", text_or_null(volume->disk), "device",
+		text_or_null(volume->device), "mounted", text_or_null(volume->mount_point),
+		"table_written", volume->table_written, "formatted", volume->formatted, "grown",
+		volume->grown, "adopted", volume->adopted, "read_only", volume->read_only, "error",
+		text_or_null(volume->error), "warning", text_or_null(volume->warning), "disks",
+		describe_verdicts(&volume->plan));
 
 	describe_space(value, volume->mount_point);
 	return value;

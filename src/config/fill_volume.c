@@ -53,6 +53,19 @@ static int fill_sizes(struct volume_config *v, const struct node *root, struct d
 	return 0;
 }
 
+/* As in Talos: the state of Secure Boot, if nothing else is asked for. */
+#define DEFAULT_PCRS (1U << 7)
+
+static void fill_tpm(const struct node *item, struct encryption_key *key)
+{
+	const struct node *pcrs = node_find(item, "tpm.pcrs");
+
+	fill_bool(item, "tpm.checkSecurebootStatusOnEnroll", &key->check_secure_boot);
+	key->pcrs = pcrs ? 0 : DEFAULT_PCRS;
+	for (size_t i = 0; pcrs && i < pcrs->n; i++)
+		key->pcrs |= 1U << strtoul(pcrs->items[i]->text, NULL, 10);
+}
+
 static int fill_key(struct pool *pool, const struct node *item, struct encryption_key *key,
 		    struct diag *diag)
 {
@@ -83,6 +96,7 @@ static int fill_key(struct pool *pool, const struct node *item, struct encryptio
 				  " " NAME_VOLUME
 				  ": encryption: the static key of slot %u has no passphrase",
 				  key->slot);
+	fill_tpm(item, key);
 	if (fill_text(pool, item, "static.passphrase", &key->passphrase) < 0)
 		return diag_set(diag, -ENOMEM, "out of memory");
 	return 0;

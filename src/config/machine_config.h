@@ -36,7 +36,9 @@ enum key_kind {
 struct encryption_key {
 	unsigned slot;
 	enum key_kind kind;
-	char *passphrase; /* KEY_STATIC; secret */
+	char *passphrase;	/* KEY_STATIC; secret */
+	unsigned pcrs;		/* KEY_TPM: bit N is PCR N; default PCR 7 */
+	bool check_secure_boot; /* KEY_TPM: store it only under Secure Boot */
 };
 
 struct encryption_config {

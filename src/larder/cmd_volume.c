@@ -169,13 +169,14 @@ static json_t *plan_to_json(const struct volume_plan *plan)
 
 static json_t *result_to_json(const struct volume_result *result)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "phase",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o}", "phase",
 			 volume_phase_name(result->phase), "error", json_text(result->error),
 			 "warning", json_text(result->warning), "disk", json_text(result->disk),
 			 "device", json_text(result->device), "mounted",
 			 json_text(result->mount_point), "table_written", result->table_written,
 			 "formatted", result->formatted, "grown", result->grown, "adopted",
-			 result->adopted, "plan", plan_to_json(&result->plan));
+			 result->adopted, "read_only", result->read_only, "plan",
+			 plan_to_json(&result->plan));
 }
 
 static int print_disks(const struct volume_plan *plan)
@@ -314,6 +315,21 @@ static bool confirmed(const char *what)
 	return false;
 }
 
+static int print_wiped(const struct context *context, const struct volume_wipe *wipe)
+{
+	struct volume_wipe_target t = volume_wipe_target(wipe);
+
+	if (context->output == OUTPUT_TABLE) {
+		printf("Wiped %s.\n", volume_wipe_words(wipe));
+		return EXIT_DONE;
+	}
+	json_auto_t *value = json_pack("{s:o, s:{s:i, s:s, s:I, s:I, s:o}}", "disk",
+				       json_text(t.disk), "partition", "number", (int)t.number,
+				       "name", t.name, "start", (json_int_t)t.start, "size",
+				       (json_int_t)t.size, "found", json_text(t.found));
+	return output_value(context, value);
+}
+
 static int run_wipe(struct context *context, const struct command *self, int argc, char *argv[])
 {
 	_cleanup_(work_done) struct work w = { 0 };
@@ -333,8 +349,7 @@ static int run_wipe(struct context *context, const struct command *self, int arg
 	r = volume_wipe_apply(wipe, &diag);
 	if (r < 0)
 		return command_failed(r, &diag);
-	printf("Wiped %s.\n", volume_wipe_words(wipe));
-	return EXIT_DONE;
+	return print_wiped(context, wipe);
 }
 
 #define IMAGE_OPTIONS                                                                              \

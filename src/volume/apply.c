@@ -22,6 +22,7 @@ struct run {
 	struct volume_result *result;
 	struct gpt_device device;
 	struct diag *diag;
+	size_t step; /* of the plan, the next */
 };
 
 void volume_say(const struct volume_request *request, const char *format, ...)
@@ -37,6 +38,12 @@ void volume_say(const struct volume_request *request, const char *format, ...)
 	if (line)
 		request->say(request->userdata, line);
 	free(line);
+}
+
+/* Each step is said as the plan says it. */
+static void say_step(struct run *run)
+{
+	volume_say(run->request, "%s", run->plan->steps[run->step++]);
 }
 
 /* Does the table still look as it did when the plan was made? */
@@ -108,10 +115,8 @@ static int encrypt(struct run *run, char **ret)
 		*ret = strdup(run->request->image ? run->request->image : partition);
 		return *ret ? 0 : -ENOMEM;
 	}
-	int r = luks_close(run->diag); /* left open by a run that failed here */
-	if (r == 0)
-		r = luks_format(NULL, partition, NAME_VOLUME, config, run->diag);
-	return r < 0 ? r : luks_open(NULL, partition, NAME_VOLUME, config, ret, run->diag);
+	int r = luks_format(NULL, partition, NAME_VOLUME, config, run->diag);
+	return r < 0 ? r : luks_open(NULL, partition, NAME_VOLUME, config, false, ret, run->diag);
 }
 
 /* Formats the partition that is named IMAGECACHE.new, and nothing else. */
@@ -157,7 +162,10 @@ static int check_encryption(const struct run *run)
 			"%s: the config asks for encryption, and the keys belong to a machine; an image is not encrypted",
 			run->device.path);
 	int r = luks_can_format(NULL, NAME_VOLUME, config, run->diag);
-	return r < 0 ? r : luks_can_open(run->diag);
+	if (r == 0)
+		r = luks_can_open(run->diag);
+	/* Left open by a run that failed; -EBUSY: by one that did not. */
+	return r < 0 ? r : luks_close(run->diag);
 }
 
 /* The last look before formatting: is this partition ours, by its name on the disk, at the planned place? */
@@ -192,26 +200,20 @@ static int finish(struct run *run)
 		r = announce(run, run->plan->size);
 	if (r < 0)
 		return r;
-	volume_say(run->request, "%s: make an ext4 filesystem in partition %u", run->device.path,
-		   run->plan->number);
+	say_step(run);
 	r = format(run);
 	if (r < 0)
 		return r;
-	volume_say(run->request, "%s: rename partition %u to " NAME_VOLUME, run->device.path,
-		   run->plan->number);
+	say_step(run);
 	run->result->table_written = true;
 	return gpt_rename(&run->device, run->plan->number, NAME_VOLUME, run->diag);
 }
 
 static int make(struct run *run)
 {
-	char size[TEXT_SIZE_MAX], at[TEXT_SIZE_MAX];
-
 	if (run->plan->action == VOLUME_CREATE)
-		volume_say(run->request, "%s: write a new GPT", run->device.path);
-	volume_say(run->request, "%s: add partition %u, %s at %s, named " NAME_VOLUME_NEW,
-		   run->device.path, run->plan->number, text_size_iec(run->plan->size, size),
-		   text_size_iec(run->plan->start, at));
+		say_step(run);
+	say_step(run);
 	int r = make_partition(run);
 	return r < 0 ? r : finish(run);
 }
@@ -219,16 +221,13 @@ static int make(struct run *run)
 static int use(struct run *run)
 {
 	const struct volume_plan *plan = run->plan;
-	char size[TEXT_SIZE_MAX], to[TEXT_SIZE_MAX];
-	int r;
 
 	if (plan->grow_to == 0)
 		return announce(run, plan->size);
-	volume_say(run->request, "%s: grow partition %u from %s to %s", run->device.path,
-		   plan->number, text_size_iec(plan->size, size), text_size_iec(plan->grow_to, to));
+	say_step(run);
 	run->result->table_written = true;
-	r = gpt_resize(&run->device, plan->number, plan->grow_to / run->inspection->sector_size,
-		       run->diag);
+	int r = gpt_resize(&run->device, plan->number, plan->grow_to / run->inspection->sector_size,
+			   run->diag);
 	return r < 0 ? r : announce(run, plan->grow_to);
 }
 
@@ -251,7 +250,7 @@ int volume_apply(const struct volume_request *request, const struct volume_candi
 	if (r == 0)
 		r = check_encryption(&run);
 	if (r == 0 && plan->repair) {
-		volume_say(request, "%s: mend the primary GPT from its backup", candidate->path);
+		say_step(&run);
 		result->table_written = true;
 		r = gpt_repair(&run.device, diag);
 	}

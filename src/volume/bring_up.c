@@ -3,7 +3,9 @@
 #include "volume/apply.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/io.h"
 #include "base/names.h"
@@ -39,10 +41,17 @@ static uint64_t final_size(const struct volume_plan *plan)
 	return plan->grow_to ? plan->grow_to : plan->size;
 }
 
-static bool should_grow(const struct volume_request *request, const struct volume_plan *plan,
-			const struct ext4_state *state)
+static void say_growth(const struct volume_request *request, const struct volume_plan *plan,
+		       const struct volume_result *result)
 {
-	return request->config->grow && state->size + GROWTH_WORTHWHILE <= final_size(plan);
+	volume_say(request, "%s: grow the filesystem in partition %u", result->disk, plan->number);
+}
+
+/* room: bytes of what the filesystem lies in. */
+static bool should_grow(const struct volume_request *request, const struct ext4_state *state,
+			uint64_t room)
+{
+	return request->config->grow && state->size + GROWTH_WORTHWHILE <= room;
 }
 
 /* An image: nothing is mounted, and its directories were put in when it was made. */
@@ -60,8 +69,8 @@ static int bring_up_image(const struct volume_request *request, const struct vol
 	if (r < 0)
 		return r;
 	result->phase = VOLUME_PREPARED;
-	if (should_grow(request, plan, &state)) {
-		volume_say(request, "%s: grow the filesystem", request->image);
+	if (should_grow(request, &state, target.size)) {
+		say_growth(request, plan, result);
 		r = image_grow_ext4(&target, diag);
 		if (r < 0)
 			return r;
@@ -79,13 +88,13 @@ static int mount_repaired(const struct volume_request *request, const struct ext
 	int r = 0;
 
 	if (!state->errors) {
-		r = mount_volume(device, path, diag);
+		r = mount_volume(device, path, MOUNT_WRITABLE, diag);
 		if (r == 0 || r == -ENOENT || r == -EBUSY || r == -EPERM)
 			return r;
 	}
 	volume_say(request, "%s: repair the filesystem", device);
 	r = ext4_check(&target, false, diag);
-	return r < 0 ? r : mount_volume(device, path, diag);
+	return r < 0 ? r : mount_volume(device, path, MOUNT_WRITABLE, diag);
 }
 
 /* Unmounted, checked, grown, mounted again: where the kernel does not grow what is mounted. */
@@ -98,10 +107,20 @@ static int grow_unmounted(const struct format_target *target, const char *path, 
 		r = ext4_check(target, true, &d);
 	if (r == 0)
 		r = ext4_grow(target, &d);
-	int mounted = mount_volume(target->path, path, diag);
+	int mounted = mount_volume(target->path, path, MOUNT_WRITABLE, diag);
 	if (mounted < 0 && mounted != -EBUSY)
 		return mounted;
 	return r < 0 ? diag_set(diag, r, "%s", d.message ? d.message : strerror(-r)) : 0;
+}
+
+static int device_size(const char *path, uint64_t *ret, struct diag *diag)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, ret) < 0)
+		return diag_set(diag, -errno, "%s does not tell its size: %s", path,
+				strerror(errno));
+	return 0;
 }
 
 /* A volume that cannot be grown is as good as before: the reason becomes a warning. */
@@ -111,11 +130,13 @@ static int grow_filesystem(const struct volume_request *request, const struct vo
 {
 	const struct format_target target = { .path = result->device };
 	_cleanup_diag_ struct diag d = DIAG_INIT;
+	uint64_t room;
+	int r = device_size(result->device, &room, diag);
 
-	if (!should_grow(request, plan, state))
-		return 0;
-	volume_say(request, "%s: grow the filesystem", result->device);
-	int r = ext4_grow(&target, &d);
+	if (r < 0 || !should_grow(request, state, room))
+		return r;
+	say_growth(request, plan, result);
+	r = ext4_grow(&target, &d);
 	if (r < 0 && !result->adopted)
 		r = grow_unmounted(&target, path, &d);
 	if (r < 0)
@@ -153,13 +174,14 @@ static int adopt(const char *device, const char *path, bool *ret, struct diag *d
 	return 0;
 }
 
-static int prepare(const char *path, struct diag *diag)
+static int prepare(const char *path, bool read_only, struct diag *diag)
 {
 	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return diag_set(diag, -errno, "cannot open %s: %s", path, strerror(errno));
-	return volume_prepare(dir, store_owner_find(), diag);
+	return read_only ? volume_check_format(dir, diag)
+			 : volume_prepare(dir, store_owner_find(), diag);
 }
 
 /* What was mounted here and cannot be used does not stay. */
@@ -197,14 +219,49 @@ static int open_encrypted(const struct volume_request *request, const struct vol
 	fd = close_fd(fd);
 	r = luks_can_open(diag);
 	if (r == 0)
-		r = luks_open(NULL, result->device, NAME_VOLUME, config, &mapped, diag);
+		r = luks_open(NULL, result->device, NAME_VOLUME, config, plan->read_only, &mapped,
+			      diag);
 	if (r == 0 && plan->grow_to)
-		r = luks_resize(diag);
+		r = luks_resize(NULL, result->device, NAME_VOLUME, config, diag);
 	if (r < 0)
 		return r;
 	free(result->device);
 	result->device = TAKE_PTR(mapped);
 	return 0;
+}
+
+/* What cannot be written: neither repaired, nor grown, nor completed. */
+static int mount_read_only(const struct volume_request *request, const struct ext4_state *state,
+			   const char *path, const struct volume_result *result, struct diag *diag)
+{
+	volume_say(request, "%s: mount at %s, read-only", result->device, path);
+	return mount_volume(result->device, path,
+			    state->needs_journal ? MOUNT_UNRECOVERED : MOUNT_READ_ONLY, diag);
+}
+
+static int warn_read_only(const struct ext4_state *state, struct volume_result *result)
+{
+	return asprintf(&result->warning, "%s is read-only: the volume is used as it is%s",
+			result->disk,
+			state->needs_journal ? ", without what its journal would have put right"
+					     : "") < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int mount_device(const struct volume_request *request, const struct ext4_state *state,
+			const char *path, struct volume_result *result, struct diag *diag)
+{
+	int r = adopt(result->device, path, &result->adopted, diag);
+
+	if (r == 0 && result->read_only)
+		r = warn_read_only(state, result);
+	if (r < 0 || result->adopted)
+		return r;
+	if (result->read_only)
+		return mount_read_only(request, state, path, result, diag);
+	volume_say(request, "%s: mount at %s", result->device, path);
+	return mount_repaired(request, state, result->device, path, diag);
 }
 
 static int bring_up_device(const struct volume_request *request, const struct volume_plan *plan,
@@ -219,17 +276,14 @@ static int bring_up_device(const struct volume_request *request, const struct vo
 	if (r == 0)
 		r = read_state(result->device, 0, &state, diag);
 	if (r == 0)
-		r = adopt(result->device, path, &result->adopted, diag);
-	if (r == 0 && !result->adopted) {
-		volume_say(request, "%s: mount at %s", result->device, path);
-		r = mount_repaired(request, &state, result->device, path, diag);
-	}
+		r = mount_device(request, &state, path, result, diag);
 	if (r < 0)
 		return r;
 	result->phase = VOLUME_PREPARED;
-	r = grow_filesystem(request, plan, &state, path, result, diag);
+	if (!result->read_only)
+		r = grow_filesystem(request, plan, &state, path, result, diag);
 	if (r == 0)
-		r = prepare(path, diag);
+		r = prepare(path, result->read_only, diag);
 	if (r < 0)
 		return fail_mounted(path, result->adopted, r);
 	result->phase = VOLUME_READY;

@@ -48,8 +48,7 @@ static int judge_match(const struct disk_match *m, struct candidates *all,
 		return not_matched(all, c, strdup("is a CD drive"));
 	if (f->size == 0)
 		return not_matched(all, c, strdup("has no medium"));
-	if (f->readonly)
-		return not_matched(all, c, strdup("is read-only"));
+	c->read_only = f->readonly;
 	return 0;
 }
 
@@ -82,7 +81,7 @@ static int64_t now_ms(void)
 int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
 		   struct diag *diag)
 {
-	_cleanup_close_ int fd = candidate_open(request, c, O_RDWR, diag);
+	_cleanup_close_ int fd = candidate_open(request, c, c->read_only ? O_RDONLY : O_RDWR, diag);
 	int64_t deadline = now_ms() + VOLUME_LOCK_TIMEOUT_MS;
 
 	if (fd < 0)
@@ -97,6 +96,9 @@ int candidate_lock(const struct volume_request *request, const struct volume_can
 					c->path, VOLUME_LOCK_TIMEOUT_MS / 1000);
 		nanosleep(&pause, NULL);
 	}
+	/* Programs that are started hold the lock, too: a mkfs.ext4 whose larder was killed must end before the next begins. */
+	if (fcntl(fd, F_SETFD, 0) < 0)
+		return -errno;
 	return TAKE_FD(fd);
 }
 

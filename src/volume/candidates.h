@@ -22,7 +22,8 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 		   int flags, struct diag *diag);
 
 /*
- * Opens it for reading and writing, and locks it (flock); the lock goes with the descriptor. -EBUSY: another program did
+ * Opens it for reading and writing (a read-only one: for reading), and locks it (flock); the lock goes with the descriptor,
+ * which child programs inherit. -EBUSY: another program did
  * not let go of it within VOLUME_LOCK_TIMEOUT_MS.
  */
 int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,

@@ -38,8 +38,13 @@ int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **re
 	return 0;
 }
 
-int mount_volume(const char *source, const char *path, struct diag *diag)
+int mount_volume(const char *source, const char *path, enum mount_how how, struct diag *diag)
 {
+	static const char *const options[] = {
+		[MOUNT_WRITABLE] = "nosuid,nodev,noexec",
+		[MOUNT_READ_ONLY] = "nosuid,nodev,noexec,ro",
+		[MOUNT_UNRECOVERED] = "nosuid,nodev,noexec,ro,noload",
+	};
 	_cleanup_(mnt_free_contextp) context cxt = mnt_new_context();
 	char words[BUFSIZ];
 
@@ -50,7 +55,7 @@ int mount_volume(const char *source, const char *path, struct diag *diag)
 		return diag_set(diag, r, "cannot make %s: %s", path, strerror(-r));
 	if (mnt_context_set_source(cxt, source) < 0 || mnt_context_set_target(cxt, path) < 0 ||
 	    mnt_context_set_fstype(cxt, "ext4") < 0 ||
-	    mnt_context_set_options(cxt, "nosuid,nodev,noexec") < 0)
+	    mnt_context_set_options(cxt, options[how]) < 0)
 		return -ENOMEM;
 	r = mnt_context_mount(cxt);
 	if (mnt_context_get_excode(cxt, r, words, sizeof(words)) == 0)

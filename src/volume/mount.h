@@ -13,8 +13,14 @@
 /* Is something mounted exactly at path? *ret_device is then its device number; ret_source (owned by the caller) may be NULL. */
 int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **ret_source);
 
+enum mount_how {
+	MOUNT_WRITABLE,
+	MOUNT_READ_ONLY,
+	MOUNT_UNRECOVERED, /* read-only, and without the journal, which cannot be written back */
+};
+
 /* Mounts the ext4 on source at path (which is made) with nosuid,nodev,noexec. */
-int mount_volume(const char *source, const char *path, struct diag *diag);
+int mount_volume(const char *source, const char *path, enum mount_how how, struct diag *diag);
 
 /* 0 also if nothing is mounted there. -EBUSY: still used. */
 int unmount_volume(const char *path, struct diag *diag);
@@ -32,5 +38,8 @@ struct store_owner store_owner_find(void);
  * that was different. -EPROTO: the volume was made by a newer larder; nothing is changed then.
  */
 int volume_prepare(int dir, struct store_owner owner, struct diag *diag);
+
+/* Only looks: -EPROTO as above. */
+int volume_check_format(int dir, struct diag *diag);
 
 #endif

@@ -52,6 +52,8 @@ static int first_verdict(struct volume_plan *plan, size_t i, const struct volume
 	if (!c->matched)
 		return verdict(plan, i, false, "%s",
 			       c->no_match ? c->no_match : "the selector does not match");
+	if (c->read_only)
+		return verdict(plan, i, false, "is read-only and has no " NAME_VOLUME);
 	if (c->inspection.content == DISK_FOREIGN)
 		return verdict(plan, i, false, "in use: %s", c->inspection.words);
 	return verdict(plan, i, false, "not needed: another disk is taken");
@@ -85,14 +87,17 @@ struct found {
 	unsigned numbers[2];
 };
 
+/* writable: on disks that can be written to. */
 static struct found find_partition(const struct volume_candidate *candidates, size_t n,
-				   const char *name)
+				   const char *name, bool writable)
 {
 	struct found f = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
-		const struct gpt_copy *table =
-			candidates[i].matched ? inspection_table(&candidates[i].inspection) : NULL;
+		const struct volume_candidate *c = &candidates[i];
+		const struct gpt_copy *table = c->matched && !(writable && c->read_only)
+						       ? inspection_table(&c->inspection)
+						       : NULL;
 		for (size_t k = 0; table && k < table->n_entries; k++) {
 			if (strcmp(table->entries[k].name, name) != 0)
 				continue;
@@ -117,7 +122,8 @@ static void place(struct volume_plan *plan, const struct volume_candidate *c, si
 	plan->number = e->number;
 	plan->start = e->first * c->inspection.sector_size;
 	plan->size = (e->last - e->first + 1) * c->inspection.sector_size;
-	plan->repair = c->inspection.repair;
+	plan->read_only = c->read_only;
+	plan->repair = c->inspection.repair && !c->read_only;
 }
 
 /* How far the partition can and should grow: into the free range right behind it. */
@@ -132,7 +138,7 @@ static void plan_growth(const struct volume_config *config, const struct volume_
 		if (in->ranges[i].range.start >= end &&
 		    in->ranges[i].range.start - end < in->grain && !in->ranges[i].found)
 			limit = in->ranges[i].range.end;
-	if (!config->grow || !in->can_add || limit == end ||
+	if (!config->grow || !in->can_add || c->read_only || limit == end ||
 	    layout_size(&config->min_size, &config->max_size, limit - plan->start, in->grain,
 			in->sector_size, &size, &words) < 0)
 		return;
@@ -155,8 +161,9 @@ static int plan_use(const struct volume_config *config, const struct volume_cand
 	plan->action = VOLUME_USE;
 	place(plan, &candidates[f->disk], f->disk, f->entry);
 	plan_growth(config, &candidates[f->disk], plan);
-	return verdict(plan, f->disk, true, "has " NAME_VOLUME ", partition %u (%s)", plan->number,
-		       text_size_iec(plan->size, size));
+	return verdict(plan, f->disk, true, "has " NAME_VOLUME ", partition %u (%s)%s",
+		       plan->number, text_size_iec(plan->size, size),
+		       plan->read_only ? ", and is read-only" : "");
 }
 
 static int plan_finish(const struct volume_candidate *candidates, const struct found *f,
@@ -220,7 +227,7 @@ static int plan_new(const struct volume_config *config, const struct volume_cand
 
 	for (size_t i = 0; i < n; i++) {
 		const struct inspection *in = &candidates[i].inspection;
-		if (!candidates[i].matched)
+		if (!candidates[i].matched || candidates[i].read_only)
 			continue;
 		int r = try_disk(config, &candidates[i], i, plan);
 		if (r < 0)
@@ -260,17 +267,19 @@ static int describe_steps(const struct volume_candidate *candidates, struct volu
 		r = strv_addf(&plan->steps, "%s: rename partition %u to " NAME_VOLUME, disk,
 			      plan->number);
 	if (r == 0 && plan->grow_to)
-		r = strv_addf(&plan->steps,
-			      "%s: grow partition %u from %s to %s, and its filesystem", disk,
+		r = strv_addf(&plan->steps, "%s: grow partition %u from %s to %s", disk,
 			      plan->number, size, text_size_iec(plan->grow_to, at));
+	if (r == 0 && plan->grow_to)
+		r = strv_addf(&plan->steps, "%s: grow the filesystem in partition %u", disk,
+			      plan->number);
 	return r;
 }
 
 static int decide(const struct volume_config *config, const struct volume_candidate *candidates,
 		  size_t n, struct volume_plan *plan, struct diag *diag)
 {
-	struct found volume = find_partition(candidates, n, NAME_VOLUME);
-	struct found unfinished = find_partition(candidates, n, NAME_VOLUME_NEW);
+	struct found volume = find_partition(candidates, n, NAME_VOLUME, false);
+	struct found unfinished = find_partition(candidates, n, NAME_VOLUME_NEW, true);
 	int r;
 
 	if (volume.n > 0)

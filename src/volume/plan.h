@@ -15,7 +15,8 @@
 struct volume_candidate {
 	const char *path; /* "/dev/sda", or the image file */
 	bool matched;
-	const char *no_match;	      /* why it is not matched or cannot be used; NULL if matched */
+	const char *no_match; /* why it is not matched or cannot be used; NULL if matched */
+	bool read_only;	      /* nothing can be written to it: a finished volume on it is used */
 	struct inspection inspection; /* only if matched */
 };
 
@@ -41,6 +42,7 @@ struct volume_plan {
 	uint64_t start, size; /* bytes; as it is, or as it will be made */
 	uint64_t grow_to;     /* bytes; 0: it stays as it is */
 	bool repair;	      /* the primary GPT is mended first */
+	bool read_only;	      /* the volume is used without writing anything */
 	struct volume_verdict *verdicts;
 	size_t n_verdicts;
 	char **steps; /* what would be done, in words */

@@ -59,6 +59,13 @@ static int check_format(int dir, bool *ret_missing, struct diag *diag)
 	return 0;
 }
 
+int volume_check_format(int dir, struct diag *diag)
+{
+	bool missing;
+
+	return check_format(dir, &missing, diag);
+}
+
 static int give_away(int dir, struct store_owner owner, unsigned depth);
 
 /* Gives one entry of dir to owner, and what is below it. */

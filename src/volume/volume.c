@@ -12,7 +12,6 @@
 #include "volume/candidates.h"
 #include "volume/mount.h"
 
-#define LOCK_POLL_MS 20
 #define ATTEMPTS_MAX 8 /* another disk may be planned once the lock is held; that happens rarely */
 
 const char *volume_phase_name(enum volume_phase phase)
@@ -142,6 +141,7 @@ static int carry_out(const struct volume_request *request, struct locked_plan *l
 	const struct volume_candidate *c = &l->candidates.list[l->plan.disk];
 
 	ret->phase = VOLUME_LOCATED;
+	ret->read_only = l->plan.read_only;
 	ret->disk = strdup(c->path);
 	if (!ret->disk)
 		return -ENOMEM;
@@ -216,6 +216,7 @@ int volume_status(const struct volume_request *request, struct volume_result *re
 	}
 	if (ret->plan.action == VOLUME_USE) {
 		ret->phase = VOLUME_LOCATED;
+		ret->read_only = ret->plan.read_only;
 		ret->disk = strdup(ret->plan.verdicts[ret->plan.disk].disk);
 		if (!ret->disk)
 			return -ENOMEM;

@@ -56,7 +56,8 @@ struct volume_result {
 	char *device;	   /* "/dev/sda3"; NULL in an image */
 	char *mount_point; /* NULL if it is not mounted */
 	bool table_written, formatted, grown;
-	bool adopted; /* it was mounted already */
+	bool adopted;	/* it was mounted already */
+	bool read_only; /* its disk is: nothing is added to it */
 	struct volume_plan plan;
 };
 

@@ -20,12 +20,14 @@ struct volume_wipe {
 	struct candidates candidates;
 	const struct volume_candidate *disk;
 	struct gpt_entry entry;
+	char *found; /* in the partition; NULL: nothing */
 	char *words;
 };
 
 void volume_wipe_done(struct volume_wipe *w)
 {
 	candidates_done(&w->candidates);
+	free(w->found);
 	free(w->words);
 	free(w);
 }
@@ -61,22 +63,35 @@ static struct range place_of(const struct volume_wipe *w)
 	return (struct range){ w->entry.first * sector, (w->entry.last + 1) * sector };
 }
 
+struct volume_wipe_target volume_wipe_target(const struct volume_wipe *w)
+{
+	struct range place = place_of(w);
+
+	return (struct volume_wipe_target){
+		.disk = w->disk->path,
+		.number = w->entry.number,
+		.name = w->entry.name,
+		.start = place.start,
+		.size = place.end - place.start,
+		.found = w->found,
+	};
+}
+
 static int describe(struct volume_wipe *w, struct diag *diag)
 {
 	_cleanup_close_ int fd = candidate_open(w->request, w->disk, O_RDONLY, diag);
-	_cleanup_free_ char *found = NULL;
 	struct range place = place_of(w);
 	char size[TEXT_SIZE_MAX];
 
 	if (fd < 0)
 		return fd;
 	int r = signature_find(fd, place.start, place.end - place.start,
-			       w->disk->inspection.sector_size, SIGNATURE_ALL, &found, diag);
+			       w->disk->inspection.sector_size, SIGNATURE_ALL, &w->found, diag);
 	if (r < 0)
 		return r;
 	if (asprintf(&w->words, "partition %u of %s (%s, %s, %s)", w->entry.number, w->disk->path,
 		     w->entry.name, text_size_iec(place.end - place.start, size),
-		     found ? found : "no filesystem") < 0)
+		     w->found ? w->found : "no filesystem") < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -102,6 +117,8 @@ int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe
 			diag, -EINVAL,
 			"%zu partitions are called %s; let the disk selector match one disk only",
 			n, w->entry.name);
+	if (w->disk->read_only)
+		return diag_set(diag, -EROFS, "%s is read-only", w->disk->path);
 	r = describe(w, diag);
 	if (r < 0)
 		return r;

@@ -18,6 +18,16 @@ int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe
 /* What would be lost: which partition of which disk, its size, and the filesystem in it. */
 const char *volume_wipe_words(const struct volume_wipe *w);
 
+/* The same for programs; everything in it belongs to the wipe. */
+struct volume_wipe_target {
+	const char *disk;
+	unsigned number;
+	const char *name;
+	uint64_t start, size; /* bytes */
+	const char *found;    /* what is in it; NULL: nothing that is known */
+};
+struct volume_wipe_target volume_wipe_target(const struct volume_wipe *w);
+
 /* -EBUSY: it is mounted or held. -ESTALE: the table has changed since. */
 int volume_wipe_apply(const struct volume_wipe *w, struct diag *diag);
 

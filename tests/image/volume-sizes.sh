@@ -34,9 +34,11 @@ provisions() {
 	first=$(($(jq '.partition.start' "$T/stdout") / sector))
 	count=$(jq '[.partition.size, .partition.grow_to] | max' "$T/stdout")
 	count=$((count / sector))
+	jq -r '.steps[]' "$T/stdout" >"$T/steps"
 	before=$(gpt outside "$image" $first $count)
 	check "$name: provision" volume provision "$@" --seed "a seed" --output json
 	[ "$status" = 0 ] || return 0
+	check_equal "$name: what it said is what the plan said" "$(cat "$T/stderr")" "$(cat "$T/steps")"
 	check_equal "$name: no byte outside the tables and the volume has changed" "$(gpt outside "$image" $first $count)" "$before"
 	gpt dump "$image" >"$T/dump" 2>&1
 	compare "$name"
@@ -206,4 +208,63 @@ image_config "${grow[@]}" "maxSize: 128MiB"
 gpt make "$image" 256M 1:256:8192:IMAGECACHE
 with_filesystem 256 8192
 provisions 4k-grow
+
+note "Every table with every size, alignment and sector"
+# tables NAME: makes $image, 256 MiB, or 320 MiB where it has grown.
+mib=$((1 << 20))
+at() { echo $(($1 * mib / sector)); } # MIB: its sector
+matrix_table() {
+	case $1 in
+	blank) blank 256M ;;
+	empty) gpt make "$image" 256M ;;
+	holes) gpt make "$image" 256M "1:$(at 1):$(at 30):boot" "2:$(at 90):$(at 7):root" "4:$(at 200):$(at 20):end" ;;
+	out-of-order) gpt make "$image" 256M "1:$(at 120):$(at 40):root" "14:$(at 1):$(at 4):" "15:$(at 5):$(at 60):esp" ;;
+	full) gpt make "$image" 256M "1:$(at 1):$(at 120):a" "2:$(at 130):$(at 120):b" ;;
+	not-aligned) gpt make "$image" 256M "1:$(($(at 1) + 1)):$(at 60):a" "2:$(($(at 150) + 3)):$(at 20):b" ;;
+	grown) gpt make --backup "$(at 256)" "$image" 320M "1:$(at 1):$(at 100):root" ;;
+	backup-damaged) gpt make --backup damaged "$image" 256M "1:$(at 1):$(at 100):root" ;;
+	mbr-odd) gpt make --mbr-sectors 7 "$image" 256M "1:$(at 1):$(at 100):root" ;;
+	unfinished) gpt make "$image" 256M "1:$(at 1):$(at 100):root" "2:$(at 101):$(at 40):IMAGECACHE.new" ;;
+	ours) gpt make "$image" 256M "1:$(at 1):$(at 100):root" "2:$(at 101):$(at 40):IMAGECACHE" && with_filesystem "$(at 101)" "$(at 40)" 2>/dev/null ;;
+	esac
+}
+matrix_case() { # TABLE ALIGN
+	local before result
+	rm -f "$image"
+	matrix_table "$1" >/dev/null 2>&1
+	run volume plan --align "$2" --output json
+	read -r first count < <(jq -r '"\(.partition.start // 0) \([.partition.size // 0, .partition.grow_to // 0] | max)"' "$T/stdout")
+	before=$(gpt outside "$image" $((first / sector)) $((count / sector)))
+	run volume provision --align "$2" --seed "a seed" --output json
+	if [ "$status" = 0 ]; then
+		result="$(gpt dump "$image" | sed -n 's/^\([0-9]*\) *: *start= *\([0-9]*\), size= *\([0-9]*\),.*name="IMAGECACHE".*/number \1 start \2 size \3/p')"
+		e2fsck -fn "$image?offset=$first" >/dev/null 2>&1 || result+=" BROKEN"
+	else
+		result="$(jq -r '.disks[0].reason // .plan.disks[0].reason' "$T/stdout" 2>/dev/null)"
+	fi
+	[ "$(gpt outside "$image" $((first / sector)) $((count / sector)))" = "$before" ] || result+=" WROTE OUTSIDE"
+	echo "$sector $1 align $2 ${sizes[*]} -> $result"
+}
+rm -f "$T/matrix"
+for sector in 512 4096; do
+	for table in blank empty holes out-of-order full not-aligned grown backup-damaged mbr-odd unfinished ours; do
+		while read -r align min max grow; do
+			sizes=("minSize: $min" "maxSize: $max" "grow: $grow")
+			image_config "${sizes[@]}"
+			matrix_case "$table" "$align" >>"$T/matrix"
+		done <<-'SIZES'
+			65536 16MiB 64MiB false
+			1048576 16MiB 64MiB true
+			4194304 16MiB 33MiB false
+			65536 16MiB 50% true
+			2097152 16MiB 33.3% false
+			4194304 60MiB 50% false
+			1048576 16MiB -20MiB false
+			4194304 16MiB -70MiB true
+			1048576 200MiB 100% true
+		SIZES
+	done
+done
+[ -z "${UPDATE_EXPECTED-}" ] || cp "$T/matrix" "$expected/matrix"
+check "all $(wc -l <"$T/matrix") are as in tests/expected/volume/matrix" diff -u "$expected/matrix" "$T/matrix"
 done_testing

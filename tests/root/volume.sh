@@ -4,7 +4,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
-requires losetup delpart mkfs.ext4 sfdisk debugfs flock jq
+requires script losetup delpart mkfs.ext4 sfdisk debugfs flock jq
 run_dir=$T/run
 mkdir "$run_dir"
 volume() { # WORD [OPTION…]
@@ -155,6 +155,16 @@ unmount
 fsck=$(e2fsck -fn "${disk}p1" 2>&1) || note "$fsck"
 check "the filesystem is sound" e2fsck -fn "${disk}p1"
 
+note "What e2fsck puts right"
+debugfs -w -R "set_super_value free_blocks_count 1" "${disk}p1" 2>/dev/null
+debugfs -w -R "set_super_value state 2" "${disk}p1" 2>/dev/null
+cp --sparse=always "$disk_file" "$T/damaged.img"
+check_status 1 "e2fsck ends with 1 where it has put something right" e2fsck -p "$T/damaged.img?offset=$((1 << 20))"
+check "and that is no error: the volume is repaired and mounted" volume provision
+check_output "and it says so" "repair the filesystem"
+unmount
+check "the filesystem is sound" e2fsck -fn "${disk}p1"
+
 note "Wiping"
 check "mounted again" volume provision
 check_status 1 "a mounted volume is not wiped" volume wipe --yes
@@ -162,11 +172,23 @@ check_output "and the message says what to do" "larder stop"
 unmount
 check_status 1 "without --yes and a terminal nothing is wiped" volume wipe
 check_output "and what would be lost is named" "partition 1 of $disk .*IMAGECACHE.*ext4"
-check "with --yes it is" volume wipe --yes
+at_terminal() { # ANSWER: larder volume wipe at a terminal
+	script -qec "larder volume wipe --config $config --run-dir $run_dir" /dev/null <<<"$1"
+}
+run at_terminal no
+check_output "at a terminal it asks, and names what will be lost" "This wipes partition 1 of $disk .*IMAGECACHE.*Everything in it is lost"
+check_output "and another answer than yes wipes nothing" "nothing was wiped"
+check_equal "really" "$(sfdisk --part-label "$disk" 1)" IMAGECACHE
+check "with --yes it is" volume wipe --yes --output json
+check_equal "and says what is gone" "$(field '"\(.disk) \(.partition.number) \(.partition.name) \(.partition.found)"')" \
+	"$disk 1 IMAGECACHE ext4 filesystem \"IMAGECACHE\""
 check_equal "the table is empty" "$(sfdisk --dump "$disk" | grep -c start=)" 0
 check_status 1 "a second time there is nothing" volume wipe --yes
 check "and it can be made again" volume provision
 unmount
+run at_terminal yes
+check_output "the answer yes wipes it" "Wiped partition 1"
+check_equal "really" "$(sfdisk --dump "$disk" | grep -c start=)" 0
 
 note "In use"
 disk_new 1G

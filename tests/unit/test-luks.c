@@ -17,12 +17,26 @@ struct machine {
 	char *image;
 };
 
-static void set_uuid(const struct machine *m, const char *uuid)
+static void put(const struct machine *m, const char *name, const void *data, size_t size)
 {
-	_cleanup_free_ char *path = path_join(m->root, "sys/class/dmi/id/product_uuid");
+	_cleanup_free_ char *path = path_join(m->root, name);
 
 	assert_int_equal(mkdir_parents_at(AT_FDCWD, path, 0755), 0);
-	assert_int_equal(write_file_atomic_at(AT_FDCWD, path, uuid, strlen(uuid), 0644), 0);
+	assert_int_equal(write_file_atomic_at(AT_FDCWD, path, data, size, 0644), 0);
+}
+
+static void set_uuid(const struct machine *m, const char *uuid)
+{
+	put(m, "sys/class/dmi/id/product_uuid", uuid, strlen(uuid));
+}
+
+/* An EFI variable: four bytes of attributes, then the value. */
+static void set_secure_boot(const struct machine *m, uint8_t on)
+{
+	const uint8_t variable[] = { 6, 0, 0, 0, on };
+
+	put(m, "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", variable,
+	    sizeof(variable));
 }
 
 static int set_up(void **state)
@@ -98,9 +112,6 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(d.message, "product_uuid"));
 	set_uuid(m, "00000000-0000-0000-0000-000000000000\n");
 	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EINVAL);
-	key.kind = KEY_TPM;
-	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EOPNOTSUPP);
-	assert_non_null(strstr(d.message, "systemd-cryptenroll"));
 	key = (struct encryption_key){ .kind = KEY_STATIC, .passphrase = passphrase };
 	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), 0);
 	config.cipher = cipher;
@@ -112,11 +123,34 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(d.message, "go_faster"));
 }
 
+static void test_tpm(void **state)
+{
+	const struct machine *m = *state;
+	struct encryption_key key = { .slot = 5, .kind = KEY_TPM, .check_secure_boot = true };
+	struct encryption_config config = { .enabled = true, .keys = &key, .n_keys = 1 };
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EOPNOTSUPP);
+	assert_non_null(strstr(d.message, "slot 5"));
+	assert_non_null(strstr(d.message, "/dev/tpmrm0"));
+	put(m, "dev/tpmrm0", "", 0);
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EOPNOTSUPP);
+	assert_non_null(strstr(d.message, "Secure Boot"));
+	set_secure_boot(m, 0);
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), -EOPNOTSUPP);
+	set_secure_boot(m, 1);
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), 0);
+	key.check_secure_boot = false;
+	set_secure_boot(m, 0);
+	assert_int_equal(luks_can_format(m->root, NAME_VOLUME, &config, &d), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_keys, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tpm, set_up, tear_down),
 	};
 
 	return unit_main(tests);

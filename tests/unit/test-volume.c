@@ -275,6 +275,42 @@ static void test_located(void **state)
 	assert_int_equal(plan.action, VOLUME_NONE);
 }
 
+/* What is finished is used from a disk that cannot be written; nothing else is done with one. */
+static void test_read_only(void **state)
+{
+	struct gpt_entry entry = {
+		.number = 3, .first = 2048, .last = 2 * GIB / 512, .name = "IMAGECACHE"
+	};
+	struct volume_config config = defaults;
+	_cleanup_plan_ struct volume_plan plan = { 0 };
+	struct volume_candidate c[4];
+
+	(void)state;
+	config.max_size.value = 5 * GIB;
+	config.grow = true;
+	four_disks(c);
+	c[2].read_only = true;
+	c[2].inspection.content = DISK_GPT;
+	c[2].inspection.can_add = true;
+	c[2].inspection.repair = true;
+	c[2].inspection.gpt.primary = (struct gpt_copy){
+		.valid = true, .n_slots = 128, .entries = &entry, .n_entries = 1
+	};
+	assert_int_equal(volume_plan_make(&config, c, 4, &plan, NULL), 0);
+	assert_int_equal(plan.action, VOLUME_USE);
+	assert_int_equal(plan.disk, 2);
+	assert_true(plan.read_only);
+	assert_false(plan.repair);
+	assert_int_equal(plan.grow_to, 0);
+	assert_null(plan.steps);
+	volume_plan_done(&plan);
+	strcpy(entry.name, "IMAGECACHE.new");
+	assert_int_equal(volume_plan_make(&config, c, 4, &plan, NULL), 0);
+	assert_int_equal(plan.action, VOLUME_CREATE);
+	assert_int_equal(plan.disk, 3);
+	assert_string_equal(plan.verdicts[2].reason, "is read-only and has no IMAGECACHE");
+}
+
 static void test_corpus(void **state)
 {
 	_cleanup_free_ char *path = path_join(unit_source_dir(), "tests/fuzz/corpus/table");
@@ -301,7 +337,8 @@ int main(void)
 		cmocka_unit_test(test_free_ranges), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_choice),	    cmocka_unit_test(test_mbr),
 		cmocka_unit_test(test_uuid),	    cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_located),	    cmocka_unit_test(test_corpus),
+		cmocka_unit_test(test_located),	    cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_corpus),
 	};
 
 	return unit_main(tests);
