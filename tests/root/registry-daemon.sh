@@ -47,11 +47,17 @@ check "it ends" stop_larderd
 mkdir -p "$T/root"/{usr,cache,bin}
 mount --bind /usr "$T/root/usr" && mount --bind "$T/tree" "$T/root/cache" && mount --bind "$(dirname "$(command -v larderd)")" "$T/root/bin"
 cleanup umount "$T/root/usr" "$T/root/cache" "$T/root/bin"
+cp -r "$T/layer.sqsh" "$T/app" "$T/root/" && chmod -R a+rX "$T/root/app" "$T/root/layer.sqsh"
 ln -s usr/lib "$T/root/lib" && ln -s usr/lib64 "$T/root/lib64"
 mount --rbind "$T/root" "$T/root" && mount -o remount,bind,ro "$T/root"
 cleanup umount -l "$T/root"
 LARDERD_AS="chroot --userspec=65534:65534 $T/root"
-check "it runs with nothing but its libraries and the cache" start_larderd alone --cache /cache
+for cache in layer.sqsh app; do
+	check "without root or anything else, it serves $cache" start_larderd "$cache" --cache "/$cache"
+	check_equal "whose image is whole" "$(curl -s "$url/readyz")" ready
+	check "it ends" stop_larderd
+done
+check "it runs with nothing but its libraries and a cache tree" start_larderd alone --cache /cache
 LARDERD_AS=
 check_equal "and serves a blob" "$(curl -s "$url$blob_path" | sha256sum | cut -d' ' -f1)" "${blob#sha256-}"
 check_http 200 "and a manifest" "$url/v2/library/busybox/manifests/1.36"
