@@ -184,16 +184,32 @@ static int run_check(struct context *context, const struct command *self, int ar
 	return status;
 }
 
+/* "2 layers", "1 image". */
+static const char *counted(unsigned n, const char *what, char buffer[static 32])
+{
+	snprintf(buffer, 32, "%u %s%s", n, what, n == 1 ? "" : "s");
+	return buffer;
+}
+
 static int show_sync(const struct context *context, const struct layers_result *result)
 {
+	char layers[32], images[32];
+
 	if (context->output != OUTPUT_TABLE)
 		return print_result(context, result);
 	print_notes(result);
-	if (result->copied)
-		printf("%u layer%s copied to the volume; generation %u is served\n", result->copied,
-		       result->copied == 1 ? "" : "s", result->generation);
+	counted(result->copied, "layer", layers);
+	counted(result->copied_images, "image", images);
+	if (result->copied && result->copied_images)
+		printf("%s and %s copied to the volume", layers, images);
+	else if (result->copied || result->copied_images)
+		printf("%s copied to the volume", result->copied ? layers : images);
 	else
-		printf("nothing to copy; generation %u is served\n", result->generation);
+		printf("nothing to copy");
+	if (result->generation)
+		printf("; generation %u is served\n", result->generation);
+	else
+		printf("; no layer is active\n");
 	return EXIT_DONE;
 }
 

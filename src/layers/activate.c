@@ -18,6 +18,7 @@
 #include "layers/mount_api.h"
 #include "layers/run_lock.h"
 #include "layers/select.h"
+#include "layers/tree_sync.h"
 #include "layers/trust.h"
 
 #define READ_AHEAD_BYTES (128 * 1024)
@@ -244,7 +245,9 @@ static int survey(const struct layers_request *request, struct layers_result *re
 		r = open_all(request, result, mounted);
 	if (r == 0)
 		r = trust_check(&request->config->layers, request->root, result);
-	return r < 0 ? r : layers_select(&request->config->layers, result);
+	if (r == 0)
+		r = layers_select(&request->config->layers, result);
+	return r < 0 ? r : trees_settle(request->run_dir, result);
 }
 
 int layers_activate_locked(const struct layers_request *request, struct layers_result *ret,

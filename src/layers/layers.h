@@ -70,11 +70,12 @@ struct layers_result {
 	size_t n_layers;
 	struct medium *media;
 	size_t n_media;
-	unsigned generation; /* 0: there is none, since no layer is active */
-	bool changed;	     /* a new generation was published */
-	char **conflicts;    /* "A and B give registry/repository:tag different digests" */
-	unsigned copied;     /* sync: layers that are new on the volume */
-	char **notes;	     /* what a person should know: what did not fit, what was pruned */
+	unsigned generation;	/* 0: there is none, since no layer is active */
+	bool changed;		/* a new generation was published */
+	char **conflicts;	/* "A and B give registry/repository:tag different digests" */
+	unsigned copied;	/* sync: layers that are new on the volume */
+	unsigned copied_images; /* sync: images of cache trees that are */
+	char **notes;		/* what a person should know: what did not fit, what was pruned */
 };
 
 struct layers_request {
@@ -100,9 +101,10 @@ int layers_inspect(const struct layers_request *request, struct layers_result *r
 		   struct diag *diag);
 
 /*
- * Copies active layers from media to the volume, each checked while it is copied, publishes the generation that uses the copies, and
- * unmounts media that nothing needs any more. -ENODEV with diag: there is no volume. -ENOSPC with diag: the volume is full;
- * what fits was copied, the rest is served from its medium. *ret is set in this case, too.
+ * Copies active layers from media to the volume, and the images of their cache trees into its loose tree (tree_sync.h), each
+ * checked while it is copied, publishes the generation that uses the copies, and unmounts media that nothing needs any more.
+ * -ENODEV with diag: there is no volume. -ENOSPC with diag: the volume is full; what fits was copied, the rest is served from its
+ * medium. *ret is set in this case, too.
  */
 int layers_sync(const struct layers_request *request, struct layers_result *ret, struct diag *diag);
 

@@ -83,9 +83,10 @@ json_t *report_media(const struct layers_result *result)
 
 json_t *report_result(const struct layers_result *result)
 {
-	return json_pack("{s:I, s:b, s:I, s:o, s:o, s:o, s:o}", "generation",
+	return json_pack("{s:I, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "generation",
 			 (json_int_t)result->generation, "changed", (int)result->changed, "copied",
-			 (json_int_t)result->copied, "layers", report_layers(result), "media",
-			 report_media(result), "conflicts", list(result->conflicts), "notes",
-			 list(result->notes));
+			 (json_int_t)result->copied, "copied_images",
+			 (json_int_t)result->copied_images, "layers", report_layers(result),
+			 "media", report_media(result), "conflicts", list(result->conflicts),
+			 "notes", list(result->notes));
 }

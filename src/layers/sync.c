@@ -7,13 +7,14 @@
 #include "layers/media.h"
 #include "layers/run_lock.h"
 #include "layers/target.h"
+#include "layers/tree_sync.h"
 
 struct sync {
 	const struct layers_request *request;
 	struct layers_result *result;
 	struct target target;
 	bool full;
-	unsigned failed;
+	unsigned failed, failed_images;
 };
 
 static int note_failure(struct sync *s, const struct layer *layer, int err, struct diag *why)
@@ -45,6 +46,34 @@ static int copy_one(struct sync *s, const struct layer *layer)
 	return 0;
 }
 
+/* The images of a cache tree, one by one; what is superseded goes first if there is no room. */
+static int copy_tree(struct sync *s, const struct layer *tree)
+{
+	_cleanup_strv_ char **notes = NULL;
+	struct tree_sync counts = { 0 };
+	int r = tree_sync(s->request, s->result, tree, &counts, &notes);
+	unsigned copied = counts.copied;
+
+	if (r == 0 && counts.full && target_make_room(&s->target, s->result) > 0) {
+		strv_free(notes);
+		notes = NULL;
+		r = tree_sync(s->request, s->result, tree, &counts, &notes);
+		copied += counts.copied;
+	}
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return note_failure(s, tree, r, &(struct diag){ 0 });
+	s->full |= counts.full;
+	s->failed_images += counts.failed;
+	s->result->copied_images += copied;
+	STRV_FOREACH (note, notes)
+		if (strv_add(&s->result->notes, *note) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* Layers, the lowest first; then trees, the highest first: of two trees that have one tag, the higher one's counts. */
 static int copy_all(struct sync *s)
 {
 	int r = 0;
@@ -54,6 +83,11 @@ static int copy_all(struct sync *s)
 		if (layer->state == LAYER_ACTIVE && layer->origin == LAYER_ON_MEDIUM &&
 		    !layer->tree)
 			r = copy_one(s, layer);
+	}
+	for (size_t i = s->result->n_layers; r == 0 && i-- > 0;) {
+		const struct layer *layer = &s->result->layers[i];
+		if (layer->state == LAYER_ACTIVE && layer->tree)
+			r = copy_tree(s, layer);
 	}
 	return r;
 }
@@ -65,7 +99,29 @@ static void keep_notes(struct layers_result *from, struct layers_result *to)
 		if (!strv_contains(to->notes, *note))
 			(void)strv_add(&to->notes, *note);
 	to->copied = from->copied;
+	to->copied_images = from->copied_images;
 	to->changed |= from->changed;
+}
+
+/* The verdict over all that was tried. */
+static int judge(const struct sync *s, struct diag *diag)
+{
+	const struct layers_result *result = s->result;
+	char images[64] = "";
+
+	if (!s->failed && !s->failed_images)
+		return 0;
+	if (s->failed_images)
+		snprintf(images, sizeof(images), "%s%u of %u images", s->failed ? " and " : "",
+			 s->full ? result->copied_images : s->failed_images,
+			 result->copied_images + s->failed_images);
+	char layers[64] = "";
+	if (s->failed)
+		snprintf(layers, sizeof(layers), "%u of %u layers",
+			 s->full ? result->copied : s->failed, result->copied + s->failed);
+	return s->full ? diag_set(diag, -ENOSPC, "the volume is full: %s%s were copied", layers,
+				  images)
+		       : diag_set(diag, -EIO, "%s%s could not be copied", layers, images);
 }
 
 static int sync_locked(const struct layers_request *request, struct layers_result *ret,
@@ -79,7 +135,7 @@ static int sync_locked(const struct layers_request *request, struct layers_resul
 		r = layers_activate_locked(request, &before, diag);
 	if (r == 0)
 		r = copy_all(&s);
-	if (r == 0 && s.failed == 0)
+	if (r == 0 && s.failed == 0 && s.failed_images == 0)
 		(void)target_clean(&s.target);
 	target_done(&s.target);
 	if (r == 0)
@@ -90,12 +146,7 @@ static int sync_locked(const struct layers_request *request, struct layers_resul
 	(void)media_release(request->run_dir, &after);
 	*ret = after;
 	after = (struct layers_result){ 0 };
-	if (s.full)
-		return diag_set(diag, -ENOSPC, "the volume is full: %u of %u layers were copied",
-				ret->copied, ret->copied + s.failed);
-	return s.failed ? diag_set(diag, -EIO, "%u of %u layers could not be copied", s.failed,
-				   ret->copied + s.failed)
-			: 0;
+	return judge(&s, diag);
 }
 
 int layers_sync(const struct layers_request *request, struct layers_result *ret, struct diag *diag)

@@ -3,18 +3,22 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/names.h"
 
 #define COPY_CHUNK (256 * 1024)
+#define PREFIX	   "ingest-"
+#define TRIES_MAX  16
 
 struct ingest {
 	int tree; /* borrowed */
 	int fd;
 	struct hasher *hasher;
-	char name[sizeof(NAME_INCOMING_DIR) + 32]; /* "" once it has its own */
+	char name[sizeof(NAME_INCOMING_DIR) + 40]; /* "" once it has its own */
 };
 
 void ingest_free(struct ingest *i)
@@ -26,15 +30,18 @@ void ingest_free(struct ingest *i)
 	free(i);
 }
 
-static int create_temporary(struct ingest *i)
+/*
+ * A file that is being written is locked (flock(2)) by who writes it; one that nobody holds was left by a crash. -EAGAIN: somebody
+ * took it for one of these before it was locked.
+ */
+static int create_locked(struct ingest *i)
 {
 	uint64_t random;
+	struct stat st;
 
-	if (mkdirat(i->tree, NAME_INCOMING_DIR, 0700) < 0 && errno != EEXIST)
-		return -errno;
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	snprintf(i->name, sizeof(i->name), NAME_INCOMING_DIR "/%016llx",
+	snprintf(i->name, sizeof(i->name), NAME_INCOMING_DIR "/" PREFIX "%016llx",
 		 (unsigned long long)random);
 	i->fd = openat(i->tree, i->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (i->fd < 0) {
@@ -42,7 +49,22 @@ static int create_temporary(struct ingest *i)
 		i->name[0] = '\0';
 		return r;
 	}
-	return 0;
+	if (flock(i->fd, LOCK_EX) < 0 || fstat(i->fd, &st) < 0)
+		return -errno;
+	return st.st_nlink == 0 ? -EAGAIN : 0;
+}
+
+static int create_temporary(struct ingest *i)
+{
+	int r = -EAGAIN;
+
+	if (mkdirat(i->tree, NAME_INCOMING_DIR, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	for (int n = 0; r == -EAGAIN && n < TRIES_MAX; n++) {
+		i->fd = close_fd(i->fd);
+		r = create_locked(i);
+	}
+	return r;
 }
 
 int ingest_new(int tree, enum digest_algorithm algorithm, struct ingest **ret)
@@ -140,9 +162,20 @@ int ingest_commit(struct ingest *i, const struct digest *expected, const char *p
 
 int ingest_clean(int tree)
 {
-	int r = remove_tree_at(tree, NAME_INCOMING_DIR);
+	int dir = openat(tree, NAME_INCOMING_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = dir < 0 ? NULL : fdopendir(dir);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	return mkdirat(tree, NAME_INCOMING_DIR, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	if (!d)
+		return dir < 0 && errno == ENOENT ? 0 : -errno;
+	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) != 0)
+			continue;
+		_cleanup_close_ int fd =
+			openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+		    unlinkat(dirfd(d), e->d_name, 0) < 0)
+			r = -errno;
+	}
+	return r;
 }

@@ -38,7 +38,7 @@ int ingest_commit(struct ingest *i, const struct digest *expected, const char *p
 void ingest_free(struct ingest *i);
 DEFINE_CLEANUP(struct ingest *, ingest_free);
 
-/* Removes what crashes left in .tmp/. Only while nobody else ingests. */
+/* Removes what ingests that crashed left in .tmp/, and nothing else. 0 if there is no .tmp/. */
 int ingest_clean(int tree);
 
 #endif

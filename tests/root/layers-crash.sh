@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A full volume, an interrupted copy, wrong sums, a crash at any point; Talos's cache on a medium; loop devices that come back.
+# A full volume, an interrupted copy, wrong sums, a crash at any point; loop devices that come back.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
@@ -104,22 +104,4 @@ check_status 1 "a generation that somebody unmounted" sync
 check "is mounted again" test -s "$T/run/cache/manifests/ghcr.io/acme/c/reference/1"
 larder stop --run-dir "$T/run" >"$T/out" 2>&1
 losetup --detach "$device"
-
-# Talos's ISO: a cache tree in imagecache/, a registry with a port in it, its tags below those of every layer.
-rm -rf "$T/medium"; mkdir -p "$T/medium/imagecache" "$T/run/volume/layers" "$T/run/volume/.tmp"
-echo 1 >"$T/run/volume/format"; rm -f "$T/run/volume/layers/"*
-layer "$T/talos.sqsh" registry.local:5000/acme/app:1=talos ghcr.io/acme/c:1=talos >"$T/out"
-unsquashfs -quiet -no-progress -f -d "$T/medium/imagecache" "$T/talos.sqsh" >"$T/out"
-rm -rf "$T/medium/imagecache/larder"
-check "the tree has Talos's names" test -e "$T/medium/imagecache/manifests/registry.local_5000_/acme/app/reference/1"
-layer "$T/root/usr/lib/larder/layers/c-1.sqsh" ghcr.io/acme/c:1=own >"$T/out"
-device=$(medium TALOS "$T/medium") && cleanup losetup --detach "$device"
-layers_config "volume.dev_path == \"$device\""
-check "a cache tree on a medium" sync
-check "is merged" test -s "$T/run/cache/manifests/registry.local_5000_/acme/app/reference/1"
-check_equal "is a row of its own" "$(jq -r '.layers[] | select(.name == "imagecache:TALOS") | .state' "$T/sync.json")" active
-check "does not replace a tag of the machine" cmp "$T/run/cache/manifests/ghcr.io/acme/c/reference/1" <(unsquashfs -cat "$T/root/usr/lib/larder/layers/c-1.sqsh" manifests/ghcr.io/acme/c/reference/1)
-check "its images are listed" L images
-check_output "with the port" "registry.local:5000/acme/app:1 .*imagecache:TALOS"
-check "all verify" L images verify
 done_testing

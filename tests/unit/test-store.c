@@ -351,10 +351,17 @@ static void test_ingest(void **state)
 	assert_int_equal(faccessat(dir, "x/bad", F_OK, 0), -1);
 	assert_int_equal(count_entries(dir, NAME_INCOMING_DIR), 0);
 
-	/* What a crash left is removed. */
-	put(dir, NAME_INCOMING_DIR "/left/over");
+	/* What a crash left is removed; what is being written, and what is somebody else's, is not. */
+	struct ingest *live = NULL;
+	assert_int_equal(ingest_new(dir, DIGEST_SHA256, &live), 0);
+	put(dir, NAME_INCOMING_DIR "/ingest-0123456789abcdef");
+	put(dir, NAME_INCOMING_DIR "/others.part");
 	assert_int_equal(ingest_clean(dir), 0);
-	assert_int_equal(count_entries(dir, NAME_INCOMING_DIR), 0);
+	assert_int_equal(count_entries(dir, NAME_INCOMING_DIR), 2);
+	ingest_free(live);
+	assert_int_equal(count_entries(dir, NAME_INCOMING_DIR), 1);
+	assert_int_equal(remove_tree_at(dir, NAME_INCOMING_DIR), 0);
+	assert_int_equal(ingest_clean(dir), 0);
 }
 
 static void test_ingest_copy(void **state)

@@ -1,0 +1,163 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Talos's ISO carries a cache tree in imagecache/: served at once, copied into the volume's loose tree image by image, released;
+# full volumes, wrong bytes, kills, and attackers.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/layers.sh"
+in_namespaces "$@"
+requires mksquashfs unsquashfs mkfs.ext4 jq
+layers_start
+tree=$T/medium/imagecache
+V=$T/run/volume
+sync() { L layers sync --output json >"$T/sync.json"; }
+row() { jq -r ".layers[] | select(.name == \"imagecache:TALOS\").$1" "$T/sync.json"; }
+# talos REFERENCE=MESSAGE…: the tree of these images, as Talos lays it out.
+talos() {
+	rm -rf "$tree"
+	rm -f "$T/talos.sqsh"
+	layer "$T/talos.sqsh" "$@" >"$T/out" && unsquashfs -quiet -no-progress -f -d "$tree" "$T/talos.sqsh" >"$T/out"
+	rm -rf "$tree/larder"
+}
+insert() { # the medium is put in the drive
+	[ -z "${device-}" ] || losetup --detach "$device"
+	device=$(medium "${1:-TALOS}" "$T/medium" 64M)
+	cleanup losetup --detach "$device"
+	layers_config "volume.dev_path == \"$device\"" "${2:-keep: 1}"
+}
+empty_volume() {
+	larder stop --run-dir "$T/run" >"$T/out" 2>&1
+	rm -rf "$V/blob" "$V/manifests" "$V/.tmp" "$V/layers"
+	mkdir -p "$V/layers" "$V/.tmp"
+	echo 1 >"$V/format"
+}
+whole() { # every blob of the volume has the digest that it is called by
+	(cd "$V/blob" && for f in *; do echo "${f#sha256-}  $f"; done | sha256sum --quiet --check)
+}
+tags() { (cd "$V/manifests" 2>/dev/null && find . -path '*/reference/*' -type f | sort | xargs); }
+
+# Copied, byte for byte, and the medium goes. A tag of the machine's own layer, and one that lies loose, keep their meaning.
+talos registry.local:5000/acme/app:1=talos ghcr.io/acme/c:1=talos ghcr.io/acme/loose:1=talos
+rm "$tree/manifests/registry.local_5000_/acme/app/reference/1" # an image that only a digest names
+talos_app=$(ls "$tree/manifests/registry.local_5000_/acme/app/digest")
+layer "$T/root/usr/lib/larder/layers/c-1.sqsh" ghcr.io/acme/c:1=own >"$T/out"
+mkdir -p "$V/manifests/ghcr.io/acme/loose/reference"
+echo '{"own": true}' >"$V/manifests/ghcr.io/acme/loose/reference/1"
+insert
+check "a cache tree on a medium" sync
+check_equal "its images are on the volume" "$(row 'state + ": " + .reason')" "superseded: its images are on the volume"
+check_equal "the medium is released" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
+check "what a digest names is copied" cmp "$tree/manifests/registry.local_5000_/acme/app/digest/${talos_app%% *}" "$V/manifests/registry.local_5000_/acme/app/digest/${talos_app%% *}"
+check "blobs are whole" whole
+check_equal "a tag that an active layer gives is not copied" "$(tags)" "./ghcr.io/acme/loose/reference/1"
+check_equal "and one that lies loose is not replaced" "$(cat "$V/manifests/ghcr.io/acme/loose/reference/1")" '{"own": true}'
+check "the layer's tag means what it meant" cmp "$T/run/cache/manifests/ghcr.io/acme/c/reference/1" <(unsquashfs -cat "$T/root/usr/lib/larder/layers/c-1.sqsh" manifests/ghcr.io/acme/c/reference/1)
+check_equal "nothing is left over" "$(ls -A "$V/.tmp")" ""
+rm -f "$T/root/usr/lib/larder/layers/"*
+empty_volume
+
+# With tags; a second run; the medium still in the drive at the next boot.
+talos registry.local:5000/acme/app:1=one ghcr.io/acme/c:1=two
+insert
+check "sync says what it did" L layers sync
+check_output "in images" "^2 images copied to the volume; no layer is active$"
+check_equal "the tags are there" "$(tags)" "./ghcr.io/acme/c/reference/1 ./registry.local_5000_/acme/app/reference/1"
+check "images lists them" L images
+check_output "with the port, and no layer" "registry.local:5000/acme/app:1 .* -$"
+check "all verify" L images verify
+before=$(find "$V/blob" "$V/manifests" -type f -printf '%p %i %T@\n' | sort)
+check "a second sync" L layers sync
+check_output "copies nothing" "^nothing to copy; no layer is active$"
+check_equal "and leaves the files alone" "$(find "$V/blob" "$V/manifests" -type f -printf '%p %i %T@\n' | sort)" "$before"
+check "nothing differs from what is configured" L layers check
+empty_volume
+
+# An image that is not whole on the medium is named, the others are copied, the medium stays.
+talos ghcr.io/acme/good:1=good ghcr.io/acme/gone:1=gone ghcr.io/acme/rot:1=rot ghcr.io/acme/link:1=link ghcr.io/acme/text:1=text
+blob_of() { # REPOSITORY: path of its config in the tree
+	local m config
+	m=$(jq -r '.manifests[0].digest // empty' "$tree/manifests/ghcr.io/acme/$1/reference/1")
+	config=$(jq -r .config.digest "$tree/manifests/ghcr.io/acme/$1/digest/${m/:/-}")
+	echo "$tree/blob/${config/:/-}"
+}
+rm "$(blob_of gone)"
+sed -i 's/architecture/Architecture/' "$(blob_of rot)"
+secret=$T/secret
+cp "$(blob_of link)" "$secret"
+ln -sf "$secret" "$(blob_of link)"
+echo "no manifest" >"$tree/manifests/ghcr.io/acme/text/reference/1"
+insert
+check_status 1 "a tree that is not whole" sync
+check_output "says how many" "4 of 5 images could not be copied"
+check_output "a blob that is not there" "ghcr.io/acme/gone:1 was not copied: blob sha256:[0-9a-f]{64}: it is not there"
+check_output "a blob with other bytes" "ghcr.io/acme/rot:1 was not copied: .*the content's digest is"
+check_output "a symlink" "ghcr.io/acme/link:1 was not copied: blob sha256:[0-9a-f]{64}: Too many levels of symbolic links"
+check_output "a manifest that is none" "ghcr.io/acme/text:1 was not copied:"
+check_equal "the whole one is on the volume" "$(tags)" "./ghcr.io/acme/good/reference/1"
+check "blobs are whole" whole
+check_equal "the medium stays" "$(grep -c " $T/run/media/" /proc/self/mounts)" 1
+check_equal "its tree is active" "$(row state)" active
+check_equal "nothing is left over" "$(ls -A "$V/.tmp")" ""
+empty_volume
+
+# Only what is trusted.
+talos ghcr.io/acme/evil:1=evil
+insert TALOS
+layers_config "false"
+check "a medium that nothing selects" sync
+check_equal "is not copied" "$(tags)" ""
+openssl genpkey -algorithm ed25519 -out "$T/site.key" 2>"$T/out"
+mkdir -p "$T/root/keys"
+openssl pkey -in "$T/site.key" -pubout -out "$T/root/keys/site.pub"
+insert TALOS 'trust: {keys: [/keys/site.pub], required: true}'
+check "a tree, where signatures are required" sync
+check_equal "is refused" "$(row 'state + ": " + .reason')" "refused: it is not signed by a trusted key"
+check_equal "and not copied" "$(tags)" ""
+empty_volume
+
+# A volume that takes two of three; then one with more room.
+head -c 6000000 /dev/urandom >"$T/six.bin"
+: >"$T/list"
+for name in a b c; do
+	mkdir -p "$T/big.$name"
+	IMAGE_EXTRA=$T/six.bin make_image "$T/big.$name" tag "$name" riscv64 >/dev/null
+	head -c 6000000 /dev/urandom >"$T/six.bin"
+	echo "ghcr.io/acme/$name:1=oci:$T/big.$name:tag" >>"$T/list"
+done
+rm -rf "$tree" "$T/talos.sqsh"
+larder build --images "$T/list" --output "$T/talos.sqsh" >"$T/out"
+unsquashfs -quiet -no-progress -f -d "$tree" "$T/talos.sqsh" >"$T/out"
+rm -rf "$tree/larder"
+truncate -s 16M "$T/volume.img"
+mkfs.ext4 -q -m 0 -O ^has_journal "$T/volume.img"
+mount -o loop "$T/volume.img" "$V"
+mkdir -p "$V/layers" "$V/.tmp"
+echo 1 >"$V/format"
+insert
+check_status 1 "a volume that is too small" sync
+check_output "the message says so" "the volume is full: 2 of 3 images were copied"
+check_output "and how much is missing" "ghcr.io/acme/c:1 was not copied: it does not fit: .* are needed, .* are free"
+check_output "and which image is not there" "not on the volume: ghcr.io/acme/c:1"
+check_equal "two are on the volume" "$(tags)" "./ghcr.io/acme/a/reference/1 ./ghcr.io/acme/b/reference/1"
+check "blobs are whole" whole
+check_equal "nothing half is left" "$(ls -A "$V/.tmp")" ""
+check "the third is served from the medium" test -s "$T/run/cache/manifests/ghcr.io/acme/c/reference/1"
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+mountpoint -q "$V" && umount "$V"
+empty_volume
+
+# Killed at any moment, as often as it takes: what has a name is whole, and the end is the same.
+for i in 1 2 3 4 5 6 7 8 9; do
+	L layers sync >"$T/out" 2>&1 &
+	sleep "0.0$i"
+	kill -KILL $! 2>/dev/null
+	wait $! 2>/dev/null
+	[ ! -d "$V/blob" ] || whole >"$T/whole" 2>&1 || cat "$T/whole" >>"$T/torn"
+done
+check "what a kill leaves is whole" test ! -e "$T/torn"
+check "a run to the end" sync
+check_equal "has all images" "$(tags)" "./ghcr.io/acme/a/reference/1 ./ghcr.io/acme/b/reference/1 ./ghcr.io/acme/c/reference/1"
+check "blobs are whole" whole
+check_equal "the medium is released" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
+check_equal "what kills left in .tmp is gone" "$(ls -A "$V/.tmp")" ""
+done_testing
