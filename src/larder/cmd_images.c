@@ -10,6 +10,7 @@
 #include "larder/output.h"
 #include "larder/progress.h"
 #include "layers/images.h"
+#include "layers/report.h"
 
 struct session {
 	struct machine_config *config;
@@ -38,25 +39,16 @@ static int session_read(struct session *s, const struct context *context)
 	return layers_images(&s->request, &s->layers, &s->images, &s->diag);
 }
 
-static json_t *text_list(char *const *texts)
-{
-	json_t *array = json_array();
-
-	for (; array && texts && *texts; texts++)
-		json_array_append_new(array, json_string(*texts));
-	return array;
-}
-
 static json_t *image_value(const struct image *image)
 {
 	char digest[DIGEST_STRING_MAX], size[TEXT_SIZE_MAX];
 
-	return json_pack("{s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:s?}", "reference", image->reference,
+	return json_pack("{s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o}", "reference", image->reference,
 			 "digest", digest_format(&image->digest, digest), "size",
 			 (json_int_t)image->size, "size_text", text_size_iec(image->size, size),
-			 "platforms", text_list(image->platforms), "omitted",
-			 text_list(image->omitted), "missing", text_list(image->missing), "layer",
-			 image->layer);
+			 "platforms", report_texts(image->platforms), "omitted",
+			 report_texts(image->omitted), "missing", report_texts(image->missing),
+			 "layer", report_text(image->layer));
 }
 
 static json_t *image_values(const struct image_list *list)
@@ -105,6 +97,12 @@ static int run_verify(struct context *context, const struct command *self, int a
 	}
 	if (r < 0)
 		return command_failed(r, &s.diag);
+	if (context->output != OUTPUT_TABLE) {
+		json_auto_t *value =
+			json_pack("{s:I, s:o}", "images", (json_int_t)s.images.n_images, "broken",
+				  report_texts(broken));
+		return value ? output_verdict(context, value, !broken) : EXIT_FAILED;
+	}
 	STRV_FOREACH (line, broken)
 		log_error("%s", *line);
 	if (broken)

@@ -34,13 +34,14 @@ static json_t *table_rows(const struct layers_result *result)
 		char size[TEXT_SIZE_MAX];
 		text_size_iec(layer->size, size);
 		json_array_append_new(
-			rows, json_pack("{s:s, s:s?, s:s, s:s, s:s, s:I, s:s}", "layer",
-					layer->manifest.name, "version", layer->manifest.version,
-					"state", layer_state_name(layer->state), "from",
+			rows, json_pack("{s:o, s:o, s:s, s:s, s:s, s:I, s:o}", "layer",
+					report_text(layer->manifest.name), "version",
+					report_text(layer->manifest.version), "state",
+					layer_state_name(layer->state), "from",
 					layer->path ? layer_origin_name(layer->origin) : "-",
 					"size", layer->size ? size : "-", "images",
 					(json_int_t)layer->manifest.n_images, "where",
-					where ? where : ""));
+					report_text(where)));
 	}
 	return rows;
 }
@@ -51,12 +52,10 @@ static json_t *media_rows(const struct layers_result *result)
 
 	for (size_t i = 0; rows && i < result->n_media; i++) {
 		const struct medium *m = &result->media[i];
-		json_array_append_new(rows,
-				      json_pack("{s:s, s:s, s:s, s:s}", "medium", m->device,
-						"label", m->label, "filesystem", m->fstype, "where",
-						m->mount    ? m->mount
-						: m->reason ? m->reason
-							    : ""));
+		json_array_append_new(
+			rows, json_pack("{s:s, s:o, s:s, s:o}", "medium", m->device, "label",
+					report_text(m->label), "filesystem", m->fstype, "where",
+					report_text(m->mount ? m->mount : m->reason)));
 	}
 	return rows;
 }
@@ -165,6 +164,17 @@ static int print_drift(const struct layers_result *result)
 	return status;
 }
 
+static int output_drift(const struct context *context, const struct layers_result *result)
+{
+	json_t *layers = report_chosen(result, is_drift);
+	bool drift = json_array_size(layers) > 0 || strv_length(result->conflicts) > 0;
+	json_auto_t *value = json_pack("{s:b, s:o, s:o, s:o}", "drift", (int)drift, "layers",
+				       layers, "conflicts", report_texts(result->conflicts),
+				       "notes", report_texts(result->notes));
+
+	return value ? output_verdict(context, value, !drift) : EXIT_FAILED;
+}
+
 static int run_check(struct context *context, const struct command *self, int argc, char *argv[])
 {
 	_cleanup_(session_done) struct session s = { 0 };
@@ -177,6 +187,8 @@ static int run_check(struct context *context, const struct command *self, int ar
 		r = layers_inspect(&s.request, &s.result, &s.diag);
 	if (r < 0)
 		return command_failed(r, &s.diag);
+	if (context->output != OUTPUT_TABLE)
+		return output_drift(context, &s.result);
 	print_notes(&s.result);
 	status = print_drift(&s.result);
 	if (status == EXIT_DONE)
@@ -289,11 +301,28 @@ static int run_prune(struct context *context, const struct command *self, int ar
 		r = layers_prune(&s.request, &s.result, &s.diag);
 	if (r < 0)
 		return command_failed(r, &s.diag);
-	if (!s.result.notes)
+	if (context->output != OUTPUT_TABLE)
+		return print_result(context, &s.result);
+	if (!s.result.deleted)
 		printf("nothing to prune\n");
 	STRV_FOREACH (note, s.result.notes)
 		printf("%s\n", *note);
 	return EXIT_DONE;
+}
+
+static bool is_broken(const struct layer *layer)
+{
+	return layer->state == LAYER_BROKEN;
+}
+
+static int output_verified(const struct context *context, const struct layers_result *result,
+			   size_t whole)
+{
+	json_t *broken = report_chosen(result, is_broken);
+	bool good = json_array_size(broken) == 0;
+	json_auto_t *value = json_pack("{s:I, s:o}", "whole", (json_int_t)whole, "broken", broken);
+
+	return value ? output_verdict(context, value, good) : EXIT_FAILED;
 }
 
 static int run_verify(struct context *context, const struct command *self, int argc, char *argv[])
@@ -310,10 +339,13 @@ static int run_verify(struct context *context, const struct command *self, int a
 	progress_end(&s.progress);
 	if (r < 0)
 		return command_failed(r, &s.diag);
+	for (size_t i = 0; i < s.result.n_layers; i++)
+		whole += !is_broken(&s.result.layers[i]) && s.result.layers[i].path;
+	if (context->output != OUTPUT_TABLE)
+		return output_verified(context, &s.result, whole);
 	for (size_t i = 0; i < s.result.n_layers; i++) {
 		const struct layer *layer = &s.result.layers[i];
-		whole += layer->state != LAYER_BROKEN && layer->path;
-		if (layer->state != LAYER_BROKEN)
+		if (!is_broken(layer))
 			continue;
 		log_error("%s: %s", layer->path, layer->reason ? layer->reason : "broken");
 		status = EXIT_FAILED;

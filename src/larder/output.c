@@ -121,6 +121,13 @@ int output_value(const struct context *context, const json_t *value)
 	return context->output == OUTPUT_YAML ? print_yaml(value) : print_json(value);
 }
 
+int output_verdict(const struct context *context, const json_t *value, bool good)
+{
+	int status = output_value(context, value);
+
+	return status == EXIT_DONE && !good ? EXIT_FAILED : status;
+}
+
 /* Control characters as \xNN, so that a name on a disk cannot draw on the terminal or forge a line. */
 static void write_escaped(FILE *f, const char *text)
 {

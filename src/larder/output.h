@@ -12,6 +12,9 @@
 /* Prints value as JSON (indented, keys in the order of insertion) or YAML. Returns an exit status. */
 int output_value(const struct context *context, const json_t *value);
 
+/* The same for a command that looks for something wrong: its exit status is EXIT_FAILED unless good. */
+int output_verdict(const struct context *context, const json_t *value, bool good);
+
 /* A column of a table: heading, and the key of each row's object. Arrays are shown joined by commas, true and false as
  * yes and no, null and "" as "-". */
 struct column {

@@ -65,6 +65,7 @@ void layers_result_done(struct layers_result *result)
 	free(result->layers);
 	free(result->media);
 	strv_free(result->conflicts);
+	strv_free(result->deleted);
 	strv_free(result->notes);
 	*result = (struct layers_result){ 0 };
 }

@@ -75,6 +75,7 @@ struct layers_result {
 	char **conflicts;	/* "A and B give registry/repository:tag different digests" */
 	unsigned copied;	/* sync: layers that are new on the volume */
 	unsigned copied_images; /* sync: images of cache trees that are */
+	char **deleted;		/* files of superseded layers that made room */
 	char **notes;		/* what a person should know: what did not fit, what was pruned */
 };
 

@@ -64,7 +64,10 @@ static int add_locked(const struct layers_request *request, char *const *files,
 	if (r == 0) {
 		ret->copied = copied;
 		STRV_FOREACH (note, before.notes)
-			(void)strv_add(&ret->notes, *note);
+			if (!strv_contains(ret->notes, *note))
+				(void)strv_add(&ret->notes, *note);
+		STRV_FOREACH (deleted, before.deleted)
+			(void)strv_add(&ret->deleted, *deleted);
 	}
 	return r < 0 ? r : failed;
 }
@@ -103,6 +106,17 @@ int layers_prune(const struct layers_request *request, struct layers_result *ret
 	return 0;
 }
 
+/* The first, and how many there are besides. NULL: out of memory. */
+static char *first_of(char *const *lines)
+{
+	size_t more = strv_length(lines) - 1;
+	char *text;
+
+	if (!more)
+		return strdup(lines[0]);
+	return asprintf(&text, "%s, and %zu more", lines[0], more) < 0 ? NULL : text;
+}
+
 static int verify_one(const struct layers_request *request, struct layer *layer)
 {
 	const struct layer_handle *h = layer->private_;
@@ -116,7 +130,7 @@ static int verify_one(const struct layers_request *request, struct layer *layer)
 		return r;
 	layer->state = LAYER_BROKEN;
 	free(layer->reason);
-	layer->reason = strdup(broken ? broken[0] : strerror(-r));
+	layer->reason = broken ? first_of(broken) : strdup(strerror(-r));
 	return layer->reason ? 0 : -ENOMEM;
 }
 

@@ -1,14 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/report.h"
 
+#include <string.h>
+
 #include "base/text.h"
 
-static json_t *list(char *const *texts)
+/* Each byte of what is no UTF-8 at all as \xNN where it is not ASCII. */
+static json_t *escaped(const char *text)
+{
+	char *copy = NULL;
+	size_t size;
+	FILE *f = open_memstream(&copy, &size);
+
+	if (!f)
+		return NULL;
+	for (; *text; text++)
+		fprintf(f, (unsigned char)*text < 0x80 ? "%c" : "\\x%02x", (unsigned char)*text);
+	json_t *value = fclose(f) == 0 ? json_string(copy) : NULL;
+	free(copy);
+	return value;
+}
+
+json_t *report_text(const char *text)
+{
+	if (!text)
+		return json_null();
+	return text_is_utf8(text, strlen(text)) ? json_string(text) : escaped(text);
+}
+
+json_t *report_texts(char *const *texts)
 {
 	json_t *array = json_array();
 
 	for (; array && texts && *texts; texts++)
-		json_array_append_new(array, json_string(*texts));
+		json_array_append_new(array, report_text(*texts));
 	return array;
 }
 
@@ -18,7 +43,8 @@ json_t *report_image(const struct layer_image *image)
 
 	return json_pack("{s:s, s:s, s:I, s:o, s:o}", "reference", image->reference, "digest",
 			 digest_format(&image->digest, digest), "size", (json_int_t)image->size,
-			 "platforms", list(image->platforms), "omitted", list(image->omitted));
+			 "platforms", report_texts(image->platforms), "omitted",
+			 report_texts(image->omitted));
 }
 
 json_t *report_build(const char *file, const struct build_result *result)
@@ -45,12 +71,13 @@ static json_t *report_layer(const struct layer *layer)
 	for (size_t i = 0; images && i < m->n_images; i++)
 		json_array_append_new(images, report_image(&m->images[i]));
 	return json_pack(
-		"{s:s, s:s?, s:s, s:s?, s:s?, s:s?, s:I, s:b, s:s?, s:b, s:s?, s:s, s:I, s:o}",
-		"name", m->name ? m->name : "", "version", m->version, "state",
-		layer_state_name(layer->state), "reason", layer->reason, "origin",
-		layer->path ? layer_origin_name(layer->origin) : NULL, "path", layer->path, "size",
-		(json_int_t)layer->size, "signed", (int)layer->is_signed, "mounted", layer->mount,
-		"in_place", (int)layer->in_place, "verity", layer->root_hash, "id",
+		"{s:o, s:o, s:s, s:o, s:s?, s:o, s:I, s:b, s:o, s:b, s:s?, s:s, s:I, s:o}", "name",
+		report_text(m->name ? m->name : ""), "version", report_text(m->version), "state",
+		layer_state_name(layer->state), "reason", report_text(layer->reason), "origin",
+		layer->path ? layer_origin_name(layer->origin) : NULL, "path",
+		report_text(layer->path), "size", (json_int_t)layer->size, "signed",
+		(int)layer->is_signed, "mounted", report_text(layer->mount), "in_place",
+		(int)layer->in_place, "verity", layer->root_hash, "id",
 		digest_format(&layer->id, id), "n_images", (json_int_t)m->n_images, "images",
 		images);
 }
@@ -67,26 +94,47 @@ json_t *report_layers(const struct layers_result *result)
 	return array;
 }
 
+/* A row for a program that only asks what is wrong. */
+static json_t *report_short(const struct layer *layer)
+{
+	return json_pack("{s:o, s:o, s:s, s:o, s:o}", "name",
+			 report_text(layer->manifest.name ? layer->manifest.name : ""), "version",
+			 report_text(layer->manifest.version), "state",
+			 layer_state_name(layer->state), "path", report_text(layer->path), "reason",
+			 report_text(layer->reason));
+}
+
+json_t *report_chosen(const struct layers_result *result, bool (*chosen)(const struct layer *layer))
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < result->n_layers; i++)
+		if (chosen(&result->layers[i]))
+			json_array_append_new(array, report_short(&result->layers[i]));
+	return array;
+}
+
 json_t *report_media(const struct layers_result *result)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; array && i < result->n_media; i++) {
 		const struct medium *m = &result->media[i];
-		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s?}", "device",
-						       m->device, "label", m->label, "filesystem",
-						       m->fstype, "trusted", (int)m->trusted,
-						       "mounted", m->mount, "reason", m->reason));
+		json_array_append_new(
+			array, json_pack("{s:s, s:o, s:s, s:b, s:o, s:o}", "device", m->device,
+					 "label", report_text(m->label), "filesystem", m->fstype,
+					 "trusted", (int)m->trusted, "mounted",
+					 report_text(m->mount), "reason", report_text(m->reason)));
 	}
 	return array;
 }
 
 json_t *report_result(const struct layers_result *result)
 {
-	return json_pack("{s:I, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "generation",
+	return json_pack("{s:I, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "generation",
 			 (json_int_t)result->generation, "changed", (int)result->changed, "copied",
 			 (json_int_t)result->copied, "copied_images",
 			 (json_int_t)result->copied_images, "layers", report_layers(result),
-			 "media", report_media(result), "conflicts", list(result->conflicts),
-			 "notes", list(result->notes));
+			 "media", report_media(result), "conflicts",
+			 report_texts(result->conflicts), "notes", report_texts(result->notes));
 }

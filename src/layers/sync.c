@@ -98,6 +98,8 @@ static void keep_notes(struct layers_result *from, struct layers_result *to)
 	STRV_FOREACH (note, from->notes)
 		if (!strv_contains(to->notes, *note))
 			(void)strv_add(&to->notes, *note);
+	STRV_FOREACH (file, from->deleted)
+		(void)strv_add(&to->deleted, *file);
 	to->copied = from->copied;
 	to->copied_images = from->copied_images;
 	to->changed |= from->changed;

@@ -120,6 +120,8 @@ int target_make_room(const struct target *t, struct layers_result *result)
 		layer_close(layer);
 		int r = beside_remove_all(layer->path);
 		if (r == 0)
+			r = strv_add(&result->deleted, layer->path);
+		if (r == 0)
 			r = strv_addf(&result->notes, "%s was deleted: %s", layer_file_name(layer),
 				      layer->reason ? layer->reason : "superseded");
 		if (r < 0)

@@ -75,9 +75,8 @@ empty_volume
 # An image that is not whole on the medium is named, the others are copied, the medium stays.
 talos ghcr.io/acme/good:1=good ghcr.io/acme/gone:1=gone ghcr.io/acme/rot:1=rot ghcr.io/acme/link:1=link ghcr.io/acme/text:1=text
 blob_of() { # REPOSITORY: path of its config in the tree
-	local m config
-	m=$(jq -r '.manifests[0].digest // empty' "$tree/manifests/ghcr.io/acme/$1/reference/1")
-	config=$(jq -r .config.digest "$tree/manifests/ghcr.io/acme/$1/digest/${m/:/-}")
+	local config
+	config=$(jq -r .config.digest "$tree/manifests/ghcr.io/acme/$1/reference/1")
 	echo "$tree/blob/${config/:/-}"
 }
 rm "$(blob_of gone)"

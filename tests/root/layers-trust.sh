@@ -100,6 +100,23 @@ check_equal "a signature of other content is refused" "$(state forged)" refused
 check_equal "and says why" "$(reason forged)" "it is not signed by a trusted key"
 check_equal "the tag means what it meant" "$(served)" "$two"
 
+# What lies beside a layer leads out of the medium, or nowhere.
+echo "a secret of this machine" >"$T/secret"
+for name in sum sig root tree pipe; do layer "$T/medium/larder/$name-1.sqsh" "ghcr.io/acme/$name:1=$name" >"$T/out"; done
+(cd "$T/medium/larder" && ln -sf "$T/secret" sum-1.sqsh.sha256 && ln -s "$T/secret" sig-1.sqsh.sig && ln -s "$T/secret" root-1.sqsh.roothash &&
+	ln -s "$T/secret" tree-1.sqsh.verity && rm pipe-1.sqsh.sha256 && mkfifo pipe-1.sqsh.sha256)
+stick LARDER_SITE
+layers_config "$(match)"
+check_status 1 "symlinks and pipes beside layers" sync
+check_output "a sum that is a symlink" "sum-1.sqsh was not copied: .*sum-1.sqsh.sha256: Too many levels of symbolic links"
+check_output "a signature that is one" "sig-1.sqsh was not copied: .*sig-1.sqsh.sig: it is a symlink"
+check_output "a sum that is a pipe" "pipe-1.sqsh was not copied: .*pipe-1.sqsh.sha256: it does not begin with a SHA-256 sum"
+check_equal "a root hash that is one is broken" "$(state root)" broken
+check_equal "a tree that is one is broken" "$(state tree)" broken
+check_equal "nothing of the machine gets to the volume" "$(grep -rl "a secret" "$T/run/volume")" ""
+check_equal "and nothing half" "$(cd "$T/run/volume/layers" && ls | grep -cE '^(sum|sig|root|tree|pipe)-')" 0
+rm -f "$T/run/volume/layers/"{sum,sig,root,tree,pipe}-*
+
 layers_config "$(match)" "keep: 1
 trust: {keys: [/keys/none.pub, /keys/site.pub], required: true}"
 check "a key that is not there" sync

@@ -68,6 +68,25 @@ check_equal "and keeps as many as configured" "$(cd "$T/run/volume/layers" && ec
 check_equal "with their sums" "$(cd "$T/run/volume/layers" && echo *.sha256)" "k8s-1.36.0.sqsh.sha256 k8s-1.37.0.sqsh.sha256"
 check "prune again" L layers prune
 check_output "has nothing to do" "nothing to prune"
+check "prune with nothing to do, for programs" L layers prune --output json
+check_equal "says so" "$(jq -c .deleted "$T/stdout")" "[]"
+cp "$T/run/volume/layers/k8s-1.36.0.sqsh" "$T/run/volume/layers/k8s-1.35.5.sqsh"
+check "a copy of a superseded layer is pruned" L layers prune --output json
+check_equal "its file is named" "$(jq -c '.deleted | map(split("/")[-1])' "$T/stdout")" '["k8s-1.35.5.sqsh"]'
+check "check, for programs" L layers check --output json
+check_equal "no drift" "$(jq -c '[.drift, .layers, .conflicts]' "$T/stdout")" '[false,[],[]]'
+check "layers verify, for programs" L layers verify --output json
+check_equal "all are whole" "$(jq -c . "$T/stdout")" "{\"whole\":$(L layers --output json | jq '.layers | length'),\"broken\":[]}"
+check "images verify, for programs" L images verify --output json
+check_equal "nothing is broken" "$(jq -c . "$T/stdout")" '{"images":2,"broken":[]}'
+check "images missing, for programs" L images missing --output json
+check_equal "is an empty list" "$(jq -c . "$T/stdout")" '[]'
+check "sync, for programs" L layers sync --output json
+check_equal "has copied nothing" "$(jq -c '[.copied, .copied_images, .deleted]' "$T/stdout")" '[0,0,[]]'
+check "add, for programs" L layers add --output json "$T/k8s-1.37.0.sqsh"
+check_equal "has copied one" "$(jq -c '[.copied, .layers[0].state]' "$T/stdout" | cut -c1-2)" '[1'
+check "YAML has the same" L layers check --output yaml
+check_output "in its own words" "^drift: false"
 
 check "images" L images
 check_output "has digest and layer" 'registry.k8s.io/pause:1.37.0 +sha256:[0-9a-f]{64} .*linux/riscv64.* k8s$'
@@ -81,6 +100,8 @@ layer "$T/root/var/lib/larder/layers/zz-other-1.sqsh" registry.k8s.io/pause:1.37
 check "a conflict is no failure" L layers sync
 check_output "but both are named" "k8s and zz-other give registry.k8s.io/pause:1.37.0 different digests"
 check_status 1 "and it is drift" L layers check
+check_status 1 "for programs, too" L layers check --output json
+check_equal "with the conflict" "$(jq -c '[.drift, (.conflicts | length)]' "$T/stdout")" '[true,1]'
 rm "$T/root/var/lib/larder/layers/"zz-other*
 
 # A blob that rots on the volume is found, and named.
@@ -94,6 +115,11 @@ END
 check_status 1 "rot is found" L images verify
 check_output "and named" "k8s-1.37.0.sqsh: sha256:[0-9a-f]{64}: its bytes are not right"
 check_status 1 "also by layers verify" L layers verify k8s
+check_status 1 "for programs" L layers verify k8s --output json
+check_equal "with its name and the reason" "$(jq -r '.broken[] | .name + " " + .version + " " + .state + " " + .reason' "$T/stdout" | sed 's/[0-9a-f]\{64\}/HEX/')" \
+	"k8s 1.37.0 broken k8s-1.37.0.sqsh: sha256:HEX: its bytes are not right"
+check_status 1 "and by images verify" L images verify --output json
+check_equal "in a list" "$(jq -r '.broken | length' "$T/stdout")" 1
 check_status 1 "a name that is no layer's" L layers verify nothing
 check_output "is said" 'no layer called "nothing"'
 
