@@ -134,16 +134,37 @@ time.sleep(600)' >"$T/silent.port" &
 silent=$!
 cleanup "kill $silent"
 until_true 20 test -s "$T/silent.port"
-list "x=docker://127.0.0.1:$(cat "$T/silent.port")/x"
-larder build --images "$T/list" --output "$T/out.d/slow-1.sqsh" --insecure 2>"$T/out" &
-build=$!
-children() { tr ' ' '\n' <"/proc/$build/task/$build/children" | grep -v '^$'; }
-until_true 20 bash -c "[ -n \"\$(cat /proc/$build/task/$build/children)\" ]"
-child=$(children | head -1)
+slow_build() { # OUTPUT: a build that waits for ever, $build, and the program that it waits for, $child
+	list "x=docker://127.0.0.1:$(cat "$T/silent.port")/x"
+	larder build --images "$T/list" --output "$1" --insecure 2>"$T/out" &
+	build=$!
+	until_true 20 bash -c "[ -n \"\$(cat /proc/$build/task/$build/children)\" ]"
+	child=$(tr ' ' '\n' <"/proc/$build/task/$build/children" | grep -v '^$' | head -1)
+	cleanup "kill $child"
+}
+slow_build "$T/out.d/slow-1.sqsh"
 check_equal "a work directory is there meanwhile" "$(left_over)" 1
 kill -TERM $build
 wait $build
 check_equal "it ends by the signal" $? 143
 check "its child has ended" until_true 20 bash -c "! kill -0 $child"
 check_equal "and leaves nothing" "$(left_over)" 0
+
+# One that is killed leaves its work directory; the next build in that directory takes it away, and no other.
+slow_build "$T/out.d/killed-1.sqsh"
+kill -KILL "$build"
+wait "$build" 2>/dev/null
+check_equal "a build that is killed leaves its work directory" "$(left_over)" 1
+check_equal "and no layer" "$(find "$T/out.d" -name 'killed*')" ""
+slow_build "$T/out.d/alive-1.sqsh"
+mkdir "$T/out.d/.larder-build.notmine-really"
+: >"$T/out.d/.larder-build.afile"
+list "tree:$tree"
+check "the next build beside one that lives" B --images "$T/list"
+check "leaves the work of the living" kill -0 "$build"
+check_equal "takes that of the dead" "$(find "$T/out.d" -mindepth 1 -maxdepth 1 -type d -name '.larder-build*' | wc -l)" 1
+check "and no file" test -e "$T/out.d/.larder-build.afile"
+kill -TERM "$build"
+wait "$build" 2>/dev/null
+check_equal "then nothing is left" "$(find "$T/out.d" -mindepth 1 -type d | wc -l)" 0
 done_testing
