@@ -9,7 +9,7 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
-#include "layers/contents.h"
+#include "layers/images.h"
 #include "layers/layer_open.h"
 #include "store/ingest.h"
 #include "store/manifest.h"
@@ -127,9 +127,9 @@ static int take_text(struct sync *s, const char *text, size_t size, const struct
 	char path[PATH_MAX];
 	int r = tree_manifest_path(s->registry, s->repository, digest, path);
 
-	if (r == 0 && depth > CONTENTS_DEPTH_MAX)
+	if (r == 0 && depth > IMAGES_DEPTH_MAX)
 		r = diag_set(s->why, -EBADMSG, "its indexes are nested deeper than %d",
-			     CONTENTS_DEPTH_MAX);
+			     IMAGES_DEPTH_MAX);
 	if (r == 0)
 		r = manifest_parse(text, size, &m, s->why);
 	if (r == 0 && m.kind == MANIFEST_IMAGE && m.config.digest.algorithm != DIGEST_NONE)
