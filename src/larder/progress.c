@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #define QUIET_MS    1000
 #define INTERVAL_MS 200
+#define WHAT_MAX    36 /* bytes of a name that fit into a line with the figures */
 
 static int64_t now_ms(void)
 {
@@ -45,10 +47,25 @@ static void format_rate(char *buffer, size_t size, uint64_t done, uint64_t total
 		snprintf(buffer, size, "%s/s", rate);
 }
 
+/* The end of a name says more than its beginning. A character is not cut in two. */
+static void shorten(const char *what, char ret[static WHAT_MAX + 4])
+{
+	size_t length = strlen(what);
+
+	if (length <= WHAT_MAX) {
+		memcpy(ret, what, length + 1);
+		return;
+	}
+	what += length - WHAT_MAX;
+	while (((unsigned char)*what & 0xc0) == 0x80)
+		what++;
+	snprintf(ret, WHAT_MAX + 4, "…%s", what);
+}
+
 void progress_update(uint64_t done, uint64_t total, const char *what, void *user)
 {
 	struct progress *p = user;
-	char rate[96], have[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX];
+	char rate[96], name[WHAT_MAX + 4], have[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX];
 	int64_t now = now_ms();
 
 	if ((!p->terminal && !p->notify) || now - p->started_ms < QUIET_MS ||
@@ -58,8 +75,9 @@ void progress_update(uint64_t done, uint64_t total, const char *what, void *user
 	format_rate(rate, sizeof(rate), done, total, now - p->started_ms);
 	text_size_iec(done, have);
 	text_size_iec(total, all);
+	shorten(what, name);
 	if (p->terminal) {
-		fprintf(stderr, "\r\033[K%s %.40s: %s of %s, %s", p->verb, what, have, all, rate);
+		fprintf(stderr, "\r\033[K%s %s: %s of %s, %s", p->verb, name, have, all, rate);
 		fflush(stderr);
 		p->shown = true;
 	}

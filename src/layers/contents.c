@@ -134,7 +134,9 @@ static int add_blob(struct adding *a, const struct descriptor *d)
 		return diag_set(a->diag, r, "blob %s is not in the source",
 				digest_format(&d->digest, text));
 	a->image->size += d->size;
-	struct content item = { .digest = d->digest, .size = d->size, .path = path };
+	struct content item = {
+		.digest = d->digest, .size = d->size, .path = path, .image = a->image->reference
+	};
 	return add_item(a->contents, &item, a->diag);
 }
 
@@ -160,7 +162,11 @@ static int read_manifest(struct adding *a, const struct digest *digest, char **r
 		return diag_set(a->diag, -EBADMSG, "manifest %s: its bytes have another digest",
 				wanted);
 	struct content item = {
-		.digest = *digest, .size = size, .path = path, .repository = a->repository
+		.digest = *digest,
+		.size = size,
+		.path = path,
+		.repository = a->repository,
+		.image = a->image->reference,
 	};
 	a->image->size += size;
 	r = add_item(a->contents, &item, a->diag);

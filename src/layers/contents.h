@@ -19,8 +19,9 @@
 struct content {
 	struct digest digest;
 	uint64_t size;
-	char *path;	  /* the file that holds exactly these bytes */
-	char *repository; /* manifests: "registry/repository"; NULL: a blob */
+	char *path;	   /* the file that holds exactly these bytes */
+	char *repository;  /* manifests: "registry/repository"; NULL: a blob */
+	const char *image; /* reference of the first image that needs it: that string of images */
 };
 
 struct tag {

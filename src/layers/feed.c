@@ -163,8 +163,7 @@ static int check_size(struct writer *w, int fd, const struct content *item)
 }
 
 /* The bytes of one file into the stream, and their digest. */
-static int pump(struct writer *w, int fd, const struct content *item, const char *what,
-		struct digest *ret)
+static int pump(struct writer *w, int fd, const struct content *item, struct digest *ret)
 {
 	int r = side_hasher_begin(w->hasher, item->digest.algorithm);
 
@@ -182,7 +181,7 @@ static int pump(struct writer *w, int fd, const struct content *item, const char
 		}
 		at += part;
 		w->done += part;
-		report(w, what);
+		report(w, item->image);
 	}
 	return r < 0 ? r : side_hasher_finish(w->hasher, ret);
 }
@@ -200,7 +199,7 @@ static int write_content(struct writer *w, const struct content *item)
 	if (r == 0)
 		r = tar_file(&w->tar, path, item->size);
 	if (r == 0)
-		r = pump(w, fd, item, what, &got);
+		r = pump(w, fd, item, &got);
 	if (r == -EPIPE || r == -EBADMSG)
 		return r;
 	if (r < 0)

@@ -7,7 +7,7 @@
  */
 #include "layers/contents.h"
 
-/* Called now and then while blobs are written; what: the digest that is being written. */
+/* Called now and then while blobs are written; what: the image that is being written. */
 typedef void (*feed_progress_fn)(uint64_t done, uint64_t total, const char *what, void *user);
 
 struct feed {

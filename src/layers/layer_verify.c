@@ -82,6 +82,18 @@ static int verify_manifest(const char *registry, const char *repository, const c
 	return r < 0 ? r : verify_file(user, path, digest);
 }
 
+/* For the progress: blobs, each once. Manifests are few, and small beside them. */
+static void add_up(struct verify *v, const struct layer_manifest *manifest)
+{
+	for (size_t i = 0; v->progress && i < manifest->n_blobs; i++) {
+		char path[PATH_MAX];
+		struct content_id id;
+		if (tree_blob_path(&manifest->blobs[i], path) == 0 &&
+		    place_stat(v->place, path, &id) == 0)
+			v->total += id.size;
+	}
+}
+
 int layer_verify(struct place *place, const struct layer_manifest *manifest, const char *where,
 		 void (*progress)(uint64_t done, uint64_t total, const char *what, void *user),
 		 void *user, char ***broken)
@@ -89,10 +101,9 @@ int layer_verify(struct place *place, const struct layer_manifest *manifest, con
 	struct verify v = {
 		.place = place, .where = where, .progress = progress, .user = user, .broken = broken
 	};
+	add_up(&v, manifest);
 	int r = tree_walk_place(place, verify_manifest, &v, NULL);
 
-	for (size_t i = 0; i < manifest->n_images; i++)
-		v.total += manifest->images[i].size;
 	for (size_t i = 0; r == 0 && i < manifest->n_blobs; i++) {
 		char path[PATH_MAX];
 		r = tree_blob_path(&manifest->blobs[i], path);

@@ -88,7 +88,12 @@ check_equal "has copied one" "$(jq -c '[.copied, .layers[0].state]' "$T/stdout" 
 check "YAML has the same" L layers check --output yaml
 check_output "in its own words" "^drift: false"
 
+check "the table of layers" L layers
+check_output "has its columns" "^LAYER +VERSION +STATE +FROM +SIZE +IMAGES +WHERE OR WHY$"
+check_output "and where a layer is mounted" "^k8s +1.37.0 +active +volume +[0-9.]+ [KM]iB +1 +$T/run/layers/k8s-1.37.0-[0-9a-f]{8}$"
+check_output "and why another is not" "^iscsi-tools +v0.1.1 .*built-in"
 check "images" L images
+check_output "has its columns" "^REFERENCE +DIGEST +SIZE +PLATFORMS +LEFT OUT +LAYER$"
 check_output "has digest and layer" 'registry.k8s.io/pause:1.37.0 +sha256:[0-9a-f]{64} .*linux/riscv64.* k8s$'
 check "nothing is missing" L images missing
 check "all images verify" L images verify

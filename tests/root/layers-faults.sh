@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A volume that is full, or fails, at any point of a copy: every system call that writes fails once at each of its calls. Whatever had a
+# name keeps it and is whole, nothing lies about without its layer, and the next run succeeds. Then the same with kills.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/images.sh"
+. "$LARDER_SOURCE/tests/lib/layers.sh"
+in_namespaces "$@"
+requires mksquashfs mkfs.ext4 unsquashfs jq strace veritysetup
+layers_start
+layers_config
+V=$T/run/volume
+head -c 3000000 /dev/urandom >"$T/extra.bin"
+mkdir "$T/image"
+IMAGE_EXTRA=$T/extra.bin make_image "$T/image" 1 message riscv64 >/dev/null
+openssl genpkey -algorithm ed25519 -out "$T/key" 2>"$T/out"
+one() { # FILE: signed, with a hash tree
+	echo "ghcr.io/acme/$2:1=oci:$T/image:1" | larder build --images - --output "$1" --sign "$T/key" --verity >"$T/out"
+}
+one "$T/new/a-1.sqsh" a
+one "$T/old/a-1.sqsh" other
+
+# What must hold at every moment.
+whole() {
+	local f
+	for f in "$V/layers/"*; do
+		[ -e "${f%.sqsh*}.sqsh" ] || { echo "$f has no layer" && return 1; }
+	done
+	for f in "$V/layers/"*.sqsh; do
+		[ -e "$f" ] || continue
+		cmp -s "$f" "$T/new/a-1.sqsh" || cmp -s "$f" "$T/old/a-1.sqsh" || { echo "$f is neither" && return 1; }
+		[ ! -e "$f.roothash" ] || veritysetup verify "$f" "$f.verity" "$(cat "$f.roothash")" || return 1
+	done
+	for f in "$V/blob/"sha256-*; do
+		[ ! -e "$f" ] || [ "$(sha256sum <"$f" | cut -d' ' -f1)" = "${f##*/sha256-}" ] || { echo "$f is not whole" && return 1; }
+	done
+}
+# faults WHAT CALL ERROR CMD…: the command with the call failing at its first use, its second, … until it does not come to that. Each
+# time it starts from what prepare makes.
+faults() {
+	local what=$1 call=$2 error=$3 n=0 bad=""
+	shift 3
+	while [ $n -lt 40 ]; do
+		prepare
+		strace -f -qq -o "$T/trace" -e trace="$call" -e inject="$call:error=$error:when=$((++n))" "$@" >"$T/fault" 2>&1
+		grep -q INJECTED "$T/trace" || break
+		whole >"$T/whole" 2>&1 || bad+="$call $n: $(tail -1 "$T/whole"); "
+		"$@" >"$T/again" 2>&1 || bad+="$call $n, afterwards: $(tail -1 "$T/again"); "
+		whole >"$T/whole" 2>&1 || bad+="$call $n, afterwards: $(tail -1 "$T/whole"); "
+	done
+	check_equal "$what: $call fails with $error at each of its calls" "$bad" ""
+	check "there were some, and an end" test $n -gt 1 -a $n -lt 40
+}
+add=(larder layers add "$T/new/a-1.sqsh" --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root")
+prepare() { rm -rf "$V/layers/"* "$V/.tmp/"*; }
+for call in pwrite64 write; do faults "add" $call ENOSPC "${add[@]}"; done
+for call in fsync rename; do faults "add" $call EIO "${add[@]}"; done
+prepare() {
+	rm -rf "$V/layers/"* "$V/.tmp/"*
+	cp "$T/old/"* "$V/layers/"
+}
+for call in write rename; do faults "replace" $call ENOSPC "${add[@]}"; done
+
+# A cache tree, in the same way.
+mkdir -p "$T/talos"
+unsquashfs -quiet -no-progress -f -d "$T/talos/imagecache" "$T/new/a-1.sqsh" >"$T/out"
+rm -rf "$T/talos/imagecache/larder"
+device=$(medium TALOS "$T/talos" 64M)
+cleanup losetup --detach "$device"
+layers_config "volume.dev_path == \"$device\""
+prepare() { rm -rf "$V/layers/"* "$V/.tmp/"* "$V/blob" "$V/manifests"; }
+sync=(larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root")
+for call in write fsync renameat mkdirat; do faults "sync of a cache tree" $call ENOSPC "${sync[@]}"; done
+check_equal "nothing is left over at the end" "$(ls -A "$V/.tmp")" ""
+done_testing
