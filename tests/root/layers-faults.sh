@@ -24,7 +24,7 @@ one "$T/old/a-1.sqsh" other
 whole() {
 	local f
 	for f in "$V/layers/"*; do
-		[ -e "${f%.sqsh*}.sqsh" ] || { echo "$f has no layer" && return 1; }
+		[ ! -e "$f" ] || [ -e "${f%.sqsh*}.sqsh" ] || { echo "$f has no layer" && return 1; }
 	done
 	for f in "$V/layers/"*.sqsh; do
 		[ -e "$f" ] || continue
@@ -70,6 +70,6 @@ cleanup losetup --detach "$device"
 layers_config "volume.dev_path == \"$device\""
 prepare() { rm -rf "$V/layers/"* "$V/.tmp/"* "$V/blob" "$V/manifests"; }
 sync=(larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root")
-for call in write fsync renameat mkdirat; do faults "sync of a cache tree" $call ENOSPC "${sync[@]}"; done
+for call in write fsync renameat; do faults "sync of a cache tree" $call ENOSPC "${sync[@]}"; done
 check_equal "nothing is left over at the end" "$(ls -A "$V/.tmp")" ""
 done_testing
