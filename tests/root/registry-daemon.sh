@@ -44,9 +44,14 @@ check "a socket that a dead process left is taken over" start_larderd again --ca
 check "it ends" stop_larderd
 
 # With nothing but its libraries and the cache: no /etc, no /proc, no /tmp, and nothing that can be written to.
-mkdir -p "$T/root"/{usr,cache,bin}
+mkdir -p "$T/root"/{usr,cache,bin,proc}
 mount --bind /usr "$T/root/usr" && mount --bind "$T/tree" "$T/root/cache" && mount --bind "$(dirname "$(command -v larderd)")" "$T/root/bin"
 cleanup umount "$T/root/usr" "$T/root/cache" "$T/root/bin"
+# But a sanitizer needs /proc to look for leaks.
+if grep -q __asan_init "$(command -v larderd)"; then
+	mount --bind /proc "$T/root/proc"
+	cleanup umount "$T/root/proc"
+fi
 cp -r "$T/layer.sqsh" "$T/app" "$T/root/" && chmod -R a+rX "$T/root/app" "$T/root/layer.sqsh"
 ln -s usr/lib "$T/root/lib" && ln -s usr/lib64 "$T/root/lib64"
 mount --rbind "$T/root" "$T/root" && mount -o remount,bind,ro "$T/root"
