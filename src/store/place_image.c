@@ -33,7 +33,13 @@ static struct image *image_of(struct place *place)
 }
 
 /*
- * The library (0.1.104) takes where an inode, a directory or a fragment begins from the image, and reads there without asking whether the
+ * An entry of a directory says in 16 bits how long its name is, less one, and the library (0.1.104) writes that many bytes. It trusts the
+ * lengths in a directory's index even more, so directories are searched without theirs.
+ */
+#define ENTRY_NAME_ROOM (65536 + 1)
+
+/*
+ * The library takes where an inode, a directory or a fragment begins from the image, and reads there without asking whether the
  * block is that long. So it is asked here before.
  */
 static bool is_inside(struct image *image, uint64_t block, size_t offset)
@@ -64,7 +70,7 @@ static bool directory_is_inside(struct image *image, const sqfs_inode *inode)
 static int descend(struct image *image, sqfs_inode *inode, const char *name, size_t size)
 {
 	sqfs_dir_entry entry;
-	sqfs_name buffer;
+	char buffer[ENTRY_NAME_ROOM];
 	bool found = false;
 
 	if (!S_ISDIR(inode->base.mode))
@@ -72,6 +78,7 @@ static int descend(struct image *image, sqfs_inode *inode, const char *name, siz
 	if (!directory_is_inside(image, inode))
 		return -EIO;
 	sqfs_dentry_init(&entry, buffer);
+	inode->xtra.dir.idx_count = 0;
 	if (sqfs_dir_lookup(&image->fs, inode, name, size, &entry, &found) != SQFS_OK)
 		return -EIO;
 	return found ? get_inode(image, sqfs_dentry_inode(&entry), inode) : -ENOENT;
@@ -250,15 +257,26 @@ static bool image_has_directory(struct place *place, const char *path)
 	return r == 0 && S_ISDIR(inode.base.mode);
 }
 
-/* One entry at a time under the lock, so that visit may use the place. */
-static int next_entry(struct image *image, sqfs_dir *dir, sqfs_dir_entry *entry)
+/* One entry at a time under the lock, so that visit may use the place. 1: there was one, 0: it was the end. */
+static int next_entry(struct image *image, sqfs_dir *dir, char name[static SQUASHFS_NAME_LEN + 1],
+		      mode_t *ret_type)
 {
+	char buffer[ENTRY_NAME_ROOM];
+	sqfs_dir_entry entry;
 	sqfs_err err = SQFS_OK;
 
+	sqfs_dentry_init(&entry, buffer);
 	pthread_mutex_lock(&image->lock);
-	bool more = sqfs_dir_next(&image->fs, dir, entry, &err);
+	bool more = sqfs_dir_next(&image->fs, dir, &entry, &err);
 	pthread_mutex_unlock(&image->lock);
-	return err != SQFS_OK ? -EIO : more;
+	if (err != SQFS_OK || (more && sqfs_dentry_name_size(&entry) > SQUASHFS_NAME_LEN))
+		return -EIO;
+	if (!more)
+		return 0;
+	memcpy(name, buffer, sqfs_dentry_name_size(&entry));
+	name[sqfs_dentry_name_size(&entry)] = '\0';
+	*ret_type = (mode_t)sqfs_dentry_mode(&entry) & S_IFMT;
+	return 1;
 }
 
 static int image_list(struct place *place, const char *path, place_visit_any_fn visit, void *user)
@@ -266,28 +284,25 @@ static int image_list(struct place *place, const char *path, place_visit_any_fn 
 	struct image *image = image_of(place);
 	sqfs_inode inode;
 	sqfs_dir dir;
-	sqfs_dir_entry entry;
-	sqfs_name name;
+	char name[SQUASHFS_NAME_LEN + 1];
+	mode_t type;
 	unsigned n = 0;
 
 	pthread_mutex_lock(&image->lock);
 	int r = look_up(image, path, &inode);
 	if (r == 0 && !S_ISDIR(inode.base.mode))
 		r = -ENOENT;
+	inode.xtra.dir.idx_count = 0;
 	if (r == 0 && (!directory_is_inside(image, &inode) ||
 		       sqfs_dir_open(&image->fs, &inode, &dir, 0) != SQFS_OK))
 		r = -EIO;
 	pthread_mutex_unlock(&image->lock);
 	if (r < 0)
 		return r;
-	sqfs_dentry_init(&entry, name);
-	while ((r = next_entry(image, &dir, &entry)) > 0) {
-		sqfs_mode_t mode = sqfs_dentry_mode(&entry);
-		/* The library (0.1.104) leaves the end of a longer name before it in place. */
-		name[sqfs_dentry_name_size(&entry)] = '\0';
+	while ((r = next_entry(image, &dir, name, &type)) > 0) {
 		if (++n > PLACE_ENTRIES_MAX)
 			return -E2BIG;
-		r = visit(name, (mode_t)mode & S_IFMT, user);
+		r = visit(name, type, user);
 		if (r != 0)
 			return r;
 	}

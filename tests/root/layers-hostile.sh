@@ -96,6 +96,18 @@ for n in a b c; do
 	END
 done
 
+# An entry that claims a name of 40,001 bytes, which a reader without a limit writes over its stack.
+tree long-entry "cannot be read|no layer manifest"
+pack -no-xattrs -noI
+python3 - "$D/$name-1.sqsh" <<-'END'
+	import struct, sys
+	with open(sys.argv[1], "r+b") as f:
+	    data = f.read()
+	    directories, = struct.unpack_from("<Q", data, 72)
+	    f.seek(data.index(b"manifests", directories) - 2)
+	    f.write(struct.pack("<H", 40000))
+END
+
 # Names and kinds of files.
 tree symlink-blob "symlink"; ln -sf /etc/shadow "$tree/blob/$blob"; pack
 tree symlink-out "symlink"; ln -s ../../../../../../etc/passwd "$tree/$app/reference/2"; pack
