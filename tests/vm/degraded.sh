@@ -37,7 +37,7 @@ mapfile -t full < <(vm_disk "$T/full.img" CACHE)
 mapfile -t other < <(vm_disk "$T/other.img" OTHER)
 full_before=$(sha256sum <"$T/full.img")
 vm_open
-cache_config 'disk.serial == "CACHE" && !disk.readonly' | sed 's/maxSize: 1GiB/&\n  waitTimeout: 1s/' | cache_machine
+CACHE_WAIT=1s cache_config 'disk.serial == "CACHE" && !disk.readonly' | cache_machine
 vm_boot nodisk "${full[@]}" "${other[@]}"
 check_equal "nothing was written to the full disk" "$(sha256sum <"$T/full.img")" "$full_before"
 check "nor to the other" cmp --bytes=2147483648 "$T/other.img" /dev/zero

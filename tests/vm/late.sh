@@ -52,7 +52,7 @@ truncate -s 2G "$T/b.img"
 before=$(contents "$T/a.img")
 vm_machine late
 vm_enable
-cache_config 'disk.serial.startsWith("CACHE") && !disk.readonly' | sed 's/maxSize: 1GiB/&\n  waitTimeout: 60s/' | cache_machine
+cache_config 'disk.serial.startsWith("CACHE") && !disk.readonly' | cache_machine
 plugged waited 'Starting larder-boot.service' a=CACHE-A b=CACHE-B
 verify_disks "$before"
 

@@ -81,7 +81,7 @@ larder stop --config /run/config.yaml >/run/log 2>&1 || wrong "larder stop: $(ta
 [ "$(dd if="$1" bs=1M skip=1 count=16 status=none | sha256sum)" = "$FOREIGN" ] || wrong "the foreign partition changed" "$2"
 sfdisk --dump "$1" 2>/dev/null | grep -q 'start= *2048, size= *32768,.*name="foreign"' || wrong "the foreign partition's entry changed" "$2"
 INSIDE
-cache_config 'disk.serial == "CACHE"' | sed 's/maxSize: 1GiB/&\n  waitTimeout: 0s/' >"$T/state.yaml"
+CACHE_WAIT=0s cache_config 'disk.serial == "CACHE"' >"$T/state.yaml"
 export CONFIG=$T/state.yaml FOREIGN=$foreign STATES=$T/states REASONS=$T/reasons
 : >"$STATES"
 : >"$REASONS"

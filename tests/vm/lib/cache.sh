@@ -34,7 +34,8 @@ cache_iso() { # LABEL DIRECTORY ISO
 	xorriso -as mkisofs -quiet -V "$1" -r -o "$3" "$2" >"$T/xorriso" 2>&1 || { cat "$T/xorriso"; return 1; }
 }
 
-# The machine config: $1 selects the disk, $2 (optional) a medium; more documents on standard input.
+# The machine config: $1 selects the disk, $2 (optional) a medium. CACHE_WAIT: how long to wait for a disk when there is nothing to serve;
+# long, since emulated machines on a busy host find their disks late.
 cache_config() {
 	cat <<-YAML
 		version: v1alpha1
@@ -54,6 +55,7 @@ cache_config() {
 		provisioning:
 		  diskSelector:
 		    match: '$1'
+		  waitTimeout: ${CACHE_WAIT:-120s}
 		  minSize: 500MiB
 		  maxSize: 1GiB
 	YAML

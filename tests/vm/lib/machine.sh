@@ -64,6 +64,8 @@ vm_agent() {
 	install -m 644 "$LARDER_SOURCE/tests/vm/guest/vm-agent.service" "$V/root/etc/systemd/system/vm-agent.service"
 	install -m 755 "$LARDER_BUILD/tests/dead-mirror" "$LARDER_BUILD/tests/port-thief" "$V/root/opt/vm/build/tests/"
 	install -D -m 644 "$LARDER_SOURCE/tests/vm/guest/port-thief.service" "$V/root/etc/systemd/system/port-thief.service"
+	# Disks that are there from the start are there before larder-boot looks, however busy the host: udev alone would load this later.
+	echo virtio_blk >"$V/root/etc/modules-load.d/machine.conf"
 	mkdir -p "$V/root/etc/systemd/system/sysinit.target.wants"
 	[ -n "${VM_NO_THIEF-}" ] || ln -sf ../port-thief.service "$V/root/etc/systemd/system/sysinit.target.wants/"
 }
