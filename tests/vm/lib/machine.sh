@@ -66,6 +66,9 @@ vm_agent() {
 	install -D -m 644 "$LARDER_SOURCE/tests/vm/guest/port-thief.service" "$V/root/etc/systemd/system/port-thief.service"
 	# Disks that are there from the start are there before larder-boot looks, however busy the host: udev alone would load this later.
 	echo virtio_blk >"$V/root/etc/modules-load.d/machine.conf"
+	# Nor is it an emergency that a device or a service took minutes there.
+	mkdir -p "$V/root/etc/systemd/system.conf.d"
+	printf '[Manager]\nDefaultDeviceTimeoutSec=15min\nDefaultTimeoutStartSec=15min\n' >"$V/root/etc/systemd/system.conf.d/machine.conf"
 	mkdir -p "$V/root/etc/systemd/system/sysinit.target.wants"
 	[ -n "${VM_NO_THIEF-}" ] || ln -sf ../port-thief.service "$V/root/etc/systemd/system/sysinit.target.wants/"
 }
