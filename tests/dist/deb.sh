@@ -44,17 +44,17 @@ dpkg-deb -x "$debs"/larder_*.deb "$sys"
 touch "$sys/usr/bin/containerd" "$sys/usr/bin/podman"
 printf '[host."https://mine"]' >"$sys/etc/containerd/certs.d/quay.io/hosts.toml"
 printf '{"mtu":1450}' >"$sys/etc/docker/daemon.json"
-printf 'machine: {features: {imageCache: {localEnabled: true}}}\n---\napiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: tls.example\nca: |\n  x\n' \
+printf 'machine: {features: {imageCache: {localEnabled: true}}}\n---\napiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: tls.example\ninsecureSkipVerify: true\n' \
 	>"$sys/etc/larder/machine.yaml"
 users() { (cd "$sys" && find etc -path etc/larder -prune -o -path etc/systemd -prune -o -type f -print0 | sort -z | xargs -0 sha256sum); }
-before=$(users)
 script() { DPKG_ROOT=$sys DPKG_MAINTSCRIPT_PACKAGE=larder PATH=$sys/usr/bin:$PATH sh "$T/control/larder/$1" "${@:2}"; }
 check "postinst configure" script postinst configure ""
 check "postinst configure again" script postinst configure ""
+before=$(users)
 check "the runtimes are set up" "$sys/usr/bin/larder" runtime configure --root "$sys"
-check_equal "there is something to take back" "$(grep -rl 3172 "$sys/etc" | grep -vc /etc/larder/)" 5
+check_equal "there is something to take back" "$(grep -rl 3172 "$sys/etc" | grep -vc /etc/larder/)" 7
 check "prerm upgrade" script prerm upgrade 2.0
-check_equal "an upgrade takes nothing back" "$(grep -rl 3172 "$sys/etc" | grep -vc /etc/larder/)" 5
+check_equal "an upgrade takes nothing back" "$(grep -rl 3172 "$sys/etc" | grep -vc /etc/larder/)" 7
 check "prerm remove" script prerm remove
 check "prerm remove again" script prerm remove
 check_equal "runtimes have their own settings back, to the byte" "$(users)" "$before"
