@@ -61,9 +61,11 @@ cat >"$T/state.sh" <<'INSIDE'
 #!/bin/bash
 # IMAGE STATE
 . "$LARDER_SOURCE/tests/lib/machine.sh"
+. "$LARDER_SOURCE/tests/lib/disks.sh"
 wrong() { echo "$2: $1"; exit 1; }
 loop=$(losetup --find --show "$1") || exit 1
-trap 'larder stop --run-dir /run/larder >/dev/null 2>&1; losetup --detach "$loop"' EXIT
+disk_forget "$loop" # what an earlier user of the device left
+trap 'larder stop --run-dir /run/larder >/dev/null 2>&1; disk_detach "$loop"' EXIT
 only_disks "$loop"
 mount -t tmpfs tmpfs /run
 { sed "s,disk.serial == \"CACHE\",disk.dev_path == \"$loop\"," "$CONFIG"; } >/run/config.yaml
