@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A volume that is full, or fails, at any point of a copy: every system call that writes fails once at each of its calls. Whatever had a
-# name keeps it and is whole, nothing lies about without its layer, and the next run succeeds. Then the same with kills.
+# name keeps it and is whole, nothing lies about without its layer, and the next run succeeds.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
