@@ -57,10 +57,18 @@ run verify multi-user.target
 check_output "a cycle would be found" 'cycle'
 
 for runtime in $runtimes; do
-	check "larder-boot is ordered before $runtime" grep -qE "^Before=.*\\b$runtime\\.service" "$units/larder-boot.service"
+	for unit in larder-boot larder-restore; do
+		check "$unit is ordered before $runtime" grep -qE "^Before=.*\\b$runtime\\.service" "$units/$unit.service"
+	done
+done
+check_equal "every boot pulls in what takes the runtimes' settings back, and nothing else of larder" \
+	"$(cd "$units" && ls ./*.wants)" larder-restore.service
+for place in etc run usr/lib; do
+	check "which is nothing where larder.target is enabled in /$place" \
+		grep -q "^ConditionPathExists=!/$place/systemd/system/sysinit.target.wants/larder.target" "$units/larder-restore.service"
 done
 check "larder.socket is bound before sysinit.target, and so before them" grep -qE "^Before=.*\\bsysinit\\.target" "$units/larder.socket"
-for unit in larder-boot.service larderd.service larder.socket larder.target; do
+for unit in larder-boot.service larder-restore.service larderd.service larder.socket larder.target; do
 	file=$units/$unit
 	run grep -hE '^(Wants|Requires|BindsTo|Requisite|Upholds)=' "$file"
 	check_no_output "$unit pulls in no runtime" '(containerd|crio|docker|podman|k3s|rke2|kubelet)'

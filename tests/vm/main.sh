@@ -55,5 +55,13 @@ shutdown_clean upgrade
 rm -rf --one-file-system "$V/root/var/lib/containerd" "$V/root"/var/log/journal/*
 vm_boot upgraded "${disk[@]}"
 shutdown_clean upgraded
+
+# Turned off: the next boot takes back what the runtimes were told, since nobody keeps the port any more.
+check "systemctl disable larder.target" systemctl --root="$V/root" disable larder.target
+check "containerd is still told to ask the cache" grep -rq 127.0.0.1:3172 "$V/root/etc/containerd"
+rm "$V/root/etc/systemd/system/sysinit.target.wants/port-thief.service"
+VM_NO_THIEF=1 vm_boot disabled "${disk[@]}"
+check_equal "disabled: the volume was not touched" "$(disk_volume_state "$T/cache.img")" clean
+vm_open
 vm_close
 done_testing
