@@ -139,6 +139,7 @@ static bool is_drift(const struct layer *layer)
 {
 	return layer->state == LAYER_MISSING || layer->state == LAYER_BROKEN ||
 	       layer->state == LAYER_NOT_CONFIGURED || layer->state == LAYER_REFUSED ||
+	       layer->state == LAYER_GONE ||
 	       (layer->state == LAYER_ACTIVE && !layer->mount && !layer->link);
 }
 
@@ -310,9 +311,10 @@ static int run_prune(struct context *context, const struct command *self, int ar
 	return EXIT_DONE;
 }
 
+/* What is served and has no file any more cannot be vouched for, either. */
 static bool is_broken(const struct layer *layer)
 {
-	return layer->state == LAYER_BROKEN;
+	return layer->state == LAYER_BROKEN || layer->state == LAYER_GONE;
 }
 
 static int output_verified(const struct context *context, const struct layers_result *result,
@@ -347,7 +349,8 @@ static int run_verify(struct context *context, const struct command *self, int a
 		const struct layer *layer = &s.result.layers[i];
 		if (!is_broken(layer))
 			continue;
-		log_error("%s: %s", layer->path, layer->reason ? layer->reason : "broken");
+		log_error("%s: %s", layer->path ? layer->path : layer->manifest.name,
+			  layer->reason ? layer->reason : "broken");
 		status = EXIT_FAILED;
 	}
 	printf("%zu layer%s whole\n", whole, whole == 1 ? " is" : "s are");

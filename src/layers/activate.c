@@ -12,6 +12,7 @@
 #include "block/verity.h"
 #include "layers/find.h"
 #include "layers/generation.h"
+#include "layers/in_use.h"
 #include "layers/layer_open.h"
 #include "layers/layers.h"
 #include "layers/media.h"
@@ -321,48 +322,6 @@ int layers_activate(const struct layers_request *request, struct layers_result *
 	return r < 0 ? r : layers_activate_locked(&settled, ret, diag);
 }
 
-static int set_reason(struct layer *layer, const char *reason)
-{
-	free(layer->reason);
-	layer->reason = strdup(reason);
-	return layer->reason ? 0 : -ENOMEM;
-}
-
-/* An active layer that is not mounted is read in place, or not in use as it is now. */
-static int describe_unmounted(const struct layers_request *request, unsigned generation,
-			      struct layer *layer)
-{
-	_cleanup_free_ char *link = NULL;
-	int r = layer_link(layer, request->run_dir, &link);
-
-	if (r < 0)
-		return r;
-	if (generation_has(request->run_dir, generation, link)) {
-		layer->link = TAKE_PTR(link);
-		layer->in_place = true;
-		return layer->reason ? 0 : set_reason(layer, "read in place, not mounted");
-	}
-	if (layer->changed)
-		return set_reason(layer,
-				  "its file was written to since it was mounted; \"larder layers "
-				  "sync\" mounts what it is now");
-	return layer->in_place
-		       ? set_reason(layer, "what is in its file now is not served; \"larder layers "
-					   "sync\" changes that")
-		       : 0;
-}
-
-static int describe_use(const struct layers_request *request, struct layers_result *result)
-{
-	int r = 0;
-
-	result->generation = generation_current(request->run_dir);
-	for (size_t i = 0; r == 0 && i < result->n_layers; i++)
-		if (result->layers[i].state == LAYER_ACTIVE && !result->layers[i].mount)
-			r = describe_unmounted(request, result->generation, &result->layers[i]);
-	return r;
-}
-
 int layers_survey_locked(const struct layers_request *request, struct layers_result *ret,
 			 struct diag *diag)
 {
@@ -372,7 +331,7 @@ int layers_survey_locked(const struct layers_request *request, struct layers_res
 
 	if (r < 0)
 		return r;
-	r = describe_use(request, &result);
+	r = layers_describe_use(request, &result);
 	if (r < 0)
 		return r;
 	*ret = result;

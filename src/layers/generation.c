@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "block/mounts.h"
 #include "layers/mount_api.h"
+#include "store/parts_inside.h"
 
 #define EMPTY_NAME "empty" /* the bottom: an overlay wants two directories at least */
 #define APART_NAME "apart" /* in the directory of a generation that is no overlay */
@@ -83,6 +84,16 @@ int generation_is(const char *run_dir, unsigned number, const struct part *parts
 	if (r == 0)
 		r = read_file_at(AT_FDCWD, path, PARTS_BYTES_MAX, &have, NULL);
 	return r == 0 && strcmp(have, want) == 0;
+}
+
+int generation_read(const char *run_dir, unsigned number, struct part **ret, size_t *ret_n)
+{
+	_cleanup_free_ char *list = NULL, *text = NULL;
+	int r = generation_path(run_dir, number, NAME_RUN_GEN_LIST, &list);
+
+	if (r == 0)
+		r = read_file_at(AT_FDCWD, list, PARTS_BYTES_MAX, &text, NULL);
+	return r < 0 ? r : parts_list_parse(text, ret, ret_n);
 }
 
 bool generation_has(const char *run_dir, unsigned number, const char *path)

@@ -20,6 +20,9 @@ unsigned generation_current(const char *run_dir);
 /* Is this generation made of exactly these parts? */
 int generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n);
 
+/* What it is made of; parts_list_free() (store/parts_inside.h) is the caller's. -ENOENT: it has no list; -EINVAL: it is none. */
+int generation_read(const char *run_dir, unsigned number, struct part **ret, size_t *ret_n);
+
 /* Is one of its parts at this path? */
 bool generation_has(const char *run_dir, unsigned number, const char *path);
 

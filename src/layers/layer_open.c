@@ -147,6 +147,8 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 	_cleanup_close_ int fd =
 		open(layer->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | follow);
 
+	if (fd < 0 && errno == ELOOP && follow)
+		return diag_set(diag, -ELOOP, "it is a symlink, which is not followed");
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return diag_set(diag, -errno, "cannot open it: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode))

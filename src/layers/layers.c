@@ -23,6 +23,7 @@ const char *layer_state_name(enum layer_state state)
 		[LAYER_ACTIVE] = "active",   [LAYER_SUPERSEDED] = "superseded",
 		[LAYER_MISSING] = "missing", [LAYER_BROKEN] = "broken",
 		[LAYER_REFUSED] = "refused", [LAYER_NOT_CONFIGURED] = "not configured",
+		[LAYER_GONE] = "gone",
 	};
 
 	return names[state];

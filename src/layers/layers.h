@@ -29,6 +29,7 @@ enum layer_state {
 	LAYER_BROKEN,	      /* it cannot be used; reason says why */
 	LAYER_NOT_CONFIGURED, /* there, and CacheLayerConfig does not list it */
 	LAYER_REFUSED,	      /* whole, but not trusted enough; reason says why */
+	LAYER_GONE, /* the generation has it, and no file stands for it any more; only layers_inspect() finds it */
 };
 
 enum layer_origin {
@@ -124,7 +125,7 @@ int layers_prune(const struct layers_request *request, struct layers_result *ret
 		 struct diag *diag);
 
 /*
- * Hashes everything in every layer that can be opened (names: only these; NULL or empty: all). Those whose bytes are wrong become
+ * Hashes everything in every layer that can be opened (names: only these, which alone are in *ret; NULL or empty: all). Those whose bytes are wrong become
  * LAYER_BROKEN in *ret with their reason. -ENOENT with diag: no layer has one of the names.
  */
 int layers_verify(const struct layers_request *request, char *const *names,

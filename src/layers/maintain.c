@@ -8,23 +8,46 @@
 #include "layers/layer_open.h"
 #include "layers/run_lock.h"
 #include "layers/target.h"
+#include "layers/trust.h"
 #include "layers/version.h"
 
-/* Refuses what is no layer before anything is copied. */
+/* With trust.required, what would be refused is not copied. */
+static int check_trust(const struct layers_request *request, struct layer *layer, struct diag *diag)
+{
+	const struct layer_config *config = &request->config->layers;
+	struct layers_result alone = { .layers = layer, .n_layers = 1 };
+
+	if (!config->trust_required)
+		return 0;
+	int r = trust_check(config, request->root, &alone);
+	if (r == 0 && !layer->is_signed)
+		r = diag_set(diag, -EPERM,
+			     "it is not signed by a trusted key, which trust.required of "
+			     "CacheLayerConfig wants, and is not copied%s%s",
+			     alone.notes ? "; " : "", alone.notes ? alone.notes[0] : "");
+	strv_free(alone.notes);
+	return r;
+}
+
+/* Refuses what is no layer before anything is copied. -EBADMSG: it is a damaged one, or none inside. */
 static int check_file(const struct layers_request *request, const char *file, struct diag *diag)
 {
 	const char *slash = strrchr(file, '/');
 	struct mounted_layers none = { 0 };
-	struct layer layer = { .origin = LAYER_BUILT_IN, .path = strdup(file) };
+	struct layer layer = { .origin = LAYER_ON_VOLUME, .path = strdup(file) };
 
 	if (!layer.path)
 		return -ENOMEM;
 	int r = layer_file_name_parse(slash ? slash + 1 : file, &layer.manifest.name,
 				      &layer.manifest.version);
-	if (r == -EINVAL)
+	if (r == -EINVAL) {
 		r = diag_set(diag, -EINVAL, "a layer is called NAME-VERSION.sqsh");
-	if (r == 0)
+	} else if (r == 0) {
 		r = layer_open(&layer, request->run_dir, &request->config->layers, &none, diag);
+		r = r == -EINVAL ? -EBADMSG : r;
+	}
+	if (r == 0)
+		r = check_trust(request, &layer, diag);
 	layer_done(&layer);
 	return r < 0 ? diag_prefix(diag, r, "%s", file) : 0;
 }
@@ -146,6 +169,21 @@ static int find_names(char *const *names, const struct layers_result *result, st
 	return 0;
 }
 
+/* What nobody asked about is neither hashed nor counted. */
+static void keep_names(char *const *names, struct layers_result *result)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		if (strv_contains(names, layer->manifest.name))
+			result->layers[n++] = *layer;
+		else
+			layer_done(layer);
+	}
+	result->n_layers = n;
+}
+
 int layers_verify(const struct layers_request *request, char *const *names,
 		  struct layers_result *ret, struct diag *diag)
 {
@@ -160,9 +198,10 @@ int layers_verify(const struct layers_request *request, char *const *names,
 	lock = close_fd(lock); /* hashing takes long, and what is open stays open */
 	if (r == 0)
 		r = find_names(names, &result, diag);
+	if (r == 0 && names && *names)
+		keep_names(names, &result);
 	for (size_t i = 0; r == 0 && i < result.n_layers; i++)
-		if (!names || !*names || strv_contains(names, result.layers[i].manifest.name))
-			r = verify_one(request, &result.layers[i]);
+		r = verify_one(request, &result.layers[i]);
 	if (r < 0)
 		return r;
 	*ret = result;

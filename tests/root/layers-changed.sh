@@ -160,6 +160,9 @@ check_http 200 "a layer whose file was replaced" "$(blob_url "$b")"
 check "is served" sound "$b"
 check_http 404 "what replaced it is not, before larder looked at it" "$url/v2/acme/other/manifests/1?ns=ghcr.io"
 check_equal "nothing was hashed for it" "$(metric larder_verified_bytes_total)" "$before"
+check_status 1 "a file that was replaced is drift" L layers check
+check_output "of the old one" "b 1: gone: its file $D/b-1.sqsh was replaced"
+check_output "and the new one" "other: not in use: what is in its file now is not served"
 
 # Written over with another layer, as cp(1) does: that is nobody's choice, and not served; the rest is.
 large_layer "$T/other.sqsh" ghcr.io/acme/a:1 other

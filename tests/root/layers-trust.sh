@@ -85,6 +85,22 @@ check_equal "and an unsigned built-in one" "$(state k8s 1.0)" refused
 check_equal "the signed one is active" "$(state k8s 2.0 | grep -c active)" 1
 check_equal "nothing else is merged" "$(grep -c " $T/run/layers/" /proc/self/mounts)" 1
 
+# By hand, too: what would be refused does not get to the volume.
+layer "$T/unsigned-1.sqsh" ghcr.io/acme/unsigned:1=unsigned >"$T/out"
+LAYER_OPTIONS=(--sign "$T/evil.key")
+layer "$T/foreign-1.sqsh" ghcr.io/acme/foreign:1=foreign >"$T/out"
+LAYER_OPTIONS=(--sign "$T/site.key")
+layer "$T/trusted-1.sqsh" ghcr.io/acme/trusted:1=trusted >"$T/out"
+LAYER_OPTIONS=()
+for name in unsigned foreign; do
+	check_status 1 "an added layer that is $name" L layers add "$T/$name-1.sqsh"
+	check_output "is refused" "$name-1.sqsh: it is not signed by a trusted key, which trust.required"
+	check_equal "nothing of it is on the volume" "$(find "$T/run/volume" -name "*$name*")" ""
+done
+check "one that is signed" L layers add "$T/trusted-1.sqsh"
+check_output "is added" "trusted 1 is active"
+rm "$T/run/volume/layers/trusted-1.sqsh"*
+
 # An old layer of ours, played back; and a good signature beside other content.
 LAYER_OPTIONS=(--sign "$T/site.key")
 layer "$T/medium/larder/k8s-1.5.sqsh" $pause=vulnerable >"$T/out"

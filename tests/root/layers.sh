@@ -58,6 +58,15 @@ check_equal "the old version is superseded" "$(state k8s 1.34.2)" superseded,sup
 check_equal "one generation is mounted" "$(grep -c " $T/run/gen/" /proc/self/mounts)" 1
 check_equal "one k8s is mounted" "$(grep -c " $T/run/layers/k8s-" /proc/self/mounts)" 1
 
+ln -s k8s-1.35.0.sqsh "$T/k8s-1.35.1.sqsh"
+check_status 1 "a symlink is not added" L layers add "$T/k8s-1.35.1.sqsh"
+check_output "and that is said" "k8s-1.35.1.sqsh: it is a symlink, which is not followed"
+head -c 50 "$T/k8s-1.35.0.sqsh" >"$T/k8s-1.35.2.sqsh"
+check_status 1 "nor is a layer that was cut short" L layers add "$T/k8s-1.35.2.sqsh"
+{ head -c 3000 "$T/k8s-1.35.0.sqsh"; head -c 3000 /dev/zero; tail -c +6001 "$T/k8s-1.35.0.sqsh"; } >"$T/k8s-1.35.3.sqsh"
+check_status 1 "nor a damaged one" L layers add "$T/k8s-1.35.3.sqsh"
+check_status 2 "a name that is no layer's is wrong usage" L layers add "$T/machine.yaml"
+
 for version in 1.36.0 1.37.0; do
 	layer "$T/k8s-$version.sqsh" "registry.k8s.io/pause:$version=$version" >"$T/out"
 	check "k8s $version is added" L layers add "$T/k8s-$version.sqsh"
@@ -99,6 +108,28 @@ check "nothing is missing" L images missing
 check "all images verify" L images verify
 check_output "and are counted" "2 images verified"
 check "all layers verify" L layers verify
+
+# The file of an active layer is written over with a copy of another active one, then it is deleted.
+layer "$T/run/volume/layers/extra-1.sqsh" ghcr.io/acme/extra:1=extra >"$T/out"
+check_status 1 "a file that is new" L layers check
+check_output "is not used before sync" "extra 1: not in use: what is in its file now is not served"
+check "it is used" L layers sync
+check "nothing differs" L layers check
+cat "$T/run/volume/layers/k8s-1.37.0.sqsh" >"$T/run/volume/layers/extra-1.sqsh"
+check_status 1 "a layer that was written over with another is drift" L layers check
+check_output "and named" "extra 1: gone: its file $T/run/volume/layers/extra-1.sqsh was written over with another layer"
+check_status 1 "verify does not call it whole" L layers verify
+rm "$T/run/volume/layers/extra-1.sqsh"
+check_status 1 "so is one whose file was deleted" L layers check
+check_output "which is served still" "extra 1: gone: its file .*/extra-1.sqsh is gone, and it is served still"
+check_equal "the list says so" "$(state extra)" gone
+check_status 1 "for programs, too" L layers check --output json
+check_equal "with its name" "$(jq -c '[.drift, (.layers[] | [.name, .version, .state])]' "$T/stdout")" '[true,["extra","1","gone"]]'
+check_status 1 "verify does not vouch for it" L layers verify
+check_output "and says which" "extra: its file .*/extra-1.sqsh is gone"
+rm "$T/run/volume/layers/extra-1.sqsh.sha256"
+check "sync goes by what is there" L layers sync
+check "and nothing differs" L layers check
 
 # Two layers that give one tag two digests.
 layer "$T/root/var/lib/larder/layers/zz-other-1.sqsh" registry.k8s.io/pause:1.37.0=another >"$T/out"
