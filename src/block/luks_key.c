@@ -192,8 +192,8 @@ static int enroll(const char *path, const struct encryption_key *key, unsigned s
 	char pcrs[PCR_LIST_MAX], wipe[32];
 	const char *const argv[] = { ENROLL, "--tpm2-device=auto", pcrs,
 				     path,   last ? wipe : NULL,   NULL };
-	const char *const environ[] = { password, NULL };
-	const struct run_options run = { .timeout_ms = ENROLL_TIMEOUT_MS, .environ = environ };
+	const char *const environment[] = { password, NULL };
+	const struct run_options run = { .timeout_ms = ENROLL_TIMEOUT_MS, .environ = environment };
 
 	pcr_option(key, pcrs);
 	snprintf(wipe, sizeof(wipe), "--wipe-slot=%u", slot);
