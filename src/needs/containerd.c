@@ -5,16 +5,15 @@
  * plugins."io.containerd.cri.v1.images".pinned_images.sandbox (3); a file that is imported counts after the one that
  * imports it. Without any of them the default counts that is built into the program.
  */
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "needs/collect.h"
+#include "runtime/containerd_imports.h"
 #include "runtime/runtimes.h"
 #include "runtime/toml.h"
 
 #define CONTAINERD_CONFIG "/etc/containerd/config.toml"
-#define IMPORTS_MAX	  64
 #define CRI_V1		  "cri"
 #define CRI_V2		  "io.containerd.grpc.v1.cri"
 #define CRI_V3		  "io.containerd.cri.v1.images"
@@ -37,14 +36,12 @@ struct sandbox {
 	char *image; /* NULL: not set */
 	char *file;  /* that sets it */
 	bool disabled;
-	char **read; /* strv: files that were read; each is once, as for containerd */
 };
 
 static void sandbox_done(struct sandbox *s)
 {
 	free(s->image);
 	free(s->file);
-	strv_free(s->read);
 }
 
 static bool is_sandbox(char *const *path)
@@ -83,34 +80,8 @@ static int take_image(struct collector *c, struct sandbox *s, const struct toml_
 	return 0;
 }
 
-static int read_config(struct collector *c, const char *path, unsigned depth, struct sandbox *s);
-
-/* A pattern with * in its last component, or one file. Relative to the directory of the file that imports. */
-static int read_import(struct collector *c, const char *from, const char *pattern, unsigned depth,
-		       struct sandbox *s)
-{
-	_cleanup_free_ char *full = NULL, *directory = NULL;
-	_cleanup_strv_ char **names = NULL;
-	int length = *pattern == '/' ? 0 : (int)(strrchr(from, '/') + 1 - from);
-
-	if (asprintf(&full, "%.*s%s", length, from, pattern) < 0)
-		return -ENOMEM;
-	const char *last = strrchr(full, '/') + 1;
-	directory = strndup(full, (size_t)(last - full));
-	int r = directory ? collect_list(c, directory, &names) : -ENOMEM;
-	STRV_FOREACH (name, names) {
-		_cleanup_free_ char *path = NULL;
-		if (r < 0 || fnmatch(last, *name, FNM_PERIOD) != 0)
-			continue;
-		r = asprintf(&path, "%s%s", directory, *name) < 0 ? -ENOMEM : 0;
-		if (r == 0)
-			r = read_config(c, path, depth + 1, s);
-	}
-	return r;
-}
-
 static int read_statements(struct collector *c, const struct toml_document *d, const char *path,
-			   char ***imports, struct sandbox *s)
+			   struct sandbox *s)
 {
 	int r = 0;
 
@@ -126,8 +97,6 @@ static int read_statements(struct collector *c, const struct toml_document *d, c
 					 "%s:%u: an inline table is not read here; if it names a "
 					 "sandbox image, add that to the list",
 					 path, statement->line);
-		else if (toml_path_is(statement->path, "imports", NULL))
-			r = toml_strings(d, statement, imports) == -ENOMEM ? -ENOMEM : 0;
 		else if (toml_path_is(statement->path, "disabled_plugins", NULL) &&
 			 toml_strings(d, statement, &names) == 0)
 			s->disabled = s->disabled || strv_contains(names, CRI_V1) ||
@@ -136,30 +105,47 @@ static int read_statements(struct collector *c, const struct toml_document *d, c
 	return r;
 }
 
-static int read_config(struct collector *c, const char *path, unsigned depth, struct sandbox *s)
+struct reading {
+	struct collector *c;
+	struct sandbox *s;
+};
+
+static int take_import(struct containerd_imports *i, const char *path,
+		       const struct toml_document *d)
+{
+	const struct reading *reading = i->userdata;
+
+	return read_statements(reading->c, d, path, reading->s);
+}
+
+static int note_import(struct containerd_imports *i, const char *path, const char *why)
+{
+	const struct reading *reading = i->userdata;
+
+	return collect_note(reading->c, "%s is not read: %s", path, why);
+}
+
+static int read_config(struct collector *c, const char *path, struct sandbox *s)
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_toml_ struct toml_document d = { 0 };
 	_cleanup_diag_ struct diag why = DIAG_INIT;
-	_cleanup_strv_ char **imports = NULL;
+	struct reading reading = { c, s };
+	struct containerd_imports imports = {
+		.root = c->root, .take = take_import, .note = note_import, .userdata = &reading
+	};
+	int r = collect_read(c, path, &file);
 
-	if (strv_contains(s->read, path))
-		return 0;
-	if (depth > NEEDS_DEPTH_MAX || strv_length(s->read) == IMPORTS_MAX)
-		return collect_note(c, "%s is not read: files import each other too deeply", path);
-	int r = strv_add(&s->read, path);
-	if (r == 0)
-		r = collect_read(c, path, &file);
 	if (r < 0 || !file.text)
 		return r;
 	r = toml_scan(file.text, &d, &why);
 	if (r == -EINVAL)
 		return collect_note(c, "%s is not read: %s", path, why.message);
 	if (r == 0)
-		r = read_statements(c, &d, path, &imports, s);
-	STRV_FOREACH (import, imports)
-		if (r == 0 && **import)
-			r = read_import(c, path, *import, depth, s);
+		r = read_statements(c, &d, path, s);
+	if (r == 0)
+		r = containerd_imports_read(&imports, path, &d);
+	containerd_imports_done(&imports);
 	return r;
 }
 
@@ -169,7 +155,6 @@ static int read_built_in(struct collector *c)
 	_cleanup_free_ char *text = NULL;
 	_cleanup_(sandbox_done) struct sandbox s = { 0 };
 	_cleanup_toml_ struct toml_document d = { 0 };
-	_cleanup_strv_ char **imports = NULL;
 	const char *program = collect_first(c, containerd_programs);
 
 	if (!program)
@@ -180,7 +165,7 @@ static int read_built_in(struct collector *c)
 		return r;
 	r = toml_scan(text, &d, NULL);
 	if (r == 0)
-		r = read_statements(c, &d, program, &imports, &s);
+		r = read_statements(c, &d, program, &s);
 	if (r == -ENOMEM)
 		return r;
 	if (!s.image)
@@ -191,7 +176,7 @@ static int read_built_in(struct collector *c)
 int read_containerd(struct collector *c)
 {
 	_cleanup_(sandbox_done) struct sandbox s = { 0 };
-	int r = read_config(c, CONTAINERD_CONFIG, 0, &s);
+	int r = read_config(c, CONTAINERD_CONFIG, &s);
 
 	if (r == 0 && !s.disabled && s.image)
 		r = collect_image(c, "containerd", s.file, s.image);
@@ -199,7 +184,7 @@ int read_containerd(struct collector *c)
 		r = read_built_in(c);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rancher_configs); i++) {
 		_cleanup_(sandbox_done) struct sandbox inner = { 0 };
-		r = read_config(c, rancher_configs[i], 0, &inner);
+		r = read_config(c, rancher_configs[i], &inner);
 		if (r == 0 && inner.image)
 			r = collect_image(c, "containerd", inner.file, inner.image);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "runtime/containerd_imports.h"
 #include "runtime/hosts_toml.h"
 #include "runtime/marked.h"
 #include "runtime/runtimes.h"
@@ -37,7 +38,27 @@ struct cri_config {
 	size_t set_value;	   /* where in it the value begins */
 	bool elsewhere;		   /* registry is set in a way that cannot be added to */
 	bool any;		   /* does the file hold any statement? */
+	bool touched;		   /* it sets something of the CRI plugin */
 };
+
+/* What the files say of the same that config.toml imports. Owned: the names. */
+struct cri_imports {
+	char *last;	   /* the last that sets something of the CRI plugin; NULL: none does */
+	char *config_path; /* set by one of them; NULL: not set */
+	char *old_style;   /* the file that sets registry.mirrors, .configs or the like */
+	char *unread;	   /* what could not be read, and why */
+	bool last_sets;	   /* the last one is the one that sets config_path */
+	bool disabled;
+};
+
+static void cri_imports_done(struct cri_imports *im)
+{
+	free(im->last);
+	free(im->config_path);
+	free(im->old_style);
+	free(im->unread);
+}
+#define _cleanup_cri_imports_ _cleanup_(cri_imports_done)
 
 static bool is_plugin(const char *name)
 {
@@ -98,8 +119,10 @@ static int read_config(const struct toml_document *d, struct cri_config *c)
 		size_t n = strv_length(s->path);
 		if (s->kind != TOML_KEY)
 			header = n;
+		if (n >= 2 && strcmp(s->path[0], "plugins") == 0 && is_plugin(s->path[1]))
+			c->touched = true;
 		if (is_inline_plugin(d, s))
-			c->elsewhere = true;
+			c->elsewhere = c->touched = true;
 		else if (s->kind == TOML_KEY && toml_path_is(s->path, "version", NULL))
 			c->version = (unsigned)strtoul(d->text + s->value, NULL, 10);
 		else if (s->kind == TOML_KEY && toml_path_is(s->path, "disabled_plugins", NULL))
@@ -111,6 +134,60 @@ static int read_config(const struct toml_document *d, struct cri_config *c)
 			r = read_registry(c, d, s, s->path + 3);
 		}
 	}
+	return r;
+}
+
+static int set_name(char **name, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*name);
+	*name = copy;
+	return 0;
+}
+
+static int take_import(struct containerd_imports *i, const char *path,
+		       const struct toml_document *d)
+{
+	struct cri_imports *im = i->userdata;
+	struct cri_config c = { 0 };
+	int r = read_config(d, &c);
+
+	im->disabled = im->disabled || c.disabled;
+	if (r == 0 && c.touched) {
+		im->last_sets = c.set && !c.elsewhere;
+		r = set_name(&im->last, path);
+	}
+	if (r == 0 && c.config_path)
+		r = set_name(&im->config_path, c.config_path);
+	if (r == 0 && (c.old_style || (c.elsewhere && !c.set)))
+		r = set_name(&im->old_style, path);
+	free(c.config_path);
+	return r;
+}
+
+static int note_import(struct containerd_imports *i, const char *path, const char *why)
+{
+	struct cri_imports *im = i->userdata;
+	char *text = NULL;
+
+	if (asprintf(&text, "%s: %s", path, why) < 0)
+		return -ENOMEM;
+	free(im->unread);
+	im->unread = text;
+	return 0;
+}
+
+static int read_imports(int root, const struct toml_document *d, struct cri_imports *ret)
+{
+	struct containerd_imports imports = {
+		.root = root, .take = take_import, .note = note_import, .userdata = ret
+	};
+	int r = containerd_imports_read(&imports, CONTAINERD_CONFIG, d);
+
+	containerd_imports_done(&imports);
 	return r;
 }
 
@@ -202,10 +279,62 @@ static int put_config(struct runtime_plan *plan, size_t report, const char *user
 	return r;
 }
 
+#define BEFORE_2 "containerd 1.x takes that section in place of the whole one of " CONTAINERD_CONFIG
+
+/* What imports make of config_path, where they do not forbid it. */
+static int hint_at_imports(struct runtime_plan *plan, size_t report, const struct cri_imports *im)
+{
+	int r = 0;
+
+	if (im->last && !im->last_sets)
+		r = plan_hint(
+			plan, report,
+			"%s, which is imported, sets the CRI plugin without config_path, and " BEFORE_2
+			": for the cache to be used there, let that file say "
+			"config_path = \"" CONTAINERD_CERTS_D "\", too",
+			im->last);
+	if (r == 0 && im->unread)
+		r = plan_hint(plan, report,
+			      "an imported file is not read, so what it says of registries is not "
+			      "known (%s)",
+			      im->unread);
+	return r;
+}
+
+/* Imports that keep config.toml from being added to: *ret_done, and it was said. */
+static int obey_imports(struct runtime_plan *plan, size_t report, const struct cri_config *c,
+			const struct cri_imports *im, bool *ret_done)
+{
+	_cleanup_free_ char *why = NULL;
+
+	bool emptied = im->last_sets && im->config_path && !*im->config_path;
+
+	*ret_done = im->old_style || (im->last_sets && im->config_path);
+	if (!im->old_style && !emptied)
+		return hint_at_imports(plan, report, im);
+	if (asprintf(&why, "%s, which it imports, sets %s",
+		     im->old_style ? im->old_style : im->last,
+		     im->old_style ? "registry.mirrors or registry.configs, or the plugin as an "
+				     "inline table, which containerd does not accept together with "
+				     "config_path"
+				   : "config_path to nothing") < 0)
+		return -ENOMEM;
+	return explain(plan, report, c, why);
+}
+
+/* What counts in the end: an imported file comes after config.toml. */
+static int apply_imports(struct cri_config *c, const struct cri_imports *im)
+{
+	c->disabled = c->disabled || im->disabled;
+	return im->config_path ? set_name(&c->config_path, im->config_path) : 0;
+}
+
 /* Decides about config.toml; *ret_certs_d: the directory of the hosts.toml files. */
 static int plan_config(struct runtime_plan *plan, size_t report, char **ret_certs_d,
 		       struct diag *diag)
 {
+	_cleanup_cri_imports_ struct cri_imports im = { 0 };
+	bool done = false;
 	_cleanup_toml_ struct toml_document d = { 0 };
 	_cleanup_free_ char *user = NULL;
 	struct cri_config c = { 0 };
@@ -219,8 +348,14 @@ static int plan_config(struct runtime_plan *plan, size_t report, char **ret_cert
 		return diag_prefix(diag, r, CONTAINERD_CONFIG);
 	r = read_config(&d, &c);
 	if (r == 0)
+		r = read_imports(plan->root, &d, &im);
+	if (r == 0)
+		r = apply_imports(&c, &im);
+	if (r == 0)
 		r = choose_certs_d(plan, report, &c, ret_certs_d);
-	if (r == 0 && !(c.config_path && *c.config_path)) {
+	if (r == 0)
+		r = obey_imports(plan, report, &c, &im, &done);
+	if (r == 0 && !done && !(c.config_path && *c.config_path)) {
 		if (c.disabled)
 			r = plan_hint(plan, report,
 				      "the CRI plugin is disabled in " CONTAINERD_CONFIG
@@ -245,9 +380,32 @@ static int plan_containerd(struct runtime_plan *plan, size_t report, struct diag
 	return r < 0 ? r : hosts_toml_plan(plan, report, certs_d, diag);
 }
 
+/* Why the CRI plugin does not go this way; *ret NULL: it does. */
+static int explain_route(const struct cri_config *c, const struct cri_imports *im, char **ret)
+{
+	int r = 0;
+
+	if (im->old_style)
+		r = asprintf(ret,
+			     "the CRI plugin does not read this: %s, which is imported, sets the "
+			     "registries in the old way",
+			     im->old_style);
+	else if (!(c->config_path && *c->config_path))
+		r = asprintf(
+			ret,
+			"the CRI plugin does not read this: config_path is not set in " CONTAINERD_CONFIG);
+	else if (im->last && !im->last_sets)
+		r = asprintf(ret,
+			     "with containerd 1.x, the CRI plugin does not read this: %s, which is "
+			     "imported, sets the plugin without config_path",
+			     im->last);
+	return r < 0 ? -ENOMEM : 0;
+}
+
 static int route_containerd(int root, const char *host, const char *repository,
 			    struct runtime_route *route, struct diag *diag)
 {
+	_cleanup_cri_imports_ struct cri_imports im = { 0 };
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_toml_ struct toml_document d = { 0 };
 	_cleanup_free_ char *certs_d = NULL;
@@ -262,10 +420,13 @@ static int route_containerd(int root, const char *host, const char *repository,
 	if (r < 0)
 		return diag_prefix(diag, r, CONTAINERD_CONFIG);
 	r = read_config(&d, &c);
+	if (r == 0)
+		r = read_imports(root, &d, &im);
+	if (r == 0)
+		r = apply_imports(&c, &im);
+	if (r == 0)
+		r = explain_route(&c, &im, &route->note);
 	certs_d = r == 0 ? certs_directory(&c) : NULL;
-	if (certs_d && !(c.config_path && *c.config_path))
-		route->note = strdup(
-			"the CRI plugin does not read this: config_path is not set in " CONTAINERD_CONFIG);
 	free(c.config_path);
 	return certs_d ? hosts_toml_route(root, certs_d, host, route, diag) : -ENOMEM;
 }

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "runtime/diff.h"
+#include "runtime/route.h"
 #include "runtime/runtime.h"
 
 #define MARK_BEGIN                                                                                    \
@@ -245,6 +246,107 @@ static void test_containerd_merge(void **state)
 }
 
 /* What a person changes after larder wrote stays, and the next run works with it. */
+/* Takes text. */
+static char *append(char *text, const char *more)
+{
+	char *longer = NULL;
+
+	assert_true(asprintf(&longer, "%s\n%s", text, more) > 0);
+	free(text);
+	return longer;
+}
+
+/* All hints of one runtime, a line each, owned by the caller. */
+static char *hints_of(const struct root *root, const char *name)
+{
+	_cleanup_runtime_result_ struct runtime_result result = { 0 };
+	char *all = strdup("");
+
+	assert_int_equal(runtime_preview(root->config, root->path, &result, NULL, NULL), 0);
+	const struct runtime_report *report = find_report(&result, name);
+	assert_non_null(report);
+	STRV_FOREACH (hint, report->hints)
+		all = append(all, *hint);
+	return all;
+}
+
+/* Notes and endpoints of one runtime's route, joined; owned by the caller. */
+static char *route_of(const struct root *root, const char *name, const char *host)
+{
+	_cleanup_routes_ struct runtime_routes routes = { 0 };
+	char *text = NULL;
+
+	assert_int_equal(runtime_routes(root->path, host, "a/b", &routes, NULL), 0);
+	for (size_t i = 0; i < routes.n_routes; i++) {
+		const struct runtime_route *r = &routes.routes[i];
+		if (strcmp(r->runtime, name) != 0)
+			continue;
+		text = strdup(r->cache_first ? "first" : "not first");
+		STRV_FOREACH (endpoint, r->endpoints)
+			text = append(text, *endpoint);
+		text = append(text, r->note ? r->note : "");
+	}
+	assert_non_null(text);
+	return text;
+}
+
+/* Files that config.toml imports count after it. */
+static void test_containerd_imports(void **state)
+{
+#define IMPORTS "version = 2\nimports = [\"conf.d/*.toml\"]\n"
+#define A	"/etc/containerd/conf.d/a.toml, which "
+	static const struct {
+		const char *import, *hint, *note; /* NULL: none */
+		bool written;
+		const char *certs;
+	} cases[] = {
+		{ CRI2 ".mirrors.\"docker.io\"]\n endpoint = [\"https://my\"]\n",
+		  A "it imports, sets registry.mirrors", A "is imported, sets the registries",
+		  false, HOSTS "_default/hosts.toml" },
+		{ "plugins = { cri = { x = 1 } }\n", A "it imports, sets registry.mirrors",
+		  A "is imported, sets the registries", false, HOSTS "_default/hosts.toml" },
+		{ CRI2 "]\n config_path = \"/etc/foo\"\n", NULL, NULL, false,
+		  "etc/foo/_default/hosts.toml" },
+		{ "[plugins.\"io.containerd.grpc.v1.cri\"]\n sandbox_image = \"x\"\n",
+		  A "is imported, sets the CRI plugin without config_path",
+		  "with containerd 1.x, the CRI plugin does not read this: " A, true,
+		  HOSTS "_default/hosts.toml" },
+		{ "[plugins.\"io.containerd.grpc.v1.cri\".registry]\n config_path = \"\"\n",
+		  A "it imports, sets config_path to nothing", "config_path is not set", false,
+		  HOSTS "_default/hosts.toml" },
+		{ "oom_score = 1\n", NULL, NULL, true, HOSTS "_default/hosts.toml" },
+		{ "= no\n", "an imported file is not read", NULL, true,
+		  HOSTS "_default/hosts.toml" },
+		{ "disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n",
+		  "the CRI plugin is disabled", "config_path is not set", false,
+		  HOSTS "_default/hosts.toml" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct root root;
+		root_make(&root, ENABLED, "usr/bin/containerd");
+		put(&root, "etc/containerd/config.toml", IMPORTS);
+		put(&root, "etc/containerd/conf.d/a.toml", cases[i].import);
+		assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+		_cleanup_free_ char *hints = hints_of(&root, "containerd");
+		_cleanup_free_ char *route = route_of(&root, "containerd", "docker.io");
+		_cleanup_free_ char *text = get(&root, "etc/containerd/config.toml");
+		_cleanup_free_ char *hosts = get(&root, cases[i].certs);
+		if (cases[i].hint)
+			assert_non_null(strstr(hints, cases[i].hint));
+		else
+			assert_null(strstr(hints, "import"));
+		if (cases[i].note)
+			assert_non_null(strstr(route, cases[i].note));
+		assert_int_equal(strcmp(text, IMPORTS) != 0, cases[i].written);
+		assert_non_null(hosts);
+		restore(&root, RUNTIME_CHANGED);
+		assert_file(&root, "etc/containerd/config.toml", IMPORTS);
+		root_done(&root);
+	}
+}
+
 static void test_edited_since(void **state)
 {
 	struct root root;
@@ -555,6 +657,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_installed),
 		cmocka_unit_test(test_containerd_fresh),
 		cmocka_unit_test(test_containerd_config),
+		cmocka_unit_test(test_containerd_imports),
 		cmocka_unit_test(test_containerd_merge),
 		cmocka_unit_test(test_edited_since),
 		cmocka_unit_test(test_copied_system),
