@@ -103,11 +103,37 @@ int beside_remove(const char *layer, const char *suffix)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int beside_remove_all(const char *layer)
+int beside_remove_sidecars(const char *layer)
 {
-	int r = unlink(layer) < 0 && errno != ENOENT ? -errno : 0;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(suffixes); i++)
 		r = beside_remove(layer, suffixes[i]);
 	return r < 0 ? r : fsync_parent_at(AT_FDCWD, layer);
+}
+
+int beside_move(const char *from, const char *to)
+{
+	/* The root hash says that the tree counts: so that comes first. */
+	for (size_t i = ARRAY_SIZE(suffixes); i-- > 0;) {
+		_cleanup_free_ char *old = NULL, *new = NULL;
+		if (asprintf(&old, "%s%s", from, suffixes[i]) < 0) {
+			old = NULL;
+			return -ENOMEM;
+		}
+		if (asprintf(&new, "%s%s", to, suffixes[i]) < 0) {
+			new = NULL;
+			return -ENOMEM;
+		}
+		if (rename(old, new) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return fsync_parent_at(AT_FDCWD, to);
+}
+
+int beside_remove_all(const char *layer)
+{
+	int r = unlink(layer) < 0 && errno != ENOENT ? -errno : 0;
+
+	return r < 0 ? r : beside_remove_sidecars(layer);
 }

@@ -11,6 +11,7 @@
 #include "base/names.h"
 #include "base/run.h"
 #include "base/text.h"
+#include "layers/beside.h"
 #include "layers/build_verity.h"
 #include "layers/sign.h"
 #include "layers/version.h"
@@ -263,63 +264,88 @@ static int pack(struct build *b)
 	return r;
 }
 
-/* OUTPUT.sig; without a key one that is there from an earlier build is taken away, since it fits no longer. */
-static int write_signature(struct build *b)
+/* What lies beside the layer, whole in the working directory: its names there and at last. */
+static int make_beside(struct build *b, const char *suffix, const void *data, size_t size)
 {
 	_cleanup_free_ char *path = NULL;
-	unsigned char signature[SIGNATURE_BYTES];
 
-	if (asprintf(&path, "%s" NAME_LAYER_SIG_SUFFIX, b->options->output) < 0) {
+	if (asprintf(&path, "%s%s", b->image, suffix) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	if (!b->key)
-		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	int r = sign_text(b->key, b->manifest_text, strlen(b->manifest_text), signature);
-	return r < 0 ? r
-		     : write_file_durable_at(AT_FDCWD, path, signature, sizeof(signature), 0644);
+	int r = write_file_durable_at(AT_FDCWD, path, data, size, 0644);
+	return r < 0 ? diag_set(b->diag, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
-/* fsync, digest, both names. The sum goes first: a layer that has no sum, or an old one, is never taken for a whole one. */
-static int publish(struct build *b, struct build_result *ret)
+static int make_sum(struct build *b, const struct digest *digest)
 {
-	const char *output = b->options->output;
-	const char *slash = strrchr(output, '/');
-	_cleanup_close_ int fd = open(b->image, O_RDWR | O_CLOEXEC);
-	_cleanup_free_ char *sum_path = NULL, *sum = NULL;
+	const char *slash = strrchr(b->options->output, '/');
+	_cleanup_free_ char *sum = NULL;
 	char text[DIGEST_STRING_MAX];
+
+	if (asprintf(&sum, "%s  %s\n", strchr(digest_format(digest, text), ':') + 1,
+		     slash ? slash + 1 : b->options->output) < 0) {
+		sum = NULL;
+		return -ENOMEM;
+	}
+	return make_beside(b, NAME_LAYER_SUM_SUFFIX, sum, strlen(sum));
+}
+
+static int make_signature(struct build *b)
+{
+	unsigned char signature[SIGNATURE_BYTES];
+
+	if (!b->key)
+		return 0;
+	int r = sign_text(b->key, b->manifest_text, strlen(b->manifest_text), signature);
+	return r < 0 ? r : make_beside(b, NAME_LAYER_SIG_SUFFIX, signature, sizeof(signature));
+}
+
+/* fsync and digest of the image; the disk writes while we hash, so that fsync() waits only for the rest. */
+static int seal(struct build *b, struct build_result *ret)
+{
+	_cleanup_close_ int fd = open(b->image, O_RDWR | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	/* The disk writes while we hash; fsync() then waits only for the rest. */
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	int r = digest_of_fd(fd, 0, (uint64_t)st.st_size, DIGEST_SHA256, &ret->digest);
 	if (r < 0)
 		return r;
-	const char *hex = strchr(digest_format(&ret->digest, text), ':') + 1;
-	if (asprintf(&sum_path, "%s" NAME_LAYER_SUM_SUFFIX, output) < 0 ||
-	    asprintf(&sum, "%s  %s\n", hex, slash ? slash + 1 : output) < 0)
-		return -ENOMEM;
 	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
-		return diag_set(b->diag, -errno, "%s: %s", output, strerror(errno));
-	struct tree_build tree = { .image = b->image,
-				   .output = output,
-				   .wanted = b->options->verity };
-	r = tree_build_prepare(&tree, &ret->digest, b->diag);
-	if (r < 0)
-		return r;
-	r = write_file_durable_at(AT_FDCWD, sum_path, sum, strlen(sum), 0644);
+		return diag_set(b->diag, -errno, "%s: %s", b->options->output, strerror(errno));
+	ret->size = (uint64_t)st.st_size;
+	r = make_sum(b, &ret->digest);
 	if (r == 0)
-		r = write_signature(b);
+		r = make_signature(b);
+	if (r == 0 && b->options->verity)
+		r = tree_build(b->image, &ret->digest, ret->root_hash, b->diag);
+	return r;
+}
+
+/*
+ * All names, with nothing between them that takes time: what lies beside an older layer goes before its image is replaced, and what belongs
+ * to the new one comes after. Whatever is cut off in between, no sum, signature or root hash stands beside an image that it is not of.
+ */
+static int publish(struct build *b)
+{
+	const char *output = b->options->output;
+	bool replaces = access(output, F_OK) == 0;
+	int r = beside_remove_sidecars(output);
+
+	/* Of a layer that is new, nobody sees the image before all that belongs to it. */
+	if (r == 0 && !replaces)
+		r = beside_move(b->image, output);
 	if (r == 0 && rename(b->image, output) < 0)
 		r = -errno;
-	if (r < 0)
-		return diag_set(b->diag, r, "%s: %s", output, strerror(-r));
-	ret->size = (uint64_t)st.st_size;
-	memcpy(ret->root_hash, tree.root_hash, sizeof(tree.root_hash));
-	r = fsync_parent_at(AT_FDCWD, output);
-	return r < 0 ? r : tree_build_finish(&tree, b->diag);
+	if (r == 0)
+		r = fsync_parent_at(AT_FDCWD, output);
+	if (r == 0 && replaces)
+		r = beside_move(b->image, output);
+	if (r < 0 && !replaces)
+		(void)beside_remove_sidecars(output);
+	return r < 0 ? diag_set(b->diag, r, "%s: %s", output, strerror(-r)) : 0;
 }
 
 int build_layer(const struct images_list *list, const struct build_options *options,
@@ -346,7 +372,9 @@ int build_layer(const struct images_list *list, const struct build_options *opti
 	if (r == 0)
 		r = pack(&b);
 	if (r == 0)
-		r = publish(&b, &result);
+		r = seal(&b, &result);
+	if (r == 0)
+		r = publish(&b);
 	if (r < 0)
 		return r;
 	result.manifest = b.manifest;

@@ -6,7 +6,6 @@
 
 #include "base/io.h"
 #include "base/names.h"
-#include "layers/beside.h"
 
 #define UUID_TEXT_MAX 37
 
@@ -24,53 +23,42 @@ static void make_uuid(const struct digest *digest, char ret[static UUID_TEXT_MAX
 		 b[15]);
 }
 
-static int make_tree(struct tree_build *t, const struct digest *digest, struct diag *diag)
+static int make_tree(const char *image, const struct digest *digest,
+		     char ret_root_hash[static VERITY_ROOT_TEXT_MAX], struct diag *diag)
 {
-	_cleanup_free_ char *tree = NULL, *target = NULL;
+	_cleanup_free_ char *tree = NULL;
 	char uuid[UUID_TEXT_MAX];
 
-	if (asprintf(&tree, "%s" NAME_LAYER_TREE_SUFFIX, t->image) < 0) {
+	if (asprintf(&tree, "%s" NAME_LAYER_TREE_SUFFIX, image) < 0) {
 		tree = NULL;
 		return -ENOMEM;
 	}
-	if (asprintf(&target, "%s" NAME_LAYER_TREE_SUFFIX, t->output) < 0) {
-		target = NULL;
-		return -ENOMEM;
-	}
 	make_uuid(digest, uuid);
-	int r = verity_create(t->image, tree, digest->bytes, uuid, t->root_hash, diag);
+	int r = verity_create(image, tree, digest->bytes, uuid, ret_root_hash, diag);
 	if (r < 0)
 		return r;
 	_cleanup_close_ int fd = open(tree, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0 || rename(tree, target) < 0)
-		return diag_set(diag, -errno, "%s: %s", target, strerror(errno));
+	if (fd < 0 || fsync(fd) < 0)
+		return diag_set(diag, -errno, "%s: %s", tree, strerror(errno));
 	return 0;
 }
 
-int tree_build_prepare(struct tree_build *t, const struct digest *digest, struct diag *diag)
+int tree_build(const char *image, const struct digest *digest,
+	       char ret_root_hash[static VERITY_ROOT_TEXT_MAX], struct diag *diag)
 {
-	int r = beside_remove(t->output, NAME_LAYER_ROOT_SUFFIX);
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	int r = make_tree(image, digest, ret_root_hash, diag);
 
 	if (r < 0)
 		return r;
-	return t->wanted ? make_tree(t, digest, diag)
-			 : beside_remove(t->output, NAME_LAYER_TREE_SUFFIX);
-}
-
-int tree_build_finish(const struct tree_build *t, struct diag *diag)
-{
-	_cleanup_free_ char *path = NULL, *text = NULL;
-
-	if (!t->wanted)
-		return 0;
-	if (asprintf(&path, "%s" NAME_LAYER_ROOT_SUFFIX, t->output) < 0) {
+	if (asprintf(&path, "%s" NAME_LAYER_ROOT_SUFFIX, image) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	if (asprintf(&text, "%s\n", t->root_hash) < 0) {
+	if (asprintf(&text, "%s\n", ret_root_hash) < 0) {
 		text = NULL;
 		return -ENOMEM;
 	}
-	int r = write_file_durable_at(AT_FDCWD, path, text, strlen(text), 0644);
+	r = write_file_durable_at(AT_FDCWD, path, text, strlen(text), 0644);
 	return r < 0 ? diag_set(diag, r, "%s: %s", path, strerror(-r)) : 0;
 }

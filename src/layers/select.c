@@ -82,12 +82,16 @@ static int supersede(struct layer *loser, const struct layer *winner)
 	if (layer_version_compare(version_of(loser), version_of(winner)) != 0)
 		return set_state(loser, LAYER_SUPERSEDED, "version %s is active",
 				 version_of(winner));
+	/* Of two files in one place, the place does not say which one it is. */
+	bool same_place = loser->origin == winner->origin;
 	if (!digest_equal(&loser->id, &winner->id))
 		return set_state(loser, LAYER_SUPERSEDED,
-				 "the same version with other content is active from the %s",
-				 layer_origin_name(winner->origin));
-	return set_state(loser, LAYER_SUPERSEDED, "it is active from the %s",
-			 layer_origin_name(winner->origin));
+				 "the same version with other content is active from the %s%s%s%s",
+				 layer_origin_name(winner->origin), same_place ? " (" : "",
+				 same_place ? layer_file_name(winner) : "", same_place ? ")" : "");
+	return set_state(loser, LAYER_SUPERSEDED, "it is active from the %s%s%s%s",
+			 layer_origin_name(winner->origin), same_place ? " (" : "",
+			 same_place ? layer_file_name(winner) : "", same_place ? ")" : "");
 }
 
 /* Two of one place that claim to be the same and are not: nobody can have meant that. */
@@ -104,27 +108,66 @@ static int note_impostors(struct layers_result *result, const struct layer *a,
 		a->path, b->path, a->manifest.name, version_of(a));
 }
 
+static bool competes(const struct layer *layer, bool media)
+{
+	return layer->state == LAYER_ACTIVE && !layer->tree &&
+	       (media || layer->origin != LAYER_ON_MEDIUM);
+}
+
+/* Of the layers that are called as the one at first, one stays active. Who wins in the end is known later: name_winners(). */
+static int choose_version(struct layers_result *result, size_t first, bool media)
+{
+	struct layer *layers = result->layers, *winner = &layers[first];
+	const char *name = winner->manifest.name;
+	int r = 0;
+
+	for (size_t i = first + 1; r == 0 && i < result->n_layers; i++) {
+		if (!competes(&layers[i], media) || strcmp(layers[i].manifest.name, name) != 0)
+			continue;
+		for (size_t k = first; r == 0 && k < i; k++)
+			if (competes(&layers[k], media) &&
+			    strcmp(layers[k].manifest.name, name) == 0)
+				r = note_impostors(result, &layers[k], &layers[i]);
+		if (compare_candidates(winner, &layers[i]) <= 0)
+			winner = &layers[i];
+	}
+	for (size_t i = first; r == 0 && i < result->n_layers; i++) {
+		if (&layers[i] == winner || !competes(&layers[i], media) ||
+		    strcmp(layers[i].manifest.name, name) != 0)
+			continue;
+		layers[i].state = LAYER_SUPERSEDED;
+		free(layers[i].reason);
+		layers[i].reason = NULL;
+	}
+	return r;
+}
+
 /* One active layer per name; without media, only the machine's own are looked at. */
 static int choose_versions(struct layers_result *result, bool media)
 {
-	for (size_t i = 0; i < result->n_layers; i++) {
-		struct layer *a = &result->layers[i];
-		for (size_t j = i + 1; j < result->n_layers && a->state == LAYER_ACTIVE; j++) {
-			struct layer *b = &result->layers[j];
-			if (b->state != LAYER_ACTIVE || a->tree || b->tree ||
-			    (!media &&
-			     (a->origin == LAYER_ON_MEDIUM || b->origin == LAYER_ON_MEDIUM)) ||
-			    strcmp(a->manifest.name, b->manifest.name) != 0)
-				continue;
-			int r = note_impostors(result, a, b);
-			if (r == 0)
-				r = compare_candidates(a, b) > 0 ? supersede(b, a)
-								 : supersede(a, b);
-			if (r < 0)
-				return r;
-		}
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++)
+		if (competes(&result->layers[i], media))
+			r = choose_version(result, i, media);
+	return r;
+}
+
+/* The reason of each layer that lost names the one that is active now, not one that lost after it. */
+static int name_winners(struct layers_result *result)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		struct layer *loser = &result->layers[i];
+		if (loser->state != LAYER_SUPERSEDED || loser->reason)
+			continue;
+		for (size_t k = 0; r == 0 && k < result->n_layers && !loser->reason; k++)
+			if (competes(&result->layers[k], true) &&
+			    strcmp(result->layers[k].manifest.name, loser->manifest.name) == 0)
+				r = supersede(loser, &result->layers[k]);
 	}
-	return 0;
+	return r;
 }
 
 /* A tag of one layer, for finding the same tag in others. */
@@ -311,6 +354,8 @@ int layers_select(const struct layer_config *config, struct layers_result *resul
 		r = refuse_replacements(config, result);
 	if (r == 0)
 		r = choose_versions(result, true);
+	if (r == 0)
+		r = name_winners(result);
 	if (r == 0)
 		r = limit_active(result);
 	if (r == 0)

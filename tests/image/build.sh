@@ -3,7 +3,7 @@
 # larder build: every kind of source, platforms, digests, the same bytes twice, and nothing left behind by a failure.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
-requires mksquashfs unsquashfs skopeo jq busybox curl openssl
+requires mksquashfs unsquashfs skopeo jq busybox curl openssl strace
 mkdir -p "$T/out.d"
 B() { larder build --output "$T/out.d/${NAME:-l-1.sqsh}" "$@"; }
 list() { printf '%s\n' "$@" >"$T/list"; }
@@ -167,4 +167,32 @@ check "and no file" test -e "$T/out.d/.larder-build.afile"
 kill -TERM "$build"
 wait "$build" 2>/dev/null
 check_equal "then nothing is left" "$(find "$T/out.d" -mindepth 1 -type d | wc -l)" 0
+
+# Killed at each name it gives or takes: there is the older layer or the new one, and nothing beside it that belongs to the other.
+mkdir "$T/older" "$T/k"
+list "tree:$tree"
+check "an older layer" larder build --images "$T/list" --output "$T/older/k-1.sqsh" --sign "$T/key" --description older
+whole() { # what is in $T/k is a layer, with what fits beside it or nothing
+	[ -s "$T/k/k-1.sqsh" ] && { [ ! -e "$T/k/k-1.sqsh.sha256" ] || (cd "$T/k" && sha256sum --quiet --check k-1.sqsh.sha256); } &&
+		{ [ ! -e "$T/k/k-1.sqsh.sig" ] || { unsquashfs -cat "$T/k/k-1.sqsh" larder/layers/k.yaml >"$T/yaml" &&
+			openssl pkeyutl -verify -pubin -inkey "$T/pub" -rawin -in "$T/yaml" -sigfile "$T/k/k-1.sqsh.sig" >"$T/out"; }; } &&
+		[ -z "$(find "$T/k" -maxdepth 1 -name '.*' ! -name '.larder-build.*' -type f)" ]
+}
+killed=0 new=0 bad=0
+for call in rename renameat unlink unlinkat; do
+	for ((n = 1; n <= 20; n++)); do # strace counts each call by itself
+		rm -f "$T/k/"*
+		cp "$T/older/"* "$T/k/"
+		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=$call -e "inject=$call:signal=KILL:when=$n" \
+			larder build --images "$T/list" --output "$T/k/k-1.sqsh" --sign "$T/key" --description newer >"$T/out" 2>&1 && break
+		killed=$((killed + 1))
+		cmp -s "$T/k/k-1.sqsh" "$T/older/k-1.sqsh" || new=$((new + 1))
+		whole || { bad=$((bad + 1)) && note "$call $n: $(cd "$T/k" && echo ./* .*)"; }
+	done
+done 2>"$T/shell"
+check "a build was killed before its image had its name" test "$((killed - new))" -gt 0
+check "and after" test "$new" -gt 0
+check_equal "each time what is there fits together" "$bad" 0
+check "the last one was not" whole
+check_equal "it is the new one, with all that belongs to it" "$(cd "$T/k" && echo * && find . -name '.larder*')" "k-1.sqsh k-1.sqsh.sha256 k-1.sqsh.sig"
 done_testing

@@ -455,6 +455,43 @@ static void test_choices(void **state)
 	}
 }
 
+/* Versions in any order, also one that wins only once media are looked at: the reason is what is active in the end. */
+static void test_reasons(void **state)
+{
+	static const struct candidate candidates[] = {
+		{ "k8s", "2.0", M, false, "b:1", HEX_A, LAYER_ACTIVE },
+		{ "k8s", "1.34.1", V, false, "a:1", HEX_A, LAYER_SUPERSEDED },
+		{ "k8s", "1.34.2", V, false, "a:2", HEX_A, LAYER_SUPERSEDED },
+		{ "k8s", "1.34.3", V, false, "a:3", HEX_A, LAYER_SUPERSEDED },
+		{ "app", "1", V, false, "c:1", HEX_A, LAYER_SUPERSEDED },
+		{ "app", "1", V, false, "c:1", HEX_A, LAYER_ACTIVE },
+	};
+	static const char *const reasons[] = {
+		NULL,
+		"version 2.0 is active",
+		"version 2.0 is active",
+		"version 2.0 is active",
+		"it is active from the volume (x.sqsh)",
+		NULL,
+	};
+	const struct layer_config config = { 0 };
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+
+	(void)state;
+	result.layers = calloc(8, sizeof(*result.layers));
+	result.n_layers = ARRAY_SIZE(candidates);
+	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
+		fill(&result.layers[i], &candidates[i]);
+	assert_int_equal(layers_select(&config, &result), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
+		assert_int_equal(result.layers[i].state, candidates[i].expected);
+		if (reasons[i])
+			assert_string_equal(result.layers[i].reason, reasons[i]);
+		else
+			assert_null(result.layers[i].reason);
+	}
+}
+
 static void test_too_many(void **state)
 {
 	const struct layer_config config = { 0 };
@@ -489,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_images_list_refused),
 		cmocka_unit_test(test_superblock),
 		cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_too_many),
 	};
 
