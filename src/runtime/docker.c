@@ -63,26 +63,6 @@ static int dump(const json_t *root, size_t indent, char **ret, struct diag *diag
 	return 0;
 }
 
-/* What the mirrors were without the cache. */
-int docker_strip(const char *text, char **ret, struct diag *diag)
-{
-	_cleanup_(json_decrefp) json_t *root = NULL;
-	int r = parse(text, &root, diag);
-
-	if (r < 0)
-		return r;
-	json_t *mirrors = json_object_get(root, DOCKER_MIRRORS);
-	for (size_t i = json_array_size(mirrors); i > 0; i--) {
-		const char *url = json_string_value(json_array_get(mirrors, i - 1));
-		if (url && strcmp(url, REGISTRY_URL) == 0)
-			json_array_remove(mirrors, i - 1);
-	}
-	if (json_is_array(mirrors) && json_array_size(mirrors) == 0)
-		json_object_del(root, DOCKER_MIRRORS);
-	*ret = NULL;
-	return json_object_size(root) == 0 ? 0 : dump(root, indentation(text), ret, diag);
-}
-
 static bool has_url(const json_t *mirrors, const char *url)
 {
 	size_t length = strlen(url);
@@ -96,6 +76,58 @@ static bool has_url(const json_t *mirrors, const char *url)
 			return true;
 	}
 	return false;
+}
+
+/* One of the texts that larder remembers; NULL: none, or it is no JSON. */
+static json_t *parse_saved(const char *text)
+{
+	json_t *root = NULL;
+
+	if (text && parse(text, &root, NULL) < 0)
+		return NULL;
+	return root;
+}
+
+/* The mirrors that larder added go: those it wrote that were not there before; without a memory, the cache. */
+static bool remove_mirrors(json_t *mirrors, const json_t *original, const json_t *written)
+{
+	bool any = false;
+
+	for (size_t i = json_array_size(mirrors); i > 0; i--) {
+		const char *url = json_string_value(json_array_get(mirrors, i - 1));
+		if (!url ||
+		    (written ? !has_url(json_object_get(written, DOCKER_MIRRORS), url) ||
+				       has_url(json_object_get(original, DOCKER_MIRRORS), url)
+			     : strcmp(url, REGISTRY_URL) != 0))
+			continue;
+		json_array_remove(mirrors, i - 1);
+		any = true;
+	}
+	return any;
+}
+
+/* What the file is without larder's mirrors. */
+int docker_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag)
+{
+	_cleanup_(json_decrefp) json_t *root = NULL;
+	int r = parse(text, &root, diag);
+
+	if (r < 0)
+		return r;
+	_cleanup_(json_decrefp) json_t *original = base ? parse_saved(base->original) : NULL;
+	_cleanup_(json_decrefp) json_t *written = base ? parse_saved(base->written) : NULL;
+	json_t *mirrors = json_object_get(root, DOCKER_MIRRORS);
+	bool any = json_is_array(mirrors) && remove_mirrors(mirrors, original, written);
+	if (any && json_array_size(mirrors) == 0 && !json_object_get(original, DOCKER_MIRRORS))
+		json_object_del(root, DOCKER_MIRRORS);
+	*ret = NULL;
+	if (json_object_size(root) == 0 && !original)
+		return 0;
+	/* Where nothing is to be taken out, or nothing else was changed, not even the white space changes. */
+	if (any && !json_equal(root, original))
+		return dump(root, indentation(text), ret, diag);
+	*ret = strdup(any ? base->original : text);
+	return *ret ? 0 : out_of_memory(diag);
 }
 
 /* dockerd takes mirrors without a path only. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "runtime/unmerge.h"
 
 #define MARK_EXPLANATION                                                                           \
 	" (written by \"larder runtime configure\"; \"larder runtime restore\" takes it out)"
@@ -33,16 +34,18 @@ static const char *next_line(const char *line)
 	return *line ? line + 1 : line;
 }
 
-int marked_strip(const char *text, char **ret, struct diag *diag)
+int marked_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag)
 {
-	_cleanup_free_ char *rest = NULL;
+	_cleanup_free_ char *rest = NULL, *unmerged = NULL;
 	size_t size;
 	bool inside = false;
-	FILE *f = open_memstream(&rest, &size);
 
+	if (base && unmerge(base->original, base->written, text, &unmerged) < 0)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	FILE *f = open_memstream(&rest, &size);
 	if (!f)
 		return diag_set(diag, -ENOMEM, "out of memory");
-	for (const char *line = text, *next; *line; line = next) {
+	for (const char *line = unmerged ? unmerged : text, *next; *line; line = next) {
 		next = next_line(line);
 		if (line_begins(line, MARK_BEGIN))
 			inside = true;

@@ -5,7 +5,7 @@
  * Larder's lines in a file of somebody else, between two comment lines that begin with #. What is outside of them belongs to
  * the user; what is inside is written anew each time.
  */
-#include "base/diag.h"
+#include "runtime/plan.h"
 
 #define MARK	   "# larder" /* every mark begins so */
 #define MARK_BEGIN MARK ": begin"
@@ -14,7 +14,10 @@
 /* text with the block at offset (0 … its length), which is put on lines of its own. NULL: out of memory. */
 char *marked_insert(const char *text, size_t offset, const char *block);
 
-/* text without its blocks; *ret NULL: nothing but white space is left. A plan_strip. -EINVAL: a mark has no counterpart. */
-int marked_strip(const char *text, char **ret, struct diag *diag);
+/*
+ * text without what base shows that larder wrote, and without its blocks; *ret NULL: nothing but white space is left. A
+ * plan_strip. -EINVAL: a mark has no counterpart.
+ */
+int marked_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag);
 
 #endif

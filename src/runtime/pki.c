@@ -18,9 +18,11 @@ char *pki_path(const char *host, const char *file)
 }
 
 /* Nothing of the user's is ever in these files: larder made the directory. */
-static int keep_nothing(const char *text, char **ret, struct diag *diag)
+static int keep_nothing(const char *text, const struct plan_base *base, char **ret,
+			struct diag *diag)
 {
 	(void)text;
+	(void)base;
 	(void)diag;
 	*ret = NULL;
 	return 0;

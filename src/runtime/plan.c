@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/text.h"
 #include "runtime/marked.h"
 #include "runtime/runtimes.h"
@@ -106,6 +107,30 @@ static bool is_ours(enum saved_state state)
 	return state == SAVED_OURS || state == SAVED_INTERRUPTED;
 }
 
+/* The user's part of a text that was edited after larder wrote it. */
+static int take_out(struct runtime_plan *plan, const char *path, plan_strip strip, const char *text,
+		    const char *original, char **ret, struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 };
+	_cleanup_free_ char *rest = NULL;
+	int r = saved_texts(plan->root, path, &written, &next);
+
+	if (r < 0)
+		return cannot_take(r, path, diag);
+	/* After a power cut nobody knows which of the two was edited; what is not there is not taken out. */
+	if (next.text) {
+		struct plan_base base = { original, next.text };
+		r = strip(text, &base, &rest, diag);
+		if (r < 0 || !rest || !written.text) {
+			*ret = TAKE_PTR(rest);
+			return r;
+		}
+		text = rest;
+	}
+	struct plan_base base = { original, written.text };
+	return strip(text, &base, ret, diag);
+}
+
 int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip, char **ret,
 		   struct diag *diag)
 {
@@ -122,8 +147,10 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
 	/* Lines of ours that nothing remembers: a copied system, or a lost SAVED_DIR. */
 	bool stray = state == SAVED_NONE && own->text && strstr(own->text, MARK);
-	if ((state == SAVED_EDITED && own->text) || stray)
-		return strip(own->text, ret, diag);
+	if (state == SAVED_EDITED && own->text)
+		return take_out(plan, path, strip, own->text, original.text, ret, diag);
+	if (stray)
+		return strip(own->text, NULL, ret, diag);
 	*ret = own->text ? strdup(own->text) : NULL;
 	return own->text && !*ret ? out_of_memory(diag) : 0;
 }
@@ -239,13 +266,16 @@ static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edi
 	int r = 0;
 
 	if (e->before.text)
-		r = runtime_strip(e->path)(e->before.text, &rest, &why);
+		r = take_out(plan, e->path, runtime_strip(e->path), e->before.text, e->after.text,
+			     &rest, &why);
 	if (r == -ENOMEM)
 		return out_of_memory(diag);
 	e->change = e->forget = r == 0;
 	e->secret = e->before.text && (e->before.mode & 0077) == 0;
 	if (r == 0 && e->before.text && !rest)
 		return 0; /* nothing but larder's part: the original comes back */
+	bool names_cache = rest && strstr(rest, REGISTRY_ADDRESS) &&
+			   !(e->after.text && strstr(e->after.text, REGISTRY_ADDRESS));
 	rootfs_file_done(&e->after);
 	e->keep_original = true;
 	if (rest && strcmp(rest, e->before.text) != 0)
@@ -256,9 +286,10 @@ static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edi
 		if (set_text(&e->after, rest) < 0)
 			return out_of_memory(diag);
 	}
-	return plan_hint(plan, report, "%s was changed after larder wrote it, so %s%s%s%s%s",
+	return plan_hint(plan, report, "%s was changed after larder wrote it, so %s%s%s%s%s%s",
 			 e->path, did, r < 0 ? " (" : "", r < 0 ? diag_text(&why) : "",
 			 r < 0 ? ")" : "",
+			 names_cache ? "; it still names the cache, in what was changed" : "",
 			 kept ? "; what it was before is in " SAVED_DIR "/original" : "") < 0
 		       ? out_of_memory(diag)
 		       : 0;

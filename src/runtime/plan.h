@@ -32,8 +32,18 @@ struct runtime_plan {
 	struct runtime_result result;
 };
 
-/* Takes out of a text what larder put in; owned by the caller. NULL result: nothing of the user's is left. */
-typedef int (*plan_strip)(const char *text, char **ret, struct diag *diag);
+/* What a file was before larder, and what larder wrote then. */
+struct plan_base {
+	const char *original; /* NULL: there was no file */
+	const char *written;
+};
+
+/*
+ * Takes out of a text what larder put in; owned by the caller. NULL result: nothing of the user's is left. base NULL: nobody
+ * remembers what larder wrote, so that only marks tell.
+ */
+typedef int (*plan_strip)(const char *text, const struct plan_base *base, char **ret,
+			  struct diag *diag);
 
 int plan_open(const struct machine_config *config, const char *root, struct runtime_plan *ret,
 	      struct diag *diag);

@@ -26,7 +26,7 @@ bool runtime_is_installed(int root, const struct runtime_kind *kind);
 plan_strip runtime_strip(const char *path);
 
 /* Out of daemon.json: a plan_strip. */
-int docker_strip(const char *text, char **ret, struct diag *diag);
+int docker_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag);
 
 extern const struct runtime_kind runtime_containerd;
 extern const struct runtime_kind runtime_containers;

@@ -51,6 +51,14 @@ int saved_compare(int root, const char *path, const struct rootfs_file *current,
 	return 0;
 }
 
+int saved_texts(int root, const char *path, struct rootfs_file *ret_written,
+		struct rootfs_file *ret_next)
+{
+	int r = read_saved(root, WRITTEN_DIR, path, ret_written);
+
+	return r < 0 ? r : read_saved(root, NEXT_DIR, path, ret_next);
+}
+
 static int write_saved(int root, const char *directory, const char *path,
 		       const struct rootfs_file *file)
 {

@@ -31,6 +31,10 @@ enum saved_state {
 int saved_compare(int root, const char *path, const struct rootfs_file *current,
 		  enum saved_state *ret_state, struct rootfs_file *ret_original);
 
+/* What larder wrote last (text NULL: nothing), and what it was about to write when it was stopped. Owned by the caller. */
+int saved_texts(int root, const char *path, struct rootfs_file *ret_written,
+		struct rootfs_file *ret_next);
+
 /* Remembers what is about to happen: original (text NULL: none) is what restore brings back, next what comes now. */
 int saved_remember(int root, const char *path, const struct rootfs_file *original,
 		   const struct rootfs_file *next);

@@ -5,6 +5,7 @@
 
 #include "base/names.h"
 #include "base/text.h"
+#include "runtime/unmerge.h"
 
 /* The byte at (line, column); columns are code points. */
 static size_t offset_of(const char *text, unsigned line, unsigned column)
@@ -134,13 +135,18 @@ void yaml_edit_done(struct yaml_edit *e)
 	*e = (struct yaml_edit){ 0 };
 }
 
-int yaml_edit_strip(const char *text, char **ret, struct diag *diag)
+int yaml_edit_strip(const char *edited, const struct plan_base *base, char **ret, struct diag *diag)
 {
 	static const char inside[] = "\"" REGISTRY_URL "\", ";
-	_cleanup_free_ char *lines = NULL;
+	_cleanup_free_ char *lines = NULL, *unmerged = NULL;
+	/* Who named the cache before larder did keeps it. */
+	bool theirs = base && base->original && strstr(base->original, REGISTRY_URL);
 	size_t size;
-	FILE *f = open_memstream(&lines, &size);
 
+	if (base && unmerge(base->original, base->written, edited, &unmerged) < 0)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	const char *text = unmerged ? unmerged : edited;
+	FILE *f = open_memstream(&lines, &size);
 	if (!f)
 		return diag_set(diag, -ENOMEM, "out of memory");
 	while (*text) {
@@ -148,7 +154,7 @@ int yaml_edit_strip(const char *text, char **ret, struct diag *diag)
 		bool ours = length >= strlen(YAML_EDIT_MARK) &&
 			    strncmp(text + length - strlen(YAML_EDIT_MARK), YAML_EDIT_MARK,
 				    strlen(YAML_EDIT_MARK)) == 0;
-		const char *item = memmem(text, length, inside, strlen(inside));
+		const char *item = theirs ? NULL : memmem(text, length, inside, strlen(inside));
 		length += text[length] == '\n';
 		if (!ours && item)
 			fprintf(f, "%.*s%.*s", (int)(item - text), text,
@@ -160,7 +166,7 @@ int yaml_edit_strip(const char *text, char **ret, struct diag *diag)
 	}
 	if (fclose(f) != 0)
 		return diag_set(diag, -ENOMEM, "out of memory");
-	return marked_strip(lines, ret, diag);
+	return marked_strip(lines, NULL, ret, diag);
 }
 
 char *yaml_quote(const char *text)

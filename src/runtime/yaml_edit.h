@@ -34,7 +34,7 @@ void yaml_edit_done(struct yaml_edit *e);
 #define _cleanup_yaml_edit_ _cleanup_(yaml_edit_done)
 
 /* The file without what was inserted, and without marked blocks (runtime/marked.h): a plan_strip. */
-int yaml_edit_strip(const char *text, char **ret, struct diag *diag);
+int yaml_edit_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag);
 
 /* A scalar in double quotes; owned by the caller; NULL: out of memory. */
 char *yaml_quote(const char *text);

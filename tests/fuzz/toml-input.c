@@ -45,12 +45,12 @@ static void check_merge(const char *text)
 	_cleanup_free_ char *merged = NULL, *stripped = NULL, *before = NULL;
 	_cleanup_toml_ struct toml_document d = { 0 };
 
-	if (marked_strip(text, &before, NULL) < 0 || !before || strcmp(before, text) != 0)
+	if (marked_strip(text, NULL, &before, NULL) < 0 || !before || strcmp(before, text) != 0)
 		return; /* it has marks of its own */
 	if (hosts_toml_merge(text, BLOCK, &merged, NULL) < 0 || !merged)
 		return;
 	must(toml_scan(merged, &d, NULL) == 0);
-	must(marked_strip(merged, &stripped, NULL) == 0);
+	must(marked_strip(merged, NULL, &stripped, NULL) == 0);
 	size_t length = strlen(text);
 	must(strncmp(stripped, text, length) == 0);
 	must(stripped[length] == '\0' || strcmp(stripped + length, "\n") == 0);

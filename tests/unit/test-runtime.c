@@ -11,12 +11,14 @@
 #include "runtime/diff.h"
 #include "runtime/route.h"
 #include "runtime/runtime.h"
+#include "runtime/unmerge.h"
 
 #define MARK_BEGIN                                                                                    \
 	"# larder: begin (written by \"larder runtime configure\"; \"larder runtime restore\" takes " \
 	"it out)\n"
 #define MARK_END   "# larder: end\n"
 #define CACHE_HOST "\n[host.\"http://127.0.0.1:3172\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+#define CACHE_URL  "http://127.0.0.1:3172"
 #define ENABLED	   "machine: {features: {imageCache: {localEnabled: true}}}\n---\n"
 #define HOSTS	   "etc/containerd/certs.d/"
 
@@ -109,6 +111,14 @@ static enum runtime_state configure(const struct root *root, const char *name, c
 	else if (report->message)
 		fail_msg("%s", report->message);
 	return report->state;
+}
+
+/* Configures all. */
+static void runtime_configured(const struct root *root)
+{
+	_cleanup_runtime_result_ struct runtime_result result = { 0 };
+
+	assert_int_equal(runtime_configure(root->config, root->path, &result, NULL), 0);
 }
 
 static void restore(const struct root *root, enum runtime_state expected)
@@ -511,6 +521,117 @@ static void test_docker(void **state)
 	root_done(&root);
 }
 
+/* text with what comes in place of "old"; old "": at the end. Owned by the caller. */
+static char *replaced(const char *text, const char *old, const char *new)
+{
+	const char *at = *old ? strstr(text, old) : text + strlen(text);
+	char *result = NULL;
+
+	assert_non_null(at);
+	assert_true(asprintf(&result, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old)) >
+		    0);
+	return result;
+}
+
+#define MIRROR_OF(host, url)                                                                       \
+	ENABLED "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: " host                    \
+		"\nendpoints: [{url: " url "}]\n"
+
+/* What somebody edits after larder wrote it keeps the edit, and loses what larder added, whatever happens between. */
+static void test_taken_out(void **state)
+{
+#define K3S    "usr/local/bin/k3s", "etc/rancher/k3s/registries.yaml"
+#define DOCKER "usr/bin/dockerd", "etc/docker/daemon.json"
+#define TOML   "usr/bin/containerd", "etc/containerd/config.toml"
+	static const struct {
+		const char *program, *path, *before; /* NULL: no file */
+		const char *old, *new;		     /* the edit of what larder wrote */
+		const char *after;
+	} cases[] = {
+		{ K3S, "mirrors: {docker.io: {endpoint: [\"https://x\"]}}\n", "", "# edited\n",
+		  "mirrors: {docker.io: {endpoint: [\"https://x\"]}}\n# edited\n" },
+		{ K3S, "mirrors: {docker.io: {endpoint: [\"https://x\"]}}\n", "https://x\"",
+		  "https://y\", \"https://z\"",
+		  "mirrors: {docker.io: {endpoint: [\"https://y\", \"https://z\"]}}\n" },
+		{ K3S, "mirrors:\n  \"*\":\n    endpoint: []\n", "", "# edited\n",
+		  "mirrors:\n  \"*\":\n    endpoint: []\n# edited\n" },
+		{ K3S, "mirrors:\n  docker.io: {}\n", "", "# edited\n",
+		  "mirrors:\n  docker.io: {}\n# edited\n" },
+		{ K3S,
+		  "mirrors:\n  a.io: {endpoint: [\"" CACHE_URL "\", \"https://x\"]}\n  b.io: {}\n",
+		  "", "# edited\n",
+		  "mirrors:\n  a.io: {endpoint: [\"" CACHE_URL
+		  "\", \"https://x\"]}\n  b.io: {}\n# edited\n" },
+		{ K3S, "configs: {}", "# larder: end\n", "# larder: end\n# edited\n",
+		  "configs: {}\n# edited\n" },
+		{ DOCKER, "{\"log-driver\":\"journald\"}", "journald", "local",
+		  "{\n    \"log-driver\": \"local\"\n}\n" },
+		{ DOCKER, "{\"registry-mirrors\":[],\"mtu\":1}", "1\n", "2\n",
+		  "{\n    \"registry-mirrors\": [],\n    \"mtu\": 2\n}\n" },
+		{ DOCKER, "{ \"mtu\":  1 }", "", "\n", "{ \"mtu\":  1 }" },
+		{ TOML, "version = 2\n" CRI2 "]\n  config_path = \"\" # none\n", "", "# edited\n",
+		  "version = 2\n" CRI2 "]\n  config_path = \"\" # none\n# edited\n" },
+		{ TOML, "version = 2\n", "version", "# edited\nversion",
+		  "# edited\nversion = 2\n" },
+		{ TOML, "version = 2\n", "/certs.d", "/mine.d", "version = 2\n" },
+		{ TOML, NULL, "", "# edited\n", "# edited\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * 3; i++) {
+		size_t n = i / 3, way = i % 3;
+		struct root root;
+		_cleanup_free_ char *written = NULL, *edited = NULL;
+		root_make(&root, MIRROR_OF("docker.io", "https://old"), cases[n].program);
+		if (cases[n].before)
+			put(&root, cases[n].path, cases[n].before);
+		runtime_configured(&root);
+		if (way == 2) {
+			root_config(&root, MIRROR_OF("docker.io", "https://new"));
+			runtime_configured(&root);
+		}
+		written = get(&root, cases[n].path);
+		edited = replaced(written, cases[n].old, cases[n].new);
+		put(&root, cases[n].path, edited);
+		if (way == 1) {
+			root_config(&root, MIRROR_OF("docker.io", "https://new"));
+			runtime_configured(&root);
+			runtime_configured(&root);
+		}
+		restore(&root, RUNTIME_CHANGED);
+		assert_file(&root, cases[n].path, cases[n].after);
+		root_done(&root);
+	}
+}
+
+static void test_unmerge(void **state)
+{
+	static const struct {
+		const char *original, *written, *edited, *rest;
+	} cases[] = {
+		{ "a\nb\n", "a\nx\nb\n", "a\nx\nb\n", "a\nb\n" },
+		{ "a\nb\n", "a\nx\nb\n", "a\nx\nc\n", "a\nc\n" },
+		{ "a\nb\n", "a\nx\nb\n", "a\ny\nb\n", "a\ny\nb\n" },
+		{ "a\nb\n", "a\nx y\nb\n", "a\nx z\nb\n", "a\nx z\nb\n" },
+		{ "k: [a]\n", "k: [x, a]\n", "k: [x, b]\n", "k: [b]\n" },
+		{ "k: [a]\n", "k: [x, a]\n", "k: [a]\n", "k: [a]\n" },
+		{ "k = 1\n", "# m\nk = 2\n# e\n", "# m\nk = 2\n# e\nj\n", "k = 1\nj\n" },
+		{ "k = 1\n", "# m\nk = 2\n# e\n", "# m\nk = 3\n# e\n", "# m\nk = 3\n# e\n" },
+		{ NULL, "mirrors:\n  x: y\n", "mirrors:\n  x: z\n", "mirrors:\n  x: z\n" },
+		{ NULL, "a\n", "a\nb\n", "b\n" },
+		{ "a\n", "a\n", "", "" },
+		{ "a", "a\nx\n", "a\nx\nb\n", "a\nb\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *rest = NULL;
+		assert_int_equal(
+			unmerge(cases[i].original, cases[i].written, cases[i].edited, &rest), 0);
+		assert_string_equal(rest, cases[i].rest);
+	}
+}
+
 static void test_k3s_fresh(void **state)
 {
 	struct root root;
@@ -666,6 +787,8 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_stays_in_root),
 		cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_taken_out),
+		cmocka_unit_test(test_unmerge),
 		cmocka_unit_test(test_k3s_fresh),
 		cmocka_unit_test(test_k3s_merge),
 		cmocka_unit_test(test_containers),
