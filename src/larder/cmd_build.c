@@ -161,9 +161,10 @@ static int show_result(struct context *context, const struct build_arguments *a,
 {
 	char size[TEXT_SIZE_MAX], digest[DIGEST_STRING_MAX];
 
-	if (a->json) {
-		json_auto_t *value = report_build(a->options.output, result);
+	if (a->json)
 		context->output = OUTPUT_JSON;
+	if (context->output != OUTPUT_TABLE) {
+		json_auto_t *value = report_build(a->options.output, result);
 		return value ? output_value(context, value) : EXIT_FAILED;
 	}
 	printf("%s: %s%s%s, %zu image%s, %zu blob%s, %s, %s\n", a->options.output,

@@ -296,7 +296,8 @@ static int run_status(struct context *context, const struct command *self, int a
 		describe_result(&result, &text);
 	else if (asprintf(&text, NAME_VOLUME " is %s", volume_phase_name(result.phase)) < 0)
 		text = NULL;
-	return print(context, &result.plan, result_to_json(&result), text);
+	status = print(context, &result.plan, result_to_json(&result), text);
+	return status == EXIT_DONE && result.phase == VOLUME_MISSING ? EXIT_FAILED : status;
 }
 
 /* A person at a terminal types the word. */

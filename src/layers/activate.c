@@ -79,7 +79,18 @@ static int open_all(const struct layers_request *request, struct layers_result *
 			layer_close(layer);
 			r = mark_broken(layer, e, &why);
 		}
-		if (r == 0 && layer->note)
+	}
+	return r;
+}
+
+/* How a layer is mounted is of interest only where it is. */
+static int add_notes(struct layers_result *result)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_ACTIVE && layer->note)
 			r = strv_addf(&result->notes, "%s: %s", layer->path, layer->note);
 	}
 	return r;
@@ -248,6 +259,8 @@ static int survey(const struct layers_request *request, struct layers_result *re
 		r = trust_check(&request->config->layers, request->root, result);
 	if (r == 0)
 		r = layers_select(&request->config->layers, result);
+	if (r == 0)
+		r = add_notes(result);
 	return r < 0 ? r : trees_settle(request->run_dir, result);
 }
 

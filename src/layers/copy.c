@@ -159,9 +159,9 @@ static int fill(struct copy *c)
 		r = -errno;
 	if (r == -ENOSPC || r == -EDQUOT)
 		return diag_set(c->diag, -ENOSPC,
-				"%s does not fit: %" PRIu64 " of %" PRIu64
+				"%s does not fit into %s: %" PRIu64 " of %" PRIu64
 				" bytes could be written",
-				c->job->name, c->done, c->size);
+				c->job->name, c->job->to, c->done, c->size);
 	return r;
 }
 

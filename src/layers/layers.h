@@ -19,6 +19,11 @@
 #include "config/machine_config.h"
 #include "layers/layer_manifest.h"
 
+/* What to do about a full volume, in messages and advice. */
+#define LAYERS_MAKE_ROOM                                                                             \
+	"let the volume grow (grow and maxSize of its VolumeConfig), keep fewer old versions (keep " \
+	"of CacheLayerConfig, \"larder layers prune\"), or leave the layer on its medium"
+
 #define LAYERS_MAX	  4096 /* candidates looked at */
 #define LAYERS_ACTIVE_MAX 499  /* what one overlay takes (500), less its empty bottom */
 

@@ -62,7 +62,9 @@ static int add_one(const struct target *target, const char *file, struct layers_
 	r = target_copy(target, file, diag);
 	if (r == -ENOSPC && target_make_room(target, before) > 0)
 		r = target_copy(target, file, diag);
-	return r;
+	return r == -ENOSPC && diag && diag->message
+		       ? diag_set(diag, r, "%s; " LAYERS_MAKE_ROOM, diag_text(diag))
+		       : r;
 }
 
 static int add_locked(const struct layers_request *request, char *const *files,

@@ -84,6 +84,23 @@ static int find_image(const struct manifest *index, const struct image_spec *spe
 			names && *names ? names : "none with a name");
 }
 
+static bool is_named(const struct manifest *index, const char *name)
+{
+	for (size_t i = 0; i < index->n_items; i++)
+		if (has_name(&index->items[i], name))
+			return true;
+	return false;
+}
+
+static int no_such_image(const struct manifest *index, const struct image_spec *spec,
+			 struct diag *diag)
+{
+	_cleanup_free_ char *names = list_names(index);
+
+	return diag_set(diag, -EINVAL, "oci:%s has no image \"%s\"; it has %s", spec->path,
+			spec->name, names && *names ? names : "none with a name");
+}
+
 /* The full name that an image in a layout says of itself, or NULL. */
 static const char *own_name(const struct descriptor *d)
 {
@@ -107,6 +124,8 @@ static int add_all(struct contents *c, const struct manifest *index, const struc
 			return r;
 		n++;
 	}
+	if (n == 0 && spec->name && !is_named(index, spec->name))
+		return no_such_image(index, spec, diag);
 	if (n == 0)
 		return diag_set(diag, -EINVAL,
 				"oci:%s: no image in it says its full name; write "

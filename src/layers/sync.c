@@ -121,7 +121,8 @@ static int judge(const struct sync *s, struct diag *diag)
 	if (s->failed)
 		snprintf(layers, sizeof(layers), "%u of %u layers",
 			 s->full ? result->copied : s->failed, result->copied + s->failed);
-	return s->full ? diag_set(diag, -ENOSPC, "the volume is full: %s%s were copied", layers,
+	return s->full ? diag_set(diag, -ENOSPC,
+				  "the volume is full: %s%s were copied; " LAYERS_MAKE_ROOM, layers,
 				  images)
 		       : diag_set(diag, -EIO, "%s%s could not be copied", layers, images);
 }

@@ -87,6 +87,12 @@ check_output "is named" "registry.local:5000/acme/many:2.0: skopeo failed"
 list "oci:$T/one:1.0"
 check_status 2 "an image without a full name" B --images "$T/list"
 check_output "says what to write" "REFERENCE=oci:"
+list "oci:$T/one:nope"
+check_status 2 "a name that a layout has not" B --images "$T/list"
+check_output "is answered by those that it has" 'has no image "nope"; it has 1.0'
+list "oci:$T/one:1.0"
+check "YAML is printed where it is asked for" bash -c "echo 'x.io/one:1=oci:$T/one:1.0' | larder build --images - --output '$T/out.d/yaml-1.sqsh' -o yaml"
+check_output "with the keys of JSON" "^digest: .?sha256:"
 sed -i 's|"org.opencontainers.image.ref.name":"1.0"|"org.opencontainers.image.ref.name":"1.0","io.containerd.image.name":"quay.io/x/one:1.0"|' "$T/one/index.json"
 check "an image that says its name" B --images "$T/list" --json
 check_equal "is called so" "$(jq -r '.images[].reference' "$T/stdout")" quay.io/x/one:1.0

@@ -20,4 +20,7 @@ for command in "config show --root $T/root" "config check --root $T/root" "disks
 	jq -e . "$T/stdout" >/dev/null
 	verdict $? "and it is JSON"
 done
+check "volume status is 0 where the volume is" larder volume status --image "$T/disk.img" --config "$T/one.yaml"
+truncate -s 700M "$T/blank.img"
+check_status 1 "and 1 where it is not" larder volume status --image "$T/blank.img" --config "$T/one.yaml"
 done_testing

@@ -27,13 +27,16 @@ for name in a b c; do large "$T/medium/larder/$name-1.sqsh" "ghcr.io/acme/$name:
 device=$(medium LARDER_1 "$T/medium" 64M) && cleanup losetup --detach "$device"
 layers_config "volume.dev_path == \"$device\""
 check_status 1 "a volume that is too small" sync
-check_output "the message says so" "the volume is full: 2 of 3 layers were copied"
+check_output "the message says so" "the volume is full: 2 of 3 layers were copied; let the volume grow"
 check_output "and which images are not there" "not on the volume: ghcr.io/acme/c:1"
 check_equal "two were copied" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "a-1.sqsh b-1.sqsh"
 check_equal "nothing half is left" "$(ls -A "$T/run/volume/.tmp")" ""
 check_equal "the third is served from the medium" "$(jq -r '.layers[] | select(.name == "c") | .state + " " + .origin' "$T/sync.json")" "active medium"
 check "its image is there" test -s "$T/run/cache/manifests/ghcr.io/acme/c/reference/1"
 check_equal "so the medium stays" "$(grep -c " $T/run/media/" /proc/self/mounts)" 1
+
+check_status 1 "one that does not fit is not added" L layers add "$T/medium/larder/c-1.sqsh"
+check_output "and what to do is said" "c-1.sqsh does not fit into $T/run/volume/layers: .*; let the volume grow .*, keep fewer old versions"
 
 # An upgrade where only superseded versions are in the way.
 large "$T/a-2.sqsh" ghcr.io/acme/a:2
