@@ -102,9 +102,14 @@ static int take_option(struct build_arguments *a, const struct command *self, in
 {
 	switch (option) {
 	case OPT_IMAGES:
+		if (a->images)
+			return command_usage(self, "--images is given twice; a list may name more");
 		a->images = optarg;
 		return -1;
 	case OPT_LAYER:
+		if (a->options.output)
+			return command_usage(self,
+					     "--output is given twice; a build makes one layer");
 		a->options.output = optarg;
 		return -1;
 	case OPT_PLATFORM: {

@@ -72,10 +72,10 @@ static void medium_line(const json_t *medium, const char *what)
 static void layer_line(const json_t *layer, const char *what)
 {
 	_cleanup_free_ char *text = NULL;
+	long long n = (long long)json_integer_value(json_object_get(layer, "n_images"));
 
-	if (asprintf(&text, "%s %s, %lld images: %s", string_at(layer, "name"),
-		     string_at(layer, "version"),
-		     (long long)json_integer_value(json_object_get(layer, "n_images")),
+	if (asprintf(&text, "%s %s, %lld image%s: %s", string_at(layer, "name"),
+		     string_at(layer, "version"), n, n == 1 ? "" : "s",
 		     first_of(string_at(layer, "reason"), string_at(layer, "path"))) >= 0)
 		print_line(what, string_at(layer, "state"), text);
 }

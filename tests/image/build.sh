@@ -102,6 +102,9 @@ check_output "is named with its line" "standard input:2: "
 check_status 2 "a name that is none" B --images "$T/list" --name 'a/b'
 check_status 2 "a version that is none" B --images "$T/list" --version '../1'
 check_status 2 "an output that is no layer" larder build --images "$T/list" --output "$T/out.d/x.img"
+check_status 2 "two outputs" B --images "$T/list" --output "$T/out.d/second-1.sqsh"
+check_output "are one too many" "--output is given twice"
+check_status 2 "two lists" B --images "$T/list" --images "$T/list"
 check_status 2 "two lines of description" B --images "$T/list" --description $'a\nb'
 openssl genpkey -algorithm ed25519 -out "$T/key" 2>"$T/out"
 openssl pkey -in "$T/key" -pubout -out "$T/pub"
