@@ -86,6 +86,20 @@ int source_add_dirs(struct contents *c, const char *const *dirs, const char *ref
 	return contents_add_image(c, &locator, reference, &digest, &options->choice, diag);
 }
 
+/* Before a program opens it: a FIFO would keep it waiting for a writer that never comes. */
+static int check_kind(const struct image_spec *spec, struct diag *diag)
+{
+	bool directory =
+		spec->kind == SOURCE_OCI || spec->kind == SOURCE_DIR || spec->kind == SOURCE_TREE;
+	struct stat st;
+
+	if (spec->kind == SOURCE_REGISTRY || stat(spec->path, &st) < 0 ||
+	    (directory ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+		return 0; /* what is not there is said by who opens it */
+	return diag_set(diag, -EINVAL, "%s%s is no %s", source_kind_prefix(spec->kind), spec->path,
+			directory ? "directory" : "regular file");
+}
+
 /* The layer's files, unpacked: its cache tree is then like any other. */
 static int add_layer_file(struct contents *c, const struct image_spec *spec,
 			  struct source_options *options, struct diag *diag)
@@ -110,6 +124,10 @@ static int add_layer_file(struct contents *c, const struct image_spec *spec,
 int source_add(struct contents *c, const struct image_spec *spec, struct source_options *options,
 	       struct diag *diag)
 {
+	int r = check_kind(spec, diag);
+
+	if (r < 0)
+		return r;
 	switch (spec->kind) {
 	case SOURCE_REGISTRY:
 	case SOURCE_OCI_ARCHIVE:

@@ -50,6 +50,19 @@ check "archives and a directory" B --images "$T/list" --platform all
 for host in a.io c.io; do check "$host has the index" has l-1.sqsh "manifests/$host/many/digest/sha256-${many#sha256:}"; done
 check "the Docker archive has a tag" has l-1.sqsh manifests/b.io/one/reference/1
 
+# What is no file keeps nobody waiting.
+mkfifo "$T/fifo"
+for source in layer: a.io/x:1=docker-archive: a.io/x:1=oci-archive:; do
+	list "$source$T/fifo"
+	check_status 2 "a FIFO as $source" timeout 20 larder build --output "$T/out.d/l-1.sqsh" --images "$T/list"
+	check_output "is refused" "${source#*=}$T/fifo is no regular file"
+done
+for source in tree: oci: a.io/x:1=dir:; do
+	list "$source$T/fifo"
+	check_status 2 "a FIFO as $source" timeout 20 larder build --output "$T/out.d/l-1.sqsh" --images "$T/list"
+	check_output "is refused" "${source#*=}$T/fifo is no directory"
+done
+
 # A cache tree as Talos writes it, with a registry that has a port; then that layer as a source of another.
 tree=$T/tree
 mkdir -p "$tree/blob" "$tree/manifests/registry.local_5000_/acme/many/"{digest,reference}
