@@ -3,9 +3,6 @@
 #include "store/verify.h"
 
 #include <string.h>
-#include <sys/stat.h>
-
-#include "store/place_kind.h"
 
 #define PIECE (64U << 10) /* bytes read at once */
 
@@ -46,28 +43,6 @@ uint64_t blob_check_left(const struct blob_check *c)
 	return c->content.id.size - c->at;
 }
 
-/*
- * Is the file still the one whose identity was read? A file in an image has the identity of the image. One in a layer that is mounted
- * has it as well (store/parts.h), and cannot tell from here: parts_hold() does.
- */
-static bool unchanged(const struct content *content)
-{
-	struct content_id now;
-	struct stat st;
-	bool in_image = content->place && content->place->kind->image_fd;
-	int fd = in_image ? content->place->kind->image_fd(content->place) : content->fd;
-
-	if (!in_image && content->id.image)
-		return true;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return false;
-	content_id_set(&now, &st);
-	if (in_image)
-		return now.change == content->id.change && now.inode == content->id.image;
-	now.mounted = content->id.mounted;
-	return memcmp(&now, &content->id, sizeof(now)) == 0;
-}
-
 static int finish(struct blob_check *c, bool *ret_sound)
 {
 	struct digest digest;
@@ -75,7 +50,7 @@ static int finish(struct blob_check *c, bool *ret_sound)
 
 	if (r < 0)
 		return r;
-	if (!unchanged(&c->content))
+	if (!content_holds(&c->content))
 		return -EAGAIN;
 	*ret_sound = digest_equal(&digest, &c->expected);
 	return 1;

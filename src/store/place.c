@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 
@@ -54,7 +55,7 @@ bool place_has_directory(struct place *place, const char *path)
 
 uint64_t place_stamp(struct place *place, const char *path)
 {
-	return place->kind->stamp ? place->kind->stamp(place, path) : 0;
+	return place->kind->stamp(place, path);
 }
 
 int place_list_any(struct place *place, const char *path, place_visit_any_fn visit, void *user)
@@ -151,6 +152,41 @@ ssize_t content_read(const struct content *content, void *buffer, size_t size, u
 		if (n >= 0 || errno != EINTR)
 			return n < 0 ? -errno : n;
 	}
+}
+
+/* Taking a name away changes the ctime, too. Since a file without any cannot be opened anew, its mtime is good enough. */
+static bool is_only_deleted(const struct stat *now, int64_t change)
+{
+	return now->st_nlink == 0 &&
+	       now->st_mtim.tv_sec * 1000000000LL + now->st_mtim.tv_nsec <= change;
+}
+
+bool file_holds(const struct content_id *file, const struct stat *st)
+{
+	struct content_id now;
+
+	content_id_set(&now, st);
+	return now.device == file->device && now.inode == file->inode && now.size == file->size &&
+	       (now.change == file->change || is_only_deleted(st, file->change));
+}
+
+bool content_holds(const struct content *content)
+{
+	bool in_image = content->place && content->place->kind->image_fd;
+	int fd = in_image ? content->place->kind->image_fd(content->place) : content->fd;
+	struct content_id file = content->id;
+	struct stat st;
+
+	/* In a layer that is mounted: it has the identity of the layer's file. */
+	if (!in_image && file.image)
+		return true;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	if (in_image) {
+		file.inode = file.image;
+		file.size = (uint64_t)st.st_size;
+	}
+	return file_holds(&file, &st);
 }
 
 int content_read_all(const struct content *content, size_t max, char **ret, size_t *ret_size)

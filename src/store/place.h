@@ -3,7 +3,7 @@
 #define LARDER_STORE_PLACE_H
 /*
  * A place: a read-only hierarchy of files that is either a directory or a squashfs image (read here, without mounting
- * it). Paths are relative, without "." and ".."; no symlink is followed and nothing outside is reached. A place may be
+ * it; one that was written to is opened anew, and what was open in it before cannot be read any more: -EAGAIN). Paths are relative, without "." and ".."; no symlink is followed and nothing outside is reached. A place may be
  * used by several threads at once; it is shared, so it counts its owners.
  *
  * A content is one regular file of a place, open. Where its bytes lie in one piece in a file that the kernel can read (always
@@ -90,6 +90,16 @@ ssize_t content_read(const struct content *content, void *buffer, size_t size, u
 
 /* All of it; *ret is NUL-terminated and the caller's. -EFBIG: more than max bytes; -ENODATA: it ends early. */
 int content_read_all(const struct content *content, size_t max, char **ret, size_t *ret_size);
+
+/*
+ * Are its bytes still those that had its identity? One fstat(2) of its file, or of the image that it is in. A file that was deleted
+ * or replaced by rename holds. True in a layer that is mounted, of whose file nothing can be told from here: parts_hold() does.
+ *
+ * It is as good as the ctime. A write(2) is seen at once, unless it falls into the same tick of the file system's clock as the change
+ * before; what is written through a shared mapping may be seen only once the kernel has taken note of the dirty page, at the latest when
+ * it writes it back.
+ */
+bool content_holds(const struct content *content);
 
 /* Another owner of the same content. */
 int content_copy(const struct content *content, struct content *ret);

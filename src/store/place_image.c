@@ -21,15 +21,52 @@
 struct image {
 	struct place place;
 	int fd;
-	struct stat st;
 	pthread_mutex_t lock;
+	/* Under the lock: */
+	struct stat st;	 /* of the file when it was opened last */
+	unsigned opened; /* how often; what was found out at another time does not fit */
 	sqfs fs;
-	bool open;
+	bool open; /* false: what the file holds now is no image */
+};
+
+/* A file of the image while it is read. */
+struct image_file {
+	sqfs_inode inode;
+	unsigned opened;
 };
 
 static struct image *image_of(struct place *place)
 {
 	return (struct image *)place;
+}
+
+static sqfs_err open_now(struct image *image)
+{
+	if (image->open)
+		sqfs_destroy(&image->fs);
+	image->opened++;
+	sqfs_err err = sqfs_init(&image->fs, image->fd, 0);
+	image->open = err == SQFS_OK;
+	return err;
+}
+
+/*
+ * Before every look into the image, under the lock. The library keeps tables and blocks that it has read, so a file that was written
+ * to is opened anew.
+ */
+static int look_at_file(struct image *image)
+{
+	struct content_id before;
+	struct stat now;
+
+	if (fstat(image->fd, &now) < 0)
+		return -errno;
+	content_id_set(&before, &image->st);
+	if (!file_holds(&before, &now)) {
+		image->st = now;
+		(void)open_now(image);
+	}
+	return image->open ? 0 : -EIO;
 }
 
 /*
@@ -87,8 +124,10 @@ static int descend(struct image *image, sqfs_inode *inode, const char *name, siz
 /* -ENOENT: there is nothing of this name; -EIO: the image is damaged. */
 static int look_up(struct image *image, const char *path, sqfs_inode *ret)
 {
-	int r = get_inode(image, sqfs_inode_root(&image->fs), ret);
+	int r = look_at_file(image);
 
+	if (r == 0)
+		r = get_inode(image, sqfs_inode_root(&image->fs), ret);
 	while (r == 0 && *path) {
 		size_t size = strcspn(path, "/");
 		r = descend(image, ret, path, size);
@@ -139,9 +178,9 @@ static int image_stat(struct place *place, const char *path, struct content_id *
 
 	pthread_mutex_lock(&image->lock);
 	int r = look_up_file(image, path, &inode);
-	pthread_mutex_unlock(&image->lock);
 	if (r == 0)
 		set_id(image, &inode, ret);
+	pthread_mutex_unlock(&image->lock);
 	return r;
 }
 
@@ -201,35 +240,62 @@ static bool find_extent(struct image *image, sqfs_inode *inode, uint64_t *ret_of
 	return true;
 }
 
+/* Everything that a content of the file is known by. Under the lock. */
+static int find_content(struct image *image, const char *path, struct image_file *ret_file,
+			struct content *ret)
+{
+	uint64_t offset = 0;
+	int r = look_up_file(image, path, &ret_file->inode);
+
+	if (r < 0)
+		return r;
+	if (!fragment_is_inside(image, &ret_file->inode))
+		return -EIO;
+	ret_file->opened = image->opened;
+	*ret = CONTENT_INIT;
+	set_id(image, &ret_file->inode, &ret->id);
+	if (find_extent(image, &ret_file->inode, &offset))
+		ret->fd = image->fd;
+	ret->offset = offset;
+	return 0;
+}
+
 static int image_open(struct place *place, const char *path, struct content *ret)
 {
 	struct image *image = image_of(place);
-	bool extent = false;
-	uint64_t offset = 0;
-	sqfs_inode inode;
+	struct image_file found;
+	struct content content;
 
 	pthread_mutex_lock(&image->lock);
-	int r = look_up_file(image, path, &inode);
-	if (r == 0 && !fragment_is_inside(image, &inode))
-		r = -EIO;
-	if (r == 0)
-		extent = find_extent(image, &inode, &offset);
+	int r = find_content(image, path, &found, &content);
 	pthread_mutex_unlock(&image->lock);
 	if (r < 0)
 		return r;
-	sqfs_inode *file = NULL;
-	if (!extent) {
-		file = malloc(sizeof(*file));
-		if (!file)
+	if (content.fd < 0) {
+		content.file = malloc(sizeof(found));
+		if (!content.file)
 			return -ENOMEM;
-		*file = inode;
+		memcpy(content.file, &found, sizeof(found));
 	}
-	*ret = CONTENT_INIT;
-	set_id(image, &inode, &ret->id);
-	ret->fd = extent ? image->fd : -1;
-	ret->offset = offset;
-	ret->place = place_ref(place);
-	ret->file = file;
+	content.place = place_ref(place);
+	*ret = content;
+	return 0;
+}
+
+/* -EAGAIN: the image was written to since the file was opened; what it would be now is another content. */
+static int read_range(struct image *image, const struct image_file *file, void *buffer,
+		      sqfs_off_t offset, sqfs_off_t *n)
+{
+	sqfs_inode inode = file->inode;
+	int r = look_at_file(image);
+
+	if (file->opened != image->opened)
+		return -EAGAIN;
+	if (r < 0)
+		return r;
+	if (!fragment_is_inside(image, &inode) ||
+	    sqfs_read_range(&image->fs, &inode, offset, n, buffer) != SQFS_OK)
+		return -EIO;
 	return 0;
 }
 
@@ -238,12 +304,11 @@ static ssize_t image_read(struct place *place, const struct content *content, vo
 {
 	struct image *image = image_of(place);
 	sqfs_off_t n = (sqfs_off_t)size;
-	sqfs_inode inode = *(sqfs_inode *)content->file;
 
 	pthread_mutex_lock(&image->lock);
-	sqfs_err err = sqfs_read_range(&image->fs, &inode, (sqfs_off_t)offset, &n, buffer);
+	int r = read_range(image, content->file, buffer, (sqfs_off_t)offset, &n);
 	pthread_mutex_unlock(&image->lock);
-	return err == SQFS_OK ? (ssize_t)n : -EIO;
+	return r < 0 ? r : (ssize_t)n;
 }
 
 static bool image_has_directory(struct place *place, const char *path)
@@ -258,8 +323,8 @@ static bool image_has_directory(struct place *place, const char *path)
 }
 
 /* One entry at a time under the lock, so that visit may use the place. 1: there was one, 0: it was the end. */
-static int next_entry(struct image *image, sqfs_dir *dir, char name[static SQUASHFS_NAME_LEN + 1],
-		      mode_t *ret_type)
+static int next_entry(struct image *image, unsigned opened, sqfs_dir *dir,
+		      char name[static SQUASHFS_NAME_LEN + 1], mode_t *ret_type)
 {
 	char buffer[ENTRY_NAME_ROOM];
 	sqfs_dir_entry entry;
@@ -267,8 +332,11 @@ static int next_entry(struct image *image, sqfs_dir *dir, char name[static SQUAS
 
 	sqfs_dentry_init(&entry, buffer);
 	pthread_mutex_lock(&image->lock);
-	bool more = sqfs_dir_next(&image->fs, dir, &entry, &err);
+	bool same = look_at_file(image) == 0 && opened == image->opened;
+	bool more = same && sqfs_dir_next(&image->fs, dir, &entry, &err);
 	pthread_mutex_unlock(&image->lock);
+	if (!same)
+		return -EAGAIN;
 	if (err != SQFS_OK || (more && sqfs_dentry_name_size(&entry) > SQUASHFS_NAME_LEN))
 		return -EIO;
 	if (!more)
@@ -292,6 +360,7 @@ static int image_list(struct place *place, const char *path, place_visit_any_fn 
 	int r = look_up(image, path, &inode);
 	if (r == 0 && !S_ISDIR(inode.base.mode))
 		r = -ENOENT;
+	unsigned opened = image->opened;
 	inode.xtra.dir.idx_count = 0;
 	if (r == 0 && (!directory_is_inside(image, &inode) ||
 		       sqfs_dir_open(&image->fs, &inode, &dir, 0) != SQFS_OK))
@@ -299,7 +368,7 @@ static int image_list(struct place *place, const char *path, place_visit_any_fn 
 	pthread_mutex_unlock(&image->lock);
 	if (r < 0)
 		return r;
-	while ((r = next_entry(image, &dir, name, &type)) > 0) {
+	while ((r = next_entry(image, opened, &dir, name, &type)) > 0) {
 		if (++n > PLACE_ENTRIES_MAX)
 			return -E2BIG;
 		r = visit(name, type, user);
@@ -307,6 +376,18 @@ static int image_list(struct place *place, const char *path, place_visit_any_fn 
 			return r;
 	}
 	return r;
+}
+
+static uint64_t image_stamp(struct place *place, const char *path)
+{
+	struct content_id id;
+
+	if (!image_has_directory(place, path))
+		return 0;
+	pthread_mutex_lock(&image_of(place)->lock);
+	content_id_set(&id, &image_of(place)->st);
+	pthread_mutex_unlock(&image_of(place)->lock);
+	return (uint64_t)id.change ^ id.inode ^ id.device << 32;
 }
 
 static int image_fd(struct place *place)
@@ -329,9 +410,10 @@ static const struct place_kind image_kind = {
 	.stat = image_stat,
 	.open = image_open,
 	.has_directory = image_has_directory,
+	.stamp = image_stamp,
 	.list = image_list,
 	.read = image_read,
-	.file_size = sizeof(sqfs_inode),
+	.file_size = sizeof(struct image_file),
 	.image_fd = image_fd,
 	.free = image_free,
 };
@@ -365,10 +447,9 @@ int place_new_image(int fd, struct place **ret, struct diag *diag)
 	place = &image->place;
 	if (fstat(fd, &image->st) < 0)
 		return -errno;
-	sqfs_err err = sqfs_init(&image->fs, fd, 0);
+	sqfs_err err = open_now(image);
 	if (err != SQFS_OK)
 		return diag_set(diag, -EINVAL, "%s", reason(err));
-	image->open = true;
 	*ret = TAKE_PTR(place);
 	return 0;
 }

@@ -10,7 +10,7 @@ struct place_kind {
 	int (*stat)(struct place *place, const char *path, struct content_id *ret);
 	int (*open)(struct place *place, const char *path, struct content *ret);
 	bool (*has_directory)(struct place *place, const char *path);
-	uint64_t (*stamp)(struct place *place, const char *path); /* NULL: nothing ever changes */
+	uint64_t (*stamp)(struct place *place, const char *path);
 	int (*list)(struct place *place, const char *path, place_visit_any_fn visit, void *user);
 	/* Only for contents with fd -1. */
 	ssize_t (*read)(struct place *place, const struct content *content, void *buffer,
@@ -32,5 +32,8 @@ struct place {
 void place_identify(const struct place *place, struct content_id *id);
 
 void content_id_set(struct content_id *id, const struct stat *st);
+
+/* Is the file that had this identity unchanged, but for being deleted? */
+bool file_holds(const struct content_id *file, const struct stat *now);
 
 #endif

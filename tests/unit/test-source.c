@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/run.h"
@@ -473,6 +474,134 @@ static void test_pool_cancels(void **state)
 	assert_int_equal(cancelled, 1);
 }
 
+static void write_over(const char *path, const char *data, size_t size)
+{
+	struct timespec pause = { 0, 20000000 }; /* more than a tick of the file system's clock */
+
+	nanosleep(&pause, NULL);
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	assert_int_equal(write(fd, data, size), size);
+}
+
+static int stop_at_once(const char *name, bool directory, void *user)
+{
+	(void)name;
+	(void)directory;
+	(void)user;
+	return 7;
+}
+
+static int write_meanwhile(const char *name, bool directory, void *user)
+{
+	const struct world *w = user;
+	_cleanup_free_ char *path = path_in(w, "compressed.sqsh");
+
+	(void)name;
+	(void)directory;
+	write_over(path, "no image", 8);
+	return 0;
+}
+
+/* What an image holds that is written to while it is open. name: which one. */
+static void check_changing_image(const struct world *w, const char *name)
+{
+	_cleanup_free_ char *path = path_in(w, name), *other = path_in(w, "layout.sqsh");
+	_cleanup_free_ char *data = NULL, *other_data = NULL;
+	_cleanup_(source_unrefp) struct source *source = NULL;
+	_cleanup_content_ struct content before = CONTENT_INIT, after = CONTENT_INIT;
+	struct blob_check *check;
+	size_t size, other_size;
+	bool sound;
+	char byte;
+
+	assert_int_equal(read_file_at(AT_FDCWD, path, 1 << 20, &data, &size), 0);
+	assert_int_equal(read_file_at(AT_FDCWD, other, 1 << 20, &other_data, &other_size), 0);
+	assert_int_equal(source_open(path, &source, NULL), 0);
+	assert_int_equal(source_open_blob(source, &store_layer, &before), 0);
+	assert_true(content_holds(&before));
+	uint64_t stamp = source_stamp(source);
+
+	/* The same bytes once more are another identity, and what was opened before is not it. */
+	write_over(path, data, size);
+	assert_false(content_holds(&before));
+	assert_int_equal(source_open_blob(source, &store_layer, &after), 0);
+	assert_true(content_holds(&after));
+	assert_int_not_equal(after.id.change, before.id.change);
+	assert_int_not_equal(source_stamp(source), stamp);
+	assert_int_equal(content_read(&before, &byte, 1, 0), before.fd < 0 ? -EAGAIN : 1);
+	assert_int_equal(blob_check_new(&before, &store_layer, &check), 0);
+	assert_int_equal(blob_check_step(check, &sound), -EAGAIN);
+	blob_check_free(check);
+	check_content(&after, &store_layer);
+
+	/* Another image, then none, then the first again. */
+	write_over(path, other_data, other_size);
+	assert_int_equal(source_open_blob(source, &store_layer, &after), -ENOENT);
+	assert_true(place_has_directory(source_place(source), "blobs/sha256"));
+	write_over(path, "no image", 8);
+	assert_int_equal(source_open_blob(source, &store_layer, &after), -EIO);
+	assert_int_equal(source_stat_blob(source, &store_layer, &after.id), -EIO);
+	assert_int_equal(place_list(source_place(source), "", stop_at_once, NULL), -EIO);
+	write_over(path, data, size);
+	assert_int_equal(place_list(source_place(source), "", stop_at_once, NULL), 7);
+	assert_int_equal(source_open_blob(source, &store_layer, &after), 0);
+	check_content(&after, &store_layer);
+
+	/* Without a name it is what it was. */
+	assert_int_equal(source_open_blob(source, &store_layer, &after), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_true(content_holds(&after));
+	check_content(&after, &store_layer);
+	assert_int_equal(write_file_atomic_at(AT_FDCWD, path, data, size, 0644), 0);
+}
+
+static void test_changing_images(void **state)
+{
+	check_changing_image(*state, "stored.sqsh");
+	check_changing_image(*state, "fragments.sqsh");
+	check_changing_image(*state, "compressed.sqsh");
+}
+
+static void test_image_changes_while_listed(void **state)
+{
+	_cleanup_free_ char *path = path_in(*state, "compressed.sqsh");
+	_cleanup_(source_unrefp) struct source *source = NULL;
+
+	assert_int_equal(source_open(path, &source, NULL), 0);
+	assert_int_equal(place_list(source_place(source), "", write_meanwhile, *state), -EAGAIN);
+}
+
+/* A file of a directory: written to, or only without a name any more. */
+static void test_changing_file(void **state)
+{
+	const struct world *w = *state;
+	_cleanup_free_ char *tree = path_in(w, "tree"), *data = NULL;
+	_cleanup_(source_unrefp) struct source *source = NULL;
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	char name[DIGEST_STRING_MAX], path[512];
+	size_t size;
+
+	snprintf(path, sizeof(path), "%s/tree/blob/%s", w->dir,
+		 digest_format_file_name(&store_layer, name));
+	assert_int_equal(read_file_at(AT_FDCWD, path, 1 << 20, &data, &size), 0);
+	assert_int_equal(source_open(tree, &source, NULL), 0);
+	assert_int_equal(source_open_blob(source, &store_layer, &content), 0);
+	assert_true(content_holds(&content));
+	write_over(path, data, size);
+	assert_false(content_holds(&content));
+	content_done(&content);
+	assert_int_equal(source_open_blob(source, &store_layer, &content), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_true(content_holds(&content));
+	assert_int_equal(write_file_atomic_at(AT_FDCWD, path, data, size, 0644), 0);
+	content_done(&content);
+	assert_int_equal(source_open_blob(source, &store_layer, &content), 0);
+	/* Deleted after it was written to. */
+	write_over(path, data, size);
+	assert_int_equal(unlink(path), 0);
+	assert_false(content_holds(&content));
+}
+
 #define with_world(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -485,6 +614,9 @@ int main(void)
 		with_world(test_run_dir),
 		with_world(test_record),
 		with_world(test_record_not_believed),
+		with_world(test_changing_images),
+		with_world(test_image_changes_while_listed),
+		with_world(test_changing_file),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_pool_cancels),
 	};
