@@ -49,7 +49,8 @@ struct http_exchange {
 	struct http_body body;
 	bool has_body;
 	uint64_t body_at;
-	size_t held; /* bytes of the body in memory that wait for the client to read */
+	uint64_t holds_at; /* where the body was when it was asked last whether it holds */
+	size_t held;	   /* bytes of the body in memory that wait for the client to read */
 	unsigned status;
 };
 

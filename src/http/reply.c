@@ -10,11 +10,11 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define HEAD_CAPACITY 1024	   /* bytes at first */
-#define HEAD_PREFIX   256	   /* room before the fields for what http_reply() adds */
-#define HEAD_MAX      16384	   /* fields beyond it are a bug of the caller */
-#define TURN_BYTES    (2U << 20)   /* sent for one connection before others have their turn */
-#define PIECE_BYTES   (128U << 10) /* read at once where sendfile cannot be used */
+#define HEAD_CAPACITY 1024	      /* bytes at first */
+#define HEAD_PREFIX   256	      /* room before the fields for what http_reply() adds */
+#define HEAD_MAX      16384	      /* fields beyond it are a bug of the caller */
+#define TURN_BYTES    (2U << 20)      /* sent for one connection before others have their turn */
+#define PIECE_BYTES   HTTP_LAST_PIECE /* read at once where sendfile cannot be used */
 
 const char *http_status_text(unsigned status)
 {
@@ -141,7 +141,7 @@ void reply_done(struct http_exchange *c)
 	free(c->out);
 	c->out = NULL;
 	c->out_at = c->out_size = c->out_capacity = 0;
-	c->body_at = 0;
+	c->body_at = c->holds_at = 0;
 }
 
 void http_reply(struct http_exchange *c, unsigned status, const struct http_body *body)
@@ -150,7 +150,7 @@ void http_reply(struct http_exchange *c, unsigned status, const struct http_body
 	c->status = status;
 	c->has_body = body != NULL;
 	c->body = body ? *body : (struct http_body){ .fd = -1 };
-	c->body_at = 0;
+	c->body_at = c->holds_at = 0;
 	c->close_after = c->close_after || c->server->draining;
 	if (!make_prefix(c, c->body.size)) {
 		/* Out of memory: there is nothing that could be said. */
@@ -220,14 +220,32 @@ static ssize_t send_extent(struct http_exchange *c, size_t size, bool *ret_unrea
 	return n;
 }
 
+static ssize_t read_piece(struct http_exchange *c, void *buffer, size_t size)
+{
+	uint64_t at = c->body.offset + c->body_at;
+
+	if (c->body.fd < 0)
+		return c->body.read(c->body.user, buffer, size, at);
+	for (;;) {
+		ssize_t n = pread(c->body.fd, buffer, size, (off_t)at);
+		if (n >= 0 || errno != EINTR)
+			return n;
+	}
+}
+
+static bool still_holds(struct http_exchange *c)
+{
+	c->holds_at = c->body_at;
+	return !c->body.holds || c->body.holds(c->body.user);
+}
+
+/* With the header section, if that has not gone out. */
 static ssize_t send_read(struct http_exchange *c, size_t size, bool *ret_unreadable)
 {
 	char buffer[PIECE_BYTES];
-	ssize_t n =
-		c->body.read(c->body.user, buffer, size < sizeof(buffer) ? size : sizeof(buffer),
-			     c->body.offset + c->body_at);
+	ssize_t n = read_piece(c, buffer, size < sizeof(buffer) ? size : sizeof(buffer));
 
-	if (n <= 0) {
+	if (n <= 0 || ((uint64_t)n == c->body.size - c->body_at && !still_holds(c))) {
 		*ret_unreadable = true;
 		return 0;
 	}
@@ -241,11 +259,20 @@ static ssize_t send_some(struct http_exchange *c, bool *ret_unreadable)
 
 	if (left > 0 && c->body.data)
 		return send_bytes(c, (const char *)c->body.data + c->body_at, size, false);
+	if (left > 0 && left <= HTTP_LAST_PIECE && c->body.holds)
+		return send_read(c, size, ret_unreadable);
 	if (c->out_at < c->out_size)
 		return send_bytes(c, NULL, 0, left > 0);
-	if (c->body.fd >= 0)
-		return send_extent(c, size, ret_unreadable);
-	return send_read(c, size, ret_unreadable);
+	if (c->body_at - c->holds_at >= HTTP_HOLDS_BYTES && !still_holds(c)) {
+		*ret_unreadable = true;
+		return 0;
+	}
+	if (c->body.fd < 0)
+		return send_read(c, size, ret_unreadable);
+	/* The last piece is left for a copy. */
+	if (c->body.holds && size == left)
+		size -= HTTP_LAST_PIECE;
+	return send_extent(c, size, ret_unreadable);
 }
 
 enum send_result reply_send(struct http_exchange *c, bool *ret_unreadable)

@@ -285,14 +285,19 @@ static void test_accept(void **state)
 
 #define TEXT_BYTES 400000 /* more than a socket pair holds */
 
-/* A server on a socket pair: /mem, /file, /read, /short, /text, /later; everything else is 404. */
+#define LARGE_BYTES ((3 << 20) + 5)
+
+/* A server on a socket pair: /mem, /file, /read, /short, /large, /large-read, /last-piece, /text, /later; everything else is 404. */
 struct world {
 	struct event_base *base;
 	struct http_server *server;
 	struct http_exchange *later;
 	int client;
 	int file;
-	unsigned finished, incomplete, released;
+	int large; /* of LARGE_BYTES, as read_pattern() has them */
+	unsigned finished, incomplete, released, unreadable;
+	unsigned asked;	    /* whether the large body holds */
+	unsigned holds_for; /* so many times it does */
 };
 
 static ssize_t read_pattern(void *user, void *buffer, size_t size, uint64_t offset)
@@ -306,6 +311,18 @@ static ssize_t read_pattern(void *user, void *buffer, size_t size, uint64_t offs
 static void released(void *user)
 {
 	((struct world *)user)->released++;
+}
+
+static void unreadable(void *user)
+{
+	((struct world *)user)->unreadable++;
+}
+
+static bool holds(void *user)
+{
+	struct world *w = user;
+
+	return w->asked++ < w->holds_for;
 }
 
 static void handle(struct http_exchange *x, const struct http_request *request, void *user)
@@ -326,6 +343,19 @@ static void handle(struct http_exchange *x, const struct http_request *request, 
 	} else if (http_text_equal(request->path, "/short")) {
 		body.fd = w->file;
 		body.size = 4096;
+	} else if (http_text_equal(request->path, "/large") ||
+		   http_text_equal(request->path, "/large-read")) {
+		body.fd = http_text_equal(request->path, "/large") ? w->large : -1;
+		body.read = read_pattern;
+		body.offset = 1;
+		body.size = LARGE_BYTES - 1;
+		body.holds = holds;
+		body.unreadable = unreadable;
+	} else if (http_text_equal(request->path, "/last-piece")) {
+		body.fd = w->large;
+		body.size = HTTP_LAST_PIECE;
+		body.holds = holds;
+		body.unreadable = unreadable;
 	} else if (http_text_equal(request->path, "/text")) {
 		static char text[TEXT_BYTES];
 		memset(text, 't', sizeof(text));
@@ -357,6 +387,18 @@ static void finished(struct http_exchange *x, const struct http_outcome *outcome
 	w->incomplete += !outcome->complete;
 }
 
+static int make_large(void)
+{
+	char path[] = "/tmp/larder-test-XXXXXX";
+	_cleanup_free_ char *data = malloc(LARGE_BYTES);
+	int fd = mkstemp(path);
+
+	unlink(path);
+	read_pattern(NULL, data, LARGE_BYTES, 0);
+	assert_int_equal(write(fd, data, LARGE_BYTES), LARGE_BYTES);
+	return fd;
+}
+
 static void connect_client(struct world *w)
 {
 	int pair[2];
@@ -382,6 +424,7 @@ static int set_up(void **state)
 	w->file = mkstemp(path);
 	unlink(path);
 	assert_int_equal(write(w->file, "0123456789", 10), 10);
+	w->large = make_large();
 	connect_client(w);
 	*state = w;
 	return 0;
@@ -395,6 +438,7 @@ static int tear_down(void **state)
 	event_base_free(w->base);
 	close_fd(w->client);
 	close_fd(w->file);
+	close_fd(w->large);
 	free(w);
 	return 0;
 }
@@ -407,7 +451,7 @@ static void client_sends(struct world *w, const char *text)
 /* Runs the loop until the server closes, or nothing more comes. Returns what came, to be freed. */
 static char *client_reads(struct world *w, bool *ret_closed)
 {
-	size_t size = 0, capacity = 1 << 20;
+	size_t size = 0, capacity = 4 << 20;
 	char *text = calloc(1, capacity);
 
 	*ret_closed = false;
@@ -539,6 +583,66 @@ static void test_short_body(void **state)
 	assert_int_equal(w->released, 1);
 }
 
+/* A large body as long as its file holds: whole, or broken off before its last piece. */
+static void test_holding_body(void **state)
+{
+	static const struct {
+		const char *path;
+		unsigned holds_for, asked; /* at least */
+		bool whole;
+		size_t least, most; /* bytes of the body, if it is not whole */
+	} cases[] = {
+		{ "/large", 1000, 2, true, 0, 0 },
+		{ "/large-read", 1000, 2, true, 0, 0 },
+		{ "/large", 1, 2, false, 1 << 20, LARGE_BYTES - 1 - HTTP_LAST_PIECE },
+		{ "/large-read", 1, 2, false, 1 << 20, LARGE_BYTES - 2 },
+		{ "/large", 0, 1, false, HTTP_HOLDS_BYTES, LARGE_BYTES - 1 - HTTP_LAST_PIECE },
+		{ "/large-read", 0, 1, false, HTTP_HOLDS_BYTES, LARGE_BYTES - 2 },
+		{ "/last-piece", 1000, 1, true, 0, 0 },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char request[128];
+		bool closed;
+		snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" HOST "\r\n",
+			 cases[i].path);
+		w->asked = w->unreadable = 0;
+		w->holds_for = cases[i].holds_for;
+		client_sends(w, request);
+		_cleanup_free_ char *text = client_reads(w, &closed);
+		const char *body = strstr(text, "\r\n\r\n") + 4;
+		size_t size = strlen(body),
+		       whole = strtoul(strstr(text, "Content-Length: ") + 16, NULL, 10);
+		if (w->asked < cases[i].asked || closed == cases[i].whole ||
+		    w->unreadable != !cases[i].whole ||
+		    (cases[i].whole ? size != whole
+				    : size < cases[i].least || size > cases[i].most))
+			fail_msg("case %zu: asked %u times, %zu of %zu bytes", i, w->asked, size,
+				 whole);
+		char first = strcmp(cases[i].path, "/last-piece") == 0 ? 'a' : 'b';
+		for (size_t at = 0; at < size; at++)
+			assert_int_equal(body[at], 'a' + (first - 'a' + at) % 26);
+		close_fd(w->client);
+		connect_client(w);
+	}
+}
+
+/* A body of one piece that does not hold is not begun. */
+static void test_small_body_that_changed(void **state)
+{
+	struct world *w = *state;
+	bool closed;
+
+	client_sends(w, "GET /last-piece HTTP/1.1\r\n" HOST "\r\n");
+	_cleanup_free_ char *text = client_reads(w, &closed);
+	assert_true(closed);
+	assert_string_equal(text, "");
+	assert_int_equal(w->unreadable, 1);
+	assert_int_equal(w->incomplete, 1);
+	assert_int_equal(w->released, 1);
+}
+
 /* With all connections taken, one that idles gives way; a pending one never does, and one that has just come has its turn first. */
 static void test_eviction(void **state)
 {
@@ -664,6 +768,8 @@ int main(void)
 		with_server(test_later),
 		with_server(test_refusals),
 		with_server(test_short_body),
+		with_server(test_holding_body),
+		with_server(test_small_body_that_changed),
 		with_server(test_unread_answers),
 		with_server(test_drain_unread),
 		with_server(test_drain_unread_again),
