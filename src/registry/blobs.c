@@ -163,26 +163,42 @@ static void serve_from(const struct asked *asked, size_t position, bool damaged)
 struct outgoing {
 	struct registry *registry;
 	struct source *source;
+	struct parts
+		*parts; /* NULL: the source is no part of a generation, or nothing is known of it */
 	struct digest digest;
 	struct content content;
+	bool changed;
 };
 
 static ssize_t read_body(void *user, void *buffer, size_t size, uint64_t offset)
 {
 	struct outgoing *out = user;
+	ssize_t n = content_read(&out->content, buffer, size, offset);
 
-	return content_read(&out->content, buffer, size, offset);
+	out->changed = n == -EAGAIN;
+	return n;
 }
 
-/* The medium has failed since the blob was hashed: it is hashed again before it is believed again. */
+static bool body_holds(void *user)
+{
+	struct outgoing *out = user;
+
+	out->changed = !content_holds(&out->content) ||
+		       (out->parts && !parts_hold(out->parts, &out->content.id));
+	return !out->changed;
+}
+
+/* The medium has failed, or the file was written to, since the blob was hashed: it is hashed again before it is believed again. */
 static void body_unreadable(void *user)
 {
 	struct outgoing *out = user;
 	char digest[DIGEST_STRING_MAX];
 
 	verified_forget(out->registry->verified, &out->digest, &out->content.id);
-	log_warning("%s: the blob %s could not be read to its end while it was sent",
-		    source_path(out->source), digest_format(&out->digest, digest));
+	log_warning("%s: the blob %s %s", source_path(out->source),
+		    digest_format(&out->digest, digest),
+		    out->changed ? "was cut off: its file was written to while it was sent"
+				 : "could not be read to its end while it was sent");
 }
 
 static void body_done(void *user)
@@ -190,6 +206,8 @@ static void body_done(void *user)
 	struct outgoing *out = user;
 
 	content_done(&out->content);
+	if (out->parts)
+		parts_unref(out->parts);
 	source_unref(out->source);
 	free(out);
 }
@@ -197,6 +215,7 @@ static void body_done(void *user)
 /* Takes content, which came from source. */
 static void answer_blob(const struct asked *asked, struct source *source, struct content *content)
 {
+	struct parts *parts = view_parts(asked->view);
 	struct outgoing *out = malloc(sizeof(*out));
 
 	if (!out) {
@@ -204,14 +223,20 @@ static void answer_blob(const struct asked *asked, struct source *source, struct
 		answer_out_of_memory(asked->exchange);
 		return;
 	}
-	*out = (struct outgoing){ asked->registry, source_ref(source), asked->route.digest,
-				  *content };
+	*out = (struct outgoing){
+		.registry = asked->registry,
+		.source = source_ref(source),
+		.parts = parts ? parts_ref(parts) : NULL,
+		.digest = asked->route.digest,
+		.content = *content,
+	};
 	*content = CONTENT_INIT;
 	struct http_body body = {
 		.size = out->content.id.size,
 		.fd = out->content.fd,
 		.offset = out->content.offset,
 		.read = read_body,
+		.holds = body_holds,
 		.unreadable = body_unreadable,
 		.done = body_done,
 		.user = out,

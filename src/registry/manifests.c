@@ -352,7 +352,15 @@ static bool is_fresh(const struct asked *asked, struct node *node)
 	return true;
 }
 
-/* Reads the bytes again of a file that was verified and still is the same. */
+static bool is_manifest_of(const struct manifest_entry *entry)
+{
+	struct digest found;
+
+	return digest_of(entry->digest.algorithm, entry->data, entry->size, &found) == 0 &&
+	       digest_equal(&found, &entry->digest);
+}
+
+/* Reads the bytes again of a file that was verified and still was the same when it was opened. */
 static struct manifest_entry *reload(const struct asked *asked, struct node *node,
 				     struct source *source)
 {
@@ -375,7 +383,8 @@ static struct manifest_entry *reload(const struct asked *asked, struct node *nod
 	memcpy(entry->digest.bytes, node->digest, sizeof(node->digest));
 	entry->media_type = strdup(node->media_type);
 	if (entry->media_type &&
-	    content_read_all(&content, INLINE_MAX, &entry->data, &entry->size) == 0)
+	    content_read_all(&content, INLINE_MAX, &entry->data, &entry->size) == 0 &&
+	    is_manifest_of(entry))
 		return entry;
 	manifest_entry_unref(entry);
 	return NULL;

@@ -206,6 +206,11 @@ size_t view_main_sources(const struct view *view)
 	return view->n_main;
 }
 
+struct parts *view_parts(const struct view *view)
+{
+	return view->parts;
+}
+
 static void open_parts(struct view *view)
 {
 	view->fallback_parts = false;

@@ -35,6 +35,9 @@ size_t view_main_sources(const struct view *view);
 /* The source at this position: the main ones, then the fallbacks. NULL: there are no more. Borrowed from the view. */
 struct source *view_source(struct view *view, size_t position);
 
+/* What its contents are parts of, borrowed; NULL: nothing is known of that. */
+struct parts *view_parts(const struct view *view);
+
 /* A number that is another one as soon as a blob was added to or removed from a main source, or the file of a layer changed. */
 uint64_t view_stamp(struct view *view);
 

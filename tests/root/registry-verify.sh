@@ -62,6 +62,7 @@ check "larderd ends" stop_larderd
 
 # One byte is changed while larderd is down; size and modification time stay as they were.
 cp -p "$T/tree/blob/$blob" "$T/sound"
+cp "$T/sound" "$T/sound-blob"
 printf x | dd of="$T/tree/blob/$blob" bs=1 conv=notrunc status=none
 touch -r "$T/sound" "$T/tree/blob/$blob"
 check "it starts once more" serve four
@@ -112,5 +113,72 @@ check_http 404 "and what cannot be read is not there any more" "$url$blob_path"
 check_equal "a thousand times" "$(python3 "$T/ask.py" "$address" "$blob_path")" "{404: 1000}"
 works_again
 check_equal "with two lines in the journal" "$(($(wc -l <"$T/four.log") - before))" 2
+check "larderd ends" stop_larderd
+
+# Files that are written to while larderd has them open: a blob of 40 MB, in a tree, in an OCI layout, and in images of that tree, stored and
+# compressed. Wrong bytes never make a whole answer, neither a new one nor one that has begun.
+mkdir -p "$T/w/blob" "$T/layout/blobs/sha256"
+python3 -c 'import random, sys
+for n in range(40): sys.stdout.buffer.write(random.Random(n).randbytes(500000) + bytes(500000))' >"$T/large"
+large=$(sha256sum "$T/large" | cut -d' ' -f1)
+large_url=/v2/x/blobs/sha256:$large
+cp "$T/large" "$T/w/blob/sha256-$large"
+cp "$T/large" "$T/layout/blobs/sha256/$large"
+printf '{"imageLayoutVersion": "1.0.0"}' >"$T/layout/oci-layout"
+printf '{"schemaVersion": 2, "manifests": []}' >"$T/layout/index.json"
+mksquashfs "$T/w" "$T/stored.sqsh" -quiet -no-progress -noI -noD -noF -no-fragments -b 1M >"$T/out" 2>&1
+mksquashfs "$T/w" "$T/compressed.sqsh" -quiet -no-progress -comp zstd -b 1M >"$T/out" 2>&1
+# Four bytes of the blob at 10 MB and something, or whatever is in that place of an image; the file has the time of its last change again.
+cat >"$T/write-over" <<'SCRIPT'
+#!/bin/sh
+# FILE BYTES
+cp --attributes-only -p "$1" "$1.time"
+printf %s "$2" | dd of="$1" bs=1 seek=10100000 conv=notrunc status=none
+touch -r "$1.time" "$1"
+rm "$1.time"
+SCRIPT
+chmod +x "$T/write-over"
+slow() { "$LARDER_SOURCE/tests/lib/slow-client.py" "$address" "$large_url" "$@"; }
+large_is_right() { [ "$(sha256sum <"$T/body" | cut -d' ' -f1)" = "$large" ]; }
+check_writes() { # WHAT CACHE FILE
+	cp "$3" "$T/sound"
+	check "larderd starts on $1" start_larderd "write-$1" --cache "$2" --no-verify-ahead
+	check_http 200 "$1: a blob is served" "$url$large_url"
+	check "$1: it is right" large_is_right
+	check_equal "$1: a slow client gets it whole" "$(slow true)" "200 whole"
+	check_equal "$1: written to further on meanwhile, it is cut off" "$(slow "$T/write-over" "$3" EVIL)" "200 cut"
+	check "$1: which the journal says" grep -q "sha256:$large was cut off: its file was written to while it was sent" "$T/write-$1.log"
+	check_http 404 "$1: it is not there any more" "$url$large_url"
+	cat "$T/sound" >"$3"
+	check_http 200 "$1: written back, it is" "$url$large_url"
+	check "$1: and right" large_is_right
+	"$T/write-over" "$3" EVIL
+	check_http 404 "$1: written to between two requests, it is not there" "$url$large_url"
+	cat "$T/sound" >"$3"
+	check_http 200 "$1: written back, it is" "$url$large_url"
+	check "$1: and right" large_is_right
+	check_equal "$1: deleted meanwhile, it is sent to its end" "$(slow rm "$3")" "200 whole"
+	check "larderd ends" stop_larderd
+}
+check_writes tree "$T/w" "$T/w/blob/sha256-$large"
+check_writes layout "$T/layout" "$T/layout/blobs/sha256/$large"
+check_writes stored "$T/stored.sqsh" "$T/stored.sqsh"
+check_writes compressed "$T/compressed.sqsh" "$T/compressed.sqsh"
+
+# Another image in the same file is what is served from then on.
+cp "$T/layer.sqsh" "$T/changing.sqsh"
+mksquashfs "$T/layout/blobs" "$T/other.sqsh" -quiet -no-progress >"$T/out" 2>&1
+check "larderd starts on an image" start_larderd image --cache "$T/changing.sqsh"
+check_http 200 "a manifest" "$url/v2/library/busybox/manifests/1.36"
+check_http 200 "a blob" "$url$blob_path"
+cat "$T/other.sqsh" >"$T/changing.sqsh"
+check_http 404 "an image that became another one has no such blob" "$url$blob_path"
+check_http 404 "nor the manifest" "$url/v2/library/busybox/manifests/1.36"
+: >"$T/changing.sqsh"
+check_http 404 "what is no image has none" "$url$blob_path"
+cat "$T/layer.sqsh" >"$T/changing.sqsh"
+check_http 200 "the first image again" "$url$blob_path"
+check "with its bytes" cmp "$T/body" "$T/sound-blob"
+check_http 200 "and its manifest" "$url/v2/library/busybox/manifests/1.36"
 check "larderd ends" stop_larderd
 done_testing
