@@ -52,7 +52,9 @@ static int load_key(const char *root, const char *path, struct keys *keys,
 		return strv_addf(&result->notes, "trust key %s: %s", full, strerror(-r));
 	EVP_PKEY *key = keys->n < KEYS_MAX ? parse_key(text, size) : NULL;
 	if (!key)
-		return strv_addf(&result->notes, "trust key %s: it is no Ed25519 public key in PEM",
+		return strv_addf(&result->notes,
+				 "trust key %s: it is no Ed25519 public key in PEM (\"openssl pkey "
+				 "-pubout\" makes one of a private key)",
 				 full);
 	keys->list[keys->n++] = key;
 	return 0;

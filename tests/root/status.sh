@@ -46,7 +46,7 @@ screen
 verdict $? "on one screen"
 check_output "the state" "^larder: degraded$"
 check_output "the volume" "^  volume +missing"
-check_output "the layer is served all the same" "^  layers +active +site 1.0.0, 1 images"
+check_output "the layer is served all the same" "^  layers +active +site 1.0.0, 1 image:"
 check_output "nothing is left to copy" "^  copy +complete"
 check_output "the registry is down" "^  registry +down +the registry at 127.0.0.1:3172 does not answer"
 check_output "problems have a heading" "^Problems:$"
