@@ -15,11 +15,11 @@ D=$T/run/volume/layers
 serve() { start_larderd "$1" --run-dir "$T/run" --record "$T/record/verified"; }
 
 # An image with a layer of 3 MB, in a cache layer of its own.
-large_layer() { # FILE REFERENCE SEED
+large_layer() { # FILE REFERENCE SEED [BYTES]
 	local layout
 	layout=$(mktemp -d "$T/layout.XXXXXX")/image
 	mkdir "$layout"
-	python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(sys.argv[1]).randbytes(3000000))' "$3" >"$T/extra.bin"
+	python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(sys.argv[1]).randbytes(int(sys.argv[2])))' "$3" "${4:-3000000}" >"$T/extra.bin"
 	IMAGE_EXTRA=$T/extra.bin make_image "$layout" tag "$3" >/dev/null
 	echo "$2=oci:$layout:tag" | larder build --images - --output "$1" >"$T/out"
 }
@@ -43,6 +43,7 @@ flip() { # FILE.sqsh SEED: the file has the time of its last change again
 }
 blob_url() { echo "$url/v2/x/blobs/$1"; }
 sound() { [ "sha256:$(sha256sum <"$T/body" | cut -d' ' -f1)" = "$1" ]; }
+slow() { "$LARDER_SOURCE/tests/lib/slow-client.py" "$address" "/v2/x/blobs/$1" "${@:2}"; }
 settled() { curl -s "$url/metrics" | grep -q "^larder_verified_total $1$"; }
 lines() { grep -c "$1" "$T/$log.log"; }
 
@@ -113,6 +114,19 @@ check "sync mounts it anew" L layers sync
 check "nothing differs" L layers check
 check_http 200 "it is served from the new mount" "$(blob_url "$a")"
 check_equal "where what was verified in the file counts" "$(metric larder_verified_bytes_total)" "$before"
+
+# An answer that has begun is cut off when the layer's file is written to under its mount; one that was renamed is another matter.
+large_layer "$D/w-1.sqsh" ghcr.io/acme/w:1 w 24000000
+w=$(blob_of "$D/w-1.sqsh")
+check "a layer with a larger blob, more than sockets hold" L layers sync
+check_equal "a slow client gets it whole" "$(slow "$w" true)" "200 whole"
+check_equal "also when its file is renamed meanwhile" "$(slow "$w" mv "$D/w-1.sqsh" "$T/renamed.sqsh")" "200 whole"
+mv "$T/renamed.sqsh" "$D/w-1.sqsh"
+check "it is taken anew" L layers sync
+check_equal "written to meanwhile, it is cut off" "$(slow "$w" touch "$D/w-1.sqsh")" "200 cut"
+check_equal "which the journal says" "$(lines "the blob $w was cut off: its file was written to while it was sent")" 1
+rm "$D/w-1.sqsh"
+check "it is taken out" L layers sync
 
 # A sound copy in another layer is used.
 large_layer "$D/z-1.sqsh" ghcr.io/acme/z:1 z
