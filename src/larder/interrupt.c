@@ -67,6 +67,12 @@ static void *wait_for_signal(void *user)
 	_exit(128 + number);
 }
 
+/* When its children are killed, the thread that works fails and would end the program, with another status. The signal has precedence. */
+static void give_way(void)
+{
+	pthread_mutex_lock(&work.lock);
+}
+
 int interrupt_guard(void)
 {
 	pthread_t thread;
@@ -76,7 +82,7 @@ int interrupt_guard(void)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
-	int r = -pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	int r = atexit(give_way) == 0 ? -pthread_sigmask(SIG_BLOCK, &signals, NULL) : -ENOMEM;
 	if (r == 0)
 		r = -pthread_create(&thread, NULL, wait_for_signal, NULL);
 	if (r == 0)
