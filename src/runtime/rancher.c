@@ -18,7 +18,6 @@
 #define K3S_CONFIG  "/etc/rancher/k3s/registries.yaml"
 #define RKE2_CONFIG "/etc/rancher/rke2/registries.yaml"
 #define ANY_HOST    "*"
-#define CACHE_ITEM  "\"" REGISTRY_URL "\""
 
 static const char *const k3s_evidence[] = {
 	"/usr/local/bin/k3s", "/usr/bin/k3s", "/opt/bin/k3s", "/etc/rancher/k3s", NULL,
@@ -90,7 +89,7 @@ static int for_each_mirror(struct registries *r, const struct node *have, add_en
 				continue;
 			any = true;
 		}
-		if (have && !node_is_null(node_get(have, host)))
+		if (have && node_get(have, host))
 			continue;
 		value = rancher_mirror_value(r->plan->config, host);
 		e = quoted && value ? add(r, userdata, quoted, value) : out_of_memory(r->diag);
@@ -154,33 +153,141 @@ static int insert_entry(struct registries *r, void *userdata, const char *host, 
 	return e == -EINVAL ? cannot_add(r, a->map) : e < 0 ? out_of_memory(r->diag) : 0;
 }
 
-/* The cache goes before the endpoints of an entry of the user. */
-static int edit_mirror(struct registries *r, struct yaml_edit *edit, const struct node_pair *pair)
+/* Do entries of other registries share this one, or its list, through an alias? */
+static bool is_shared(const struct node *mirrors, const struct node_pair *pair)
 {
 	const struct node *endpoints = node_get(pair->value, "endpoint");
-	int e;
 
-	if (pair->value->kind != NODE_MAP)
-		return node_is_null(pair->value)
-			       ? cannot_add(r, pair->key)
-			       : node_error(pair->value, r->diag, "must be a map");
+	for (size_t i = 0; i < mirrors->n; i++) {
+		const struct node *value = mirrors->pairs[i].value;
+		if (&mirrors->pairs[i] != pair &&
+		    (value == pair->value ||
+		     (endpoints && node_get(value, "endpoint") == endpoints)))
+			return true;
+	}
+	return false;
+}
+
+static bool names(const struct node *list, const char *url)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i]->kind == NODE_SCALAR && strcmp(list->items[i]->text, url) == 0)
+			return true;
+	return false;
+}
+
+/* What goes before the user's endpoints (NULL: there are none) of an entry, quoted: the cache, the machine config's mirrors. */
+static int choose_endpoints(struct registries *r, const struct node *mirrors,
+			    const struct node_pair *pair, const struct node *user, char ***ret)
+{
+	_cleanup_strv_ char **all = NULL, **chosen = NULL;
+	bool shared = is_shared(mirrors, pair);
+
+	if (rancher_endpoints(r->plan->config, pair->key->text, &all) < 0)
+		return out_of_memory(r->diag);
+	if (shared && strv_length(all) > 1 &&
+	    plan_hint(
+		    r->plan, r->report,
+		    "%s: the mirrors of the machine config for %s are not added, because its entry "
+		    "is also another registry's",
+		    r->path, pair->key->text) < 0)
+		return out_of_memory(r->diag);
+	STRV_FOREACH (endpoint, all) {
+		if (endpoint != all && (shared || (user && names(user, *endpoint))))
+			continue;
+		if (strv_take(&chosen, yaml_quote(*endpoint)) < 0)
+			return out_of_memory(r->diag);
+	}
+	*ret = TAKE_PTR(chosen);
+	return 0;
+}
+
+static char *join_items(char *const *items, const char *before, const char *after)
+{
+	char *text = strdup(before);
+
+	for (char *const *item = items; text && *item; item++) {
+		char *longer = NULL;
+		if (asprintf(&longer, "%s%s%s", text, *item, item[1] ? ", " : after) < 0)
+			longer = NULL;
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+/* An entry without endpoints: it is empty, or has a list that is, or none. */
+static int add_endpoints(struct yaml_edit *edit, const struct node_pair *pair,
+			 const struct node *nothing, char *const *items)
+{
+	bool whole = nothing == pair->value;
+	_cleanup_free_ char *list =
+		join_items(items, whole ? "{endpoint: [" : "[", whole ? "]}" : "]");
+
+	if (!list)
+		return -ENOMEM;
+	return nothing ? yaml_edit_fill(edit, nothing, list)
+		       : yaml_edit_add(edit, pair->value, "endpoint", list);
+}
+
+/* The cache goes before the endpoints of an entry of the user. */
+static int edit_mirror(struct registries *r, struct yaml_edit *edit, const struct node *mirrors,
+		       const struct node_pair *pair)
+{
+	const struct node *endpoints = node_get(pair->value, "endpoint");
+	const struct node *nothing = node_is_null(pair->value) ? pair->value : endpoints;
+	_cleanup_strv_ char **items = NULL;
+	bool list = endpoints && endpoints->kind == NODE_LIST;
+
+	if (pair->value->kind != NODE_MAP && !node_is_null(pair->value))
+		return node_error(pair->value, r->diag, "must be a map");
 	if (node_get(pair->value, "rewrite") &&
 	    plan_hint(
 		    r->plan, r->report,
 		    "%s: the rewrite rules of %s also change the names that the cache is asked for",
 		    r->path, pair->key->text) < 0)
 		return out_of_memory(r->diag);
-	if (!endpoints) {
-		e = yaml_edit_add(edit, pair->value, "endpoint", "[" CACHE_ITEM "]");
-	} else if (endpoints->kind != NODE_LIST) {
+	if (endpoints && !list && !node_is_null(endpoints))
 		return cannot_add(r, pair->key);
-	} else {
-		const struct node *first = endpoints->n > 0 ? endpoints->items[0] : NULL;
-		if (first && first->kind == NODE_SCALAR && strcmp(first->text, REGISTRY_URL) == 0)
-			return 0;
-		e = yaml_edit_prepend(edit, endpoints, CACHE_ITEM);
-	}
+	const struct node *first = list && endpoints->n > 0 ? endpoints->items[0] : NULL;
+	if (first && first->kind == NODE_SCALAR && strcmp(first->text, REGISTRY_URL) == 0)
+		return 0;
+	int e = choose_endpoints(r, mirrors, pair, list ? endpoints : NULL, &items);
+	if (e < 0)
+		return e;
+	e = list ? yaml_edit_prepend(edit, endpoints, items)
+		 : add_endpoints(edit, pair, nothing, items);
 	return e == -EINVAL ? cannot_add(r, pair->key) : e < 0 ? out_of_memory(r->diag) : 0;
+}
+
+static int write_flow_entry(struct registries *r, void *userdata, const char *host, char *value)
+{
+	(void)r;
+	fprintf(userdata, "%s%s: %s", ftell(userdata) > 1 ? ", " : "", host, value);
+	return 0;
+}
+
+/* "mirrors:" with nothing behind it. */
+static int fill_section(struct registries *r, struct yaml_edit *edit, const struct node *section,
+			bool mirrors)
+{
+	_cleanup_free_ char *value = NULL;
+	size_t size;
+
+	if (!mirrors && r->plan->config->n_access == 0)
+		return 0;
+	FILE *f = open_memstream(&value, &size);
+	if (!f)
+		return out_of_memory(r->diag);
+	fputc('{', f);
+	int e = mirrors ? for_each_mirror(r, NULL, write_flow_entry, f)
+			: for_each_access(r, NULL, write_flow_entry, f);
+	fputc('}', f);
+	if (fclose(f) != 0)
+		return out_of_memory(r->diag);
+	if (e == 0)
+		e = yaml_edit_fill(edit, section, value);
+	return e == -EINVAL ? cannot_add(r, section) : e == -ENOMEM ? out_of_memory(r->diag) : e;
 }
 
 static int edit_section(struct registries *r, struct yaml_edit *edit, const char *name)
@@ -192,12 +299,12 @@ static int edit_section(struct registries *r, struct yaml_edit *edit, const char
 
 	if (!section)
 		return 0;
+	if (node_is_null(section))
+		return fill_section(r, edit, section, mirrors);
 	if (section->kind != NODE_MAP)
-		return node_is_null(section)
-			       ? cannot_add(r, section)
-			       : node_error(section, r->diag, "%s must be a map", name);
+		return node_error(section, r->diag, "%s must be a map", name);
 	for (size_t i = 0; e == 0 && mirrors && i < section->n; i++)
-		e = edit_mirror(r, edit, &section->pairs[i]);
+		e = edit_mirror(r, edit, section, &section->pairs[i]);
 	if (e < 0)
 		return e;
 	return mirrors ? for_each_mirror(r, section, insert_entry, &addition)

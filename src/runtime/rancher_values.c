@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "runtime/pki.h"
 #include "runtime/yaml_edit.h"
 
@@ -14,43 +15,60 @@ static void write_item(FILE *f, const char *before, const char *text)
 }
 
 /* A URL as these programs take it: with a path, it is used as it is. */
-static void write_endpoint(FILE *f, const struct endpoint *e, bool first)
+static int add_endpoint(const struct endpoint *e, char ***list)
 {
 	const char *host = strstr(e->url, "://") + 3;
 	const char *path = host + strcspn(host, "/");
-	_cleanup_free_ char *url = NULL;
 	size_t length = strlen(e->url);
 
 	while (length > 0 && e->url[length - 1] == '/')
 		length--;
 	bool whole = e->override_path || path[strspn(path, "/")] == '\0';
-	if (asprintf(&url, "%.*s%s", (int)length, e->url, whole ? "" : "/v2") < 0)
-		url = NULL;
-	write_item(f, first ? "" : ", ", url ? url : "");
+	return strv_addf(list, "%.*s%s", (int)length, e->url, whole ? "" : "/v2");
 }
 
-char *rancher_mirror_value(const struct machine_config *config, const char *host)
+int rancher_endpoints(const struct machine_config *config, const char *host, char ***ret)
 {
 	_cleanup_endpoints_ struct endpoint_list list = { 0 };
+	_cleanup_strv_ char **endpoints = NULL;
+	int r = endpoints_for(config, host, &list);
+
+	for (size_t i = 0; r == 0 && i < list.n_endpoints; i++)
+		r = add_endpoint(&list.endpoints[i], &endpoints);
+	if (r == 0)
+		*ret = TAKE_PTR(endpoints);
+	return r;
+}
+
+static char *write_list(char *const *endpoints)
+{
 	char *value = NULL;
 	size_t size;
 	FILE *f = open_memstream(&value, &size);
 
-	if (!f || endpoints_for(config, host, &list) < 0) {
-		if (f)
-			fclose(f);
-		free(value);
+	if (!f)
 		return NULL;
-	}
-	fputs("{endpoint: [", f);
-	for (size_t i = 0; i < list.n_endpoints; i++)
-		write_endpoint(f, &list.endpoints[i], i == 0);
-	fputs("]}", f);
+	fputc('[', f);
+	for (char *const *e = endpoints; e && *e; e++)
+		write_item(f, e == endpoints ? "" : ", ", *e);
+	fputc(']', f);
 	if (fclose(f) != 0) {
 		free(value);
 		return NULL;
 	}
 	return value;
+}
+
+char *rancher_mirror_value(const struct machine_config *config, const char *host)
+{
+	_cleanup_strv_ char **endpoints = NULL;
+	_cleanup_free_ char *list = NULL;
+	char *value = NULL;
+
+	if (rancher_endpoints(config, host, &endpoints) < 0)
+		return NULL;
+	list = write_list(endpoints);
+	return list && asprintf(&value, "{endpoint: %s}", list) >= 0 ? value : NULL;
 }
 
 char *rancher_access_value(const struct registry_access_config *a, bool *secret)

@@ -4,6 +4,9 @@
 /* Entries of a registries.yaml, each on one line in flow style; owned by the caller; NULL: out of memory. */
 #include "runtime/endpoints.h"
 
+/* The cache and the mirrors of the machine config, not quoted: strv. -ENOMEM. */
+int rancher_endpoints(const struct machine_config *config, const char *host, char ***ret);
+
 /* {endpoint: [the cache, mirrors…]} */
 char *rancher_mirror_value(const struct machine_config *config, const char *host);
 

@@ -24,7 +24,7 @@ static size_t offset_of(const char *text, unsigned line, unsigned column)
 }
 
 /* Takes text; NULL is "out of memory". The same insertion twice (through an alias) is one. */
-static int insert(struct yaml_edit *e, size_t offset, char *text)
+static int replace(struct yaml_edit *e, size_t offset, size_t length, char *text)
 {
 	if (!text)
 		return -ENOMEM;
@@ -41,8 +41,13 @@ static int insert(struct yaml_edit *e, size_t offset, char *text)
 		return -ENOMEM;
 	}
 	e->insertions = larger;
-	larger[e->n_insertions++] = (struct yaml_insertion){ offset, text };
+	larger[e->n_insertions++] = (struct yaml_insertion){ offset, length, text };
 	return 0;
+}
+
+static int insert(struct yaml_edit *e, size_t offset, char *text)
+{
+	return replace(e, offset, 0, text);
 }
 
 static size_t line_start(const char *text, size_t offset)
@@ -63,22 +68,55 @@ static int insert_line(struct yaml_edit *e, size_t offset, const char *line)
 	return insert(e, start, text);
 }
 
-int yaml_edit_prepend(struct yaml_edit *e, const struct node *list, const char *item)
+/* All of them, in brackets that hold others or nothing. */
+static int prepend_inside(struct yaml_edit *e, size_t offset, char *const *items, bool others)
+{
+	_cleanup_free_ char *text = strdup("");
+
+	for (char *const *item = items; item && *item; item++) {
+		char *longer = NULL;
+		if (!text ||
+		    asprintf(&longer, "%s%s%s", text, *item, others || item[1] ? ", " : "") < 0)
+			return -ENOMEM;
+		free(text);
+		text = longer;
+	}
+	return insert(e, offset, TAKE_PTR(text));
+}
+
+int yaml_edit_prepend(struct yaml_edit *e, const struct node *list, char *const *items)
 {
 	size_t offset = offset_of(e->text, list->line, list->column);
-	_cleanup_free_ char *line = NULL;
-	char *text = NULL;
+	int r = 0;
 
-	if (e->text[offset] == '[') {
-		if (asprintf(&text, "%s%s", item, list->n > 0 ? ", " : "") < 0)
-			return -ENOMEM;
-		return insert(e, offset + 1, text);
-	}
+	if (e->text[offset] == '[')
+		return prepend_inside(e, offset + 1, items, list->n > 0);
 	if (e->text[offset] != '-')
 		return -EINVAL;
-	if (asprintf(&line, "- %s", item) < 0)
+	for (; r == 0 && items && *items; items++) {
+		_cleanup_free_ char *line = NULL;
+		if (asprintf(&line, "- %s", *items) < 0)
+			return -ENOMEM;
+		r = insert_line(e, offset, line);
+	}
+	return r;
+}
+
+int yaml_edit_fill(struct yaml_edit *e, const struct node *nothing, const char *value)
+{
+	size_t offset = offset_of(e->text, nothing->line, nothing->column);
+	size_t length = strlen(nothing->text);
+	char *text = NULL;
+
+	/* Between brackets, a nothing is where the next sign stands. */
+	while (length == 0 && offset > 0 && e->text[offset - 1] == ' ')
+		offset--;
+	if (offset == 0 || strncmp(e->text + offset, nothing->text, length) != 0 ||
+	    (length == 0 && e->text[offset - 1] != ':'))
+		return -EINVAL;
+	if (asprintf(&text, "%s%s", length == 0 ? " " : "", value) < 0)
 		return -ENOMEM;
-	return insert_line(e, offset, line);
+	return replace(e, offset, length, text);
 }
 
 int yaml_edit_add(struct yaml_edit *e, const struct node *map, const char *key, const char *value)
@@ -107,7 +145,7 @@ int yaml_edit_add(struct yaml_edit *e, const struct node *map, const char *key, 
 char *yaml_edit_apply(struct yaml_edit *e)
 {
 	char *result = NULL;
-	size_t size, at = 0, length = strlen(e->text);
+	size_t size, at = 0, length = strlen(e->text), skip = 0;
 	FILE *f = open_memstream(&result, &size);
 
 	if (!f)
@@ -115,9 +153,13 @@ char *yaml_edit_apply(struct yaml_edit *e)
 	/* Few insertions: each time the next one in the order of the file, equal offsets in the order they were made. */
 	for (; at <= length; at++) {
 		for (size_t i = 0; i < e->n_insertions; i++)
-			if (e->insertions[i].offset == at)
+			if (e->insertions[i].offset == at) {
 				fputs(e->insertions[i].text, f);
-		if (at < length)
+				skip += e->insertions[i].replaced;
+			}
+		if (skip > 0)
+			skip--;
+		else if (at < length)
 			fputc(e->text[at], f);
 	}
 	if (fclose(f) != 0) {

@@ -12,7 +12,7 @@
 #define YAML_EDIT_MARK MARK
 
 struct yaml_insertion {
-	size_t offset;
+	size_t offset, replaced; /* how many bytes of the file the text stands for */
 	char *text;
 };
 
@@ -22,8 +22,11 @@ struct yaml_edit {
 	size_t n_insertions;
 };
 
-/* item (a scalar as it is to be written) becomes the first element of a list. */
-int yaml_edit_prepend(struct yaml_edit *e, const struct node *list, const char *item);
+/* items (scalars as they are to be written) become the first elements of a list. */
+int yaml_edit_prepend(struct yaml_edit *e, const struct node *list, char *const *items);
+
+/* A null, as the nothing in "key:", becomes value (in flow style, on one line). */
+int yaml_edit_fill(struct yaml_edit *e, const struct node *nothing, const char *value);
 
 /* "key: value" (value in flow style, on one line) becomes the first entry of a map. */
 int yaml_edit_add(struct yaml_edit *e, const struct node *map, const char *key, const char *value);

@@ -127,6 +127,10 @@ for k in k3s rke2; do
 	round "$k: flow style" $k changed
 	printf 'mirrors:\n  docker.io: &m\n    endpoint: ["https://m"]\n  ghcr.io: *m\n' | put $yaml
 	round "$k: aliases" $k changed
+	printf 'mirrors:\n  docker.io:\n  registry.k8s.io: # mine\n' | put $yaml
+	round "$k: registries named for the embedded mirror" $k changed
+	printf 'mirrors:\nconfigs:' | put $yaml
+	round "$k: sections that hold nothing" $k changed
 	printf 'mirrors: [a]\n' | put $yaml
 	round "$k: a list where a map must be" $k failed
 	printf 'a: [\n' | put $yaml

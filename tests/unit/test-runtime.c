@@ -683,7 +683,16 @@ static void test_k3s_merge(void **state)
 		  "configs:\n  h: {auth: {username: u}}\n" MARK_BEGIN "mirrors:\n"
 		  "  \"*\": {endpoint: [" ITEM "]}\n" MARK_END },
 		{ "mirrors:\n  \"*\":\n    endpoint:\n    - http://127.0.0.1:3172\n", "" },
-		{ "mirrors:\n  a.io:\n", NULL },
+		{ "mirrors:\n  a.io:\n  b.io: # mine\n",
+		  "mirrors:\n  " STAR "  a.io: {endpoint: [" ITEM "]}\n  b.io: {endpoint: [" ITEM
+		  "]} # mine\n" },
+		{ "mirrors:\n  \"*\":\n", "mirrors:\n  \"*\": {endpoint: [" ITEM "]}\n" },
+		{ "mirrors:\n", "mirrors: {\"*\": {endpoint: [" ITEM "]}}\n" },
+		{ "mirrors: ~ # mine\nconfigs:",
+		  "mirrors: {\"*\": {endpoint: [" ITEM "]}} # mine\nconfigs:" },
+		{ "mirrors: {a.io: null, \"*\": {endpoint: }}\n",
+		  "mirrors: {a.io: {endpoint: [" ITEM "]}, \"*\": {endpoint: [" ITEM "] }}\n" },
+		{ "mirrors: {a.io}\n", NULL },
 		{ "mirrors: {a: b: c}\n", NULL },
 	};
 
@@ -704,6 +713,40 @@ static void test_k3s_merge(void **state)
 			    cases[i].after && !same ? cases[i].after : cases[i].before);
 		restore(&root, cases[i].after && !same ? RUNTIME_CHANGED : RUNTIME_UNCHANGED);
 		assert_file(&root, "etc/rancher/rke2/registries.yaml", cases[i].before);
+		root_done(&root);
+	}
+}
+
+/* The mirrors of the machine config come between the cache and what the user's entry names. */
+static void test_k3s_mirrors(void **state)
+{
+#define M "\"https://m\""
+	static const struct {
+		const char *before, *after;
+	} cases[] = {
+		{ "mirrors:\n  docker.io:\n    endpoint:\n      - https://a\n  \"*\":\n",
+		  "mirrors:\n  docker.io:\n    endpoint:\n      - " ITEM " # larder\n      - " M
+		  " # larder\n      - https://a\n  \"*\": {endpoint: [" ITEM "]}\n" },
+		{ "mirrors: {docker.io: {endpoint: [https://a, https://m]}, \"*\": }\n",
+		  "mirrors: {docker.io: {endpoint: [" ITEM
+		  ", https://a, https://m]}, \"*\": {endpoint: [" ITEM "]} }\n" },
+		{ "mirrors: {docker.io: {endpoint: []}, \"*\": {}}\n",
+		  "mirrors: {docker.io: {endpoint: [" ITEM ", " M "]}, \"*\": {endpoint: [" ITEM
+		  "]}}\n" },
+		{ "mirrors:\n  docker.io: &d\n    endpoint: [a]\n  \"*\": *d\n",
+		  "mirrors:\n  docker.io: &d\n    endpoint: [" ITEM ", a]\n  \"*\": *d\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct root root;
+		root_make(&root, MIRROR_OF("docker.io", "https://m"), "usr/local/bin/k3s");
+		put(&root, "etc/rancher/k3s/registries.yaml", cases[i].before);
+		assert_int_equal(configure(&root, "k3s", NULL), RUNTIME_CHANGED);
+		assert_file(&root, "etc/rancher/k3s/registries.yaml", cases[i].after);
+		assert_int_equal(configure(&root, "k3s", NULL), RUNTIME_UNCHANGED);
+		restore(&root, RUNTIME_CHANGED);
+		assert_file(&root, "etc/rancher/k3s/registries.yaml", cases[i].before);
 		root_done(&root);
 	}
 }
@@ -791,6 +834,7 @@ int main(void)
 		cmocka_unit_test(test_unmerge),
 		cmocka_unit_test(test_k3s_fresh),
 		cmocka_unit_test(test_k3s_merge),
+		cmocka_unit_test(test_k3s_mirrors),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_diff),
 	};
