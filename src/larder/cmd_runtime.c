@@ -216,8 +216,8 @@ static int print_routes(const struct context *context, const char *text)
 	int r = reference_parse(text, &reference, &d);
 
 	if (r == 0)
-		r = runtime_routes(context->root, reference.registry, reference.repository, &routes,
-				   &d);
+		r = runtime_routes(context->root, reference.registry, reference.repository,
+				   reference.digest.algorithm != DIGEST_NONE, &routes, &d);
 	if (r < 0)
 		return command_failed(r, &d);
 	if (context->output != OUTPUT_TABLE) {

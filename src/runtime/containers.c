@@ -93,11 +93,14 @@ static void write_cache_mirror(struct containers *c, const char *prefix)
 	fputs("insecure = true\n", c->f);
 }
 
-static int write_mirror(struct containers *c, const char *prefix, const struct endpoint *e)
+/* prefix: a registry, perhaps with a path, which is below the mirror, too. named: mirrors that are there already; "": none. */
+static int write_mirror(struct containers *c, const char *prefix, const struct endpoint *e,
+			const char *named)
 {
-	_cleanup_free_ char *location = NULL;
+	_cleanup_free_ char *place = NULL, *location = NULL, *quoted = NULL;
 
-	if (endpoint_location(e, &location) < 0)
+	if (endpoint_location(e, &place) < 0 ||
+	    (place && asprintf(&location, "%s%s", place, prefix + strcspn(prefix, "/")) < 0))
 		return out_of_memory(c->diag);
 	if (!location)
 		return plan_hint(
@@ -107,6 +110,11 @@ static int write_mirror(struct containers *c, const char *prefix, const struct e
 			       prefix, e->url) < 0
 			       ? out_of_memory(c->diag)
 			       : 0;
+	quoted = toml_quote(location);
+	if (!quoted)
+		return out_of_memory(c->diag);
+	if (strstr(named, quoted))
+		return 0;
 	fputs("[[registry.mirror]]\n", c->f);
 	write_quoted(c, "location = ", location);
 	if (is_insecure(e))
@@ -144,13 +152,29 @@ static int write_registry(struct containers *c, const char *host)
 	if (n > 0)
 		write_cache_mirror(c, host);
 	for (size_t i = 1; r == 0 && i < n; i++)
-		r = write_mirror(c, host, &list.endpoints[i]);
+		r = write_mirror(c, host, &list.endpoints[i], "");
 	return r;
 }
 
-/* The user's table again, with the cache before its mirrors. */
+/* Between the cache and the user's mirrors: those of the machine config. */
+static int write_config_mirrors(struct containers *c, const struct registries_table *t)
+{
+	_cleanup_endpoints_ struct endpoint_list list = { 0 };
+	_cleanup_free_ char *host = strndup(t->prefix, strcspn(t->prefix, "/"));
+	int r = 0;
+
+	if (!host || endpoints_for(c->plan->config, host, &list) < 0)
+		return out_of_memory(c->diag);
+	for (size_t i = 1; r == 0 && i < list.n_endpoints; i++)
+		r = write_mirror(c, t->prefix, &list.endpoints[i], t->mirrors);
+	return r;
+}
+
+/* The user's table again, with the cache before its mirrors. What is blocked stays so. */
 static int write_user_table(struct containers *c, const struct registries_table *t)
 {
+	if (t->blocked)
+		return 0;
 	if (strpbrk(t->prefix, "*:@"))
 		return plan_hint(
 			       c->plan, c->report,
@@ -161,22 +185,24 @@ static int write_user_table(struct containers *c, const struct registries_table 
 			       : 0;
 	if (strstr(t->mirrors, REGISTRY_ADDRESS))
 		return 0;
+	if (t->by_digest &&
+	    plan_hint(
+		    c->plan, c->report,
+		    "%s: mirror-by-digest-only is set, so the cache is asked only for images named "
+		    "by digest",
+		    t->prefix) < 0)
+		return out_of_memory(c->diag);
 	fprintf(c->f, "\n[[registry]]\n%s", t->head);
 	if (*t->head && !text_ends_with(t->head, "\n"))
 		fputc('\n', c->f);
 	write_cache_mirror(c, t->prefix);
+	int r = write_config_mirrors(c, t);
+	if (r < 0)
+		return r;
 	fputs(t->mirrors, c->f);
 	if (*t->mirrors && !text_ends_with(t->mirrors, "\n"))
 		fputc('\n', c->f);
 	return 0;
-}
-
-static bool has_table(const struct containers *c, const char *prefix)
-{
-	for (size_t i = 0; i < c->user.n_tables; i++)
-		if (strcmp(c->user.tables[i].prefix, prefix) == 0)
-			return true;
-	return false;
 }
 
 /* What larderd would serve now. A registry with a port cannot be part of a location. */
@@ -226,7 +252,8 @@ static int write_drop_in(struct containers *c)
 	for (size_t i = 0; r == 0 && i < c->user.n_tables; i++)
 		r = write_user_table(c, &c->user.tables[i]);
 	STRV_FOREACH (host, hosts)
-		if (r == 0 && !has_table(c, *host) && !strchr(*host, ':'))
+		/* A table for all hosts of a domain counts as one: a longer prefix would hide what it says. */
+		if (r == 0 && !registries_conf_find(&c->user, *host) && !strchr(*host, ':'))
 			r = write_registry(c, *host);
 	return r;
 }

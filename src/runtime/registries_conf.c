@@ -33,6 +33,32 @@ void registries_conf_done(struct registries_conf *conf)
 	*conf = (struct registries_conf){ 0 };
 }
 
+/* Does a table's prefix stand for this image? "*.example.com" stands for every host below it. */
+static bool prefix_matches(const char *prefix, const char *image)
+{
+	size_t length = strlen(prefix);
+
+	if (text_starts_with(prefix, "*.")) {
+		size_t host = strcspn(image, "/");
+		return strchr(prefix, '/') == NULL && host > length - 1 &&
+		       strncmp(image + host - (length - 1), prefix + 1, length - 1) == 0;
+	}
+	return strncmp(image, prefix, length) == 0 &&
+	       (image[length] == '\0' || image[length] == '/');
+}
+
+const struct registries_table *registries_conf_find(const struct registries_conf *conf,
+						    const char *image)
+{
+	const struct registries_table *found = NULL;
+
+	for (size_t i = 0; i < conf->n_tables; i++)
+		if (prefix_matches(conf->tables[i].prefix, image) &&
+		    (!found || strlen(conf->tables[i].prefix) > strlen(found->prefix)))
+			found = &conf->tables[i];
+	return found;
+}
+
 /* Takes the table; one of the same prefix gives way to it. */
 static int add_table(struct reader *c, struct registries_table *t)
 {
@@ -59,7 +85,7 @@ static int read_table(struct reader *c, const struct toml_document *d, size_t i,
 {
 	_cleanup_free_ char *prefix = NULL, *location = NULL;
 	size_t mirrors = 0, start = d->statements[i].end, end = start, next = i + 1;
-	bool in_mirror = false;
+	bool in_mirror = false, blocked = false, by_digest = false;
 	int r = 0;
 
 	for (; r >= 0 && next < d->n_statements; next++) {
@@ -75,6 +101,11 @@ static int read_table(struct reader *c, const struct toml_document *d, size_t i,
 			r = toml_string(d, s, &prefix);
 		else if (s->kind == TOML_KEY && toml_path_is(s->path, "registry", "location", NULL))
 			r = toml_string(d, s, &location);
+		else if (s->kind == TOML_KEY && toml_path_is(s->path, "registry", "blocked", NULL))
+			blocked = text_starts_with(d->text + s->value, "true");
+		else if (s->kind == TOML_KEY &&
+			 toml_path_is(s->path, "registry", "mirror-by-digest-only", NULL))
+			by_digest = text_starts_with(d->text + s->value, "true");
 		end = s->end;
 	}
 	*ret_next = next;
@@ -92,6 +123,8 @@ static int read_table(struct reader *c, const struct toml_document *d, size_t i,
 						   : ""),
 		.head = strndup(d->text + start, mirrors - start),
 		.mirrors = strndup(d->text + mirrors, end - mirrors),
+		.blocked = blocked,
+		.by_digest = by_digest,
 	};
 	if (!t.prefix || !t.head || !t.mirrors) {
 		table_done(&t);

@@ -5,6 +5,7 @@
  * The [[registry]] tables of registries.conf and its drop-ins, as text, each prefix once: of tables with one prefix the last
  * that is read counts (containers-registries.conf.d(5)).
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/diag.h"
@@ -13,9 +14,11 @@
 #define CONTAINERS_DROP_IN "/etc/containers/registries.conf.d"
 
 struct registries_table {
-	char *prefix;  /* its own, else its location */
-	char *head;    /* its own lines, without [[registry]] */
-	char *mirrors; /* its [[registry.mirror]] tables */
+	char *prefix;	/* its own, else its location */
+	char *head;	/* its own lines, without [[registry]] */
+	char *mirrors;	/* its [[registry.mirror]] tables */
+	bool blocked;	/* pulls are refused */
+	bool by_digest; /* mirror-by-digest-only: mirrors are asked for digests alone */
 };
 
 struct registries_conf {
@@ -26,6 +29,9 @@ struct registries_conf {
 /* ours: the drop-in to leave out; NULL: none. root: see rootfs.h. -EINVAL with file and line: it is no TOML. */
 int registries_conf_read(int root, const char *ours, struct registries_conf *ret,
 			 struct diag *diag);
+/* The table that counts for an image ("quay.io/a/b", or a host): the longest prefix. NULL: none. */
+const struct registries_table *registries_conf_find(const struct registries_conf *conf,
+						    const char *image);
 void registries_conf_done(struct registries_conf *conf);
 
 #endif

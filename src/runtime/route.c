@@ -51,7 +51,7 @@ static bool begins_with_cache(const struct runtime_route *route)
 }
 
 static int add_runtime_route(int root, const struct runtime_kind *kind, const char *host,
-			     const char *repository, struct runtime_routes *routes)
+			     const char *repository, bool by_digest, struct runtime_routes *routes)
 {
 	_cleanup_diag_ struct diag why = DIAG_INIT;
 	struct runtime_route *larger =
@@ -61,7 +61,7 @@ static int add_runtime_route(int root, const struct runtime_kind *kind, const ch
 		return -ENOMEM;
 	routes->routes = larger;
 	struct runtime_route *route = &larger[routes->n_routes++];
-	*route = (struct runtime_route){ .runtime = kind->name };
+	*route = (struct runtime_route){ .runtime = kind->name, .by_digest = by_digest };
 	int r = kind->route(root, host, repository, route, &why);
 	if (r == -ENOMEM)
 		return r;
@@ -73,7 +73,7 @@ static int add_runtime_route(int root, const struct runtime_kind *kind, const ch
 	return 0;
 }
 
-int runtime_routes(const char *root, const char *host, const char *repository,
+int runtime_routes(const char *root, const char *host, const char *repository, bool by_digest,
 		   struct runtime_routes *ret, struct diag *diag)
 {
 	_cleanup_close_ int fd = rootfs_open(root);
@@ -85,7 +85,8 @@ int runtime_routes(const char *root, const char *host, const char *repository,
 				root ? root : "/", strerror(-fd));
 	for (size_t i = 0; r == 0 && i < n_runtime_kinds; i++)
 		if (runtime_is_installed(fd, runtime_kinds[i]))
-			r = add_runtime_route(fd, runtime_kinds[i], host, repository, &routes);
+			r = add_runtime_route(fd, runtime_kinds[i], host, repository, by_digest,
+					      &routes);
 	if (r < 0) {
 		runtime_routes_done(&routes);
 		return diag_set(diag, r, "out of memory");

@@ -17,6 +17,7 @@ struct runtime_route {
 	char *error;	  /* why nothing can be said; NULL: it can */
 	char *note;	  /* NULL: none */
 	bool cache_first;
+	bool by_digest; /* the image is named by digest */
 };
 
 struct runtime_routes {
@@ -25,7 +26,7 @@ struct runtime_routes {
 };
 
 /* host "docker.io", repository "library/busybox". -ENOMEM, or the root directory cannot be opened. */
-int runtime_routes(const char *root, const char *host, const char *repository,
+int runtime_routes(const char *root, const char *host, const char *repository, bool by_digest,
 		   struct runtime_routes *ret, struct diag *diag);
 void runtime_routes_done(struct runtime_routes *routes);
 #define _cleanup_routes_ _cleanup_(runtime_routes_done)

@@ -286,7 +286,7 @@ static char *route_of(const struct root *root, const char *name, const char *hos
 	_cleanup_routes_ struct runtime_routes routes = { 0 };
 	char *text = NULL;
 
-	assert_int_equal(runtime_routes(root->path, host, "a/b", &routes, NULL), 0);
+	assert_int_equal(runtime_routes(root->path, host, "a/b", false, &routes, NULL), 0);
 	for (size_t i = 0; i < routes.n_routes; i++) {
 		const struct runtime_route *r = &routes.routes[i];
 		if (strcmp(r->runtime, name) != 0)
@@ -787,6 +787,53 @@ static void test_containers(void **state)
 	root_done(&root);
 }
 
+/* What the user blocked stays blocked, and what mirrors are not asked for is said. */
+static void test_containers_limits(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(
+		&root,
+		MIRROR_OF(
+			"docker.io",
+			"https://m") "---\napiVersion: v1alpha1\n"
+				     "kind: RegistryMirrorConfig\nname: a.corp.example\nendpoints: []\n",
+		"usr/bin/podman");
+	put(&root, "etc/containers/registries.conf",
+	    "[[registry]]\nprefix = \"bl.example\"\nlocation = \"bl.example\"\nblocked = true\n"
+	    "[[registry]]\nprefix = \"*.corp.example\"\nblocked = true\n"
+	    "[[registry]]\nlocation = \"dg.example\"\nmirror-by-digest-only = true\n"
+	    "[[registry]]\nlocation = \"docker.io/library\"\n"
+	    "[[registry.mirror]]\nlocation = \"mine\"\npull-from-mirror = \"digest-only\"\n");
+	_cleanup_free_ char *hints = hints_of(&root, "podman and CRI-O");
+	assert_non_null(strstr(hints, "dg.example: mirror-by-digest-only is set"));
+	assert_int_equal(configure(&root, "podman and CRI-O", NULL), RUNTIME_CHANGED);
+	_cleanup_free_ char *text = get(&root, "etc/containers/registries.conf.d/zz-larder.conf");
+	assert_null(strstr(text, "bl.example"));
+	assert_null(strstr(text, "corp.example"));
+	assert_non_null(strstr(text,
+			       "[[registry]]\nlocation = \"docker.io/library\"\n" MIRROR(
+				       "127.0.0.1:3172/docker.io/library") PLAIN MIRROR("m/library")
+				       MIRROR("mine") "pull-from-mirror"));
+	static const struct {
+		const char *host, *route;
+	} routes[] = {
+		{ "bl.example", "not first\nblocked: the table of bl.example refuses every pull" },
+		{ "a.corp.example",
+		  "not first\nblocked: the table of *.corp.example refuses every pull" },
+		{ "dg.example",
+		  "not first\ndg.example/a/b\nsome mirrors are asked only for images named by digest "
+		  "(mirror-by-digest-only, pull-from-mirror)" },
+		{ "docker.io", "first\n127.0.0.1:3172/docker.io/a/b\nm/a/b\ndocker.io/a/b\n" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		_cleanup_free_ char *route = route_of(&root, "podman and CRI-O", routes[i].host);
+		assert_string_equal(route, routes[i].route);
+	}
+	root_done(&root);
+}
+
 static void test_diff(void **state)
 {
 	static const struct {
@@ -836,6 +883,7 @@ int main(void)
 		cmocka_unit_test(test_k3s_merge),
 		cmocka_unit_test(test_k3s_mirrors),
 		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_containers_limits),
 		cmocka_unit_test(test_diff),
 	};
 
