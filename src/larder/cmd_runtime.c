@@ -213,6 +213,7 @@ static int print_routes(const struct context *context, const char *text)
 	_cleanup_reference_ struct reference reference = { 0 };
 	_cleanup_routes_ struct runtime_routes routes = { 0 };
 	_cleanup_diag_ struct diag d = DIAG_INIT;
+	int status = EXIT_DONE;
 	int r = reference_parse(text, &reference, &d);
 
 	if (r == 0)
@@ -220,9 +221,12 @@ static int print_routes(const struct context *context, const char *text)
 				   reference.digest.algorithm != DIGEST_NONE, &routes, &d);
 	if (r < 0)
 		return command_failed(r, &d);
+	for (size_t i = 0; i < routes.n_routes; i++)
+		if (routes.routes[i].error)
+			status = EXIT_FAILED;
 	if (context->output != OUTPUT_TABLE) {
 		_cleanup_(json_decrefp) json_t *value = routes_json(&reference, &routes);
-		return value ? output_value(context, value) : EXIT_FAILED;
+		return value && output_value(context, value) == EXIT_DONE ? status : EXIT_FAILED;
 	}
 	printf("%s/%s is looked for at, in this order:\n", reference.registry,
 	       reference.repository);
@@ -230,7 +234,7 @@ static int print_routes(const struct context *context, const char *text)
 		print_route(&routes.routes[i]);
 	if (routes.n_routes == 0)
 		printf("There is no container runtime that larder knows.\n");
-	return EXIT_DONE;
+	return status;
 }
 
 static int run_status(struct context *context, const struct command *self, int argc, char *argv[])

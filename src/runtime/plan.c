@@ -83,6 +83,9 @@ int plan_fail(struct runtime_plan *plan, size_t report, const char *why)
 			plan->edits[i].change = false;
 	strv_free(r->files);
 	r->files = NULL;
+	/* What to do after a change is no advice where there is none. */
+	strv_free(r->hints);
+	r->hints = NULL;
 	r->state = RUNTIME_FAILED;
 	free(r->message);
 	r->message = strdup(why);
@@ -397,6 +400,16 @@ static int apply_edit(struct runtime_plan *plan, struct plan_edit *e)
 			 : saved_written(plan->root, e->path, &e->after);
 }
 
+/* After a failure: if the file is what it was, nothing of the attempt is left. */
+static void abandon_edit(struct runtime_plan *plan, const struct plan_edit *e)
+{
+	_cleanup_rootfs_file_ struct rootfs_file now = { 0 };
+
+	if (!e->forget && rootfs_read(plan->root, e->path, &now) == 0 &&
+	    rootfs_same(&now, &e->before))
+		(void)saved_abandon(plan->root, e->path);
+}
+
 int plan_apply(struct runtime_plan *plan, struct diag *diag)
 {
 	for (size_t i = 0; i < plan->n_edits; i++) {
@@ -407,7 +420,10 @@ int plan_apply(struct runtime_plan *plan, struct diag *diag)
 		int r = apply_edit(plan, e);
 		if (r == 0)
 			continue;
-		if (asprintf(&why, "%s: cannot write: %s", e->path, strerror(-r)) < 0 ||
+		abandon_edit(plan, e);
+		if (asprintf(&why, "%s: cannot write: %s", e->path,
+			     r == -ENOENT ? "its directory is a symbolic link that leads nowhere"
+					  : strerror(-r)) < 0 ||
 		    plan_fail(plan, e->report, why) < 0)
 			return out_of_memory(diag);
 	}

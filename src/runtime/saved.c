@@ -91,6 +91,17 @@ int saved_written(int root, const char *path, const struct rootfs_file *written)
 	return r < 0 ? r : write_saved(root, NEXT_DIR, path, &nothing);
 }
 
+int saved_abandon(int root, const char *path)
+{
+	_cleanup_rootfs_file_ struct rootfs_file written = { 0 };
+	static const struct rootfs_file nothing;
+	int r = write_saved(root, NEXT_DIR, path, &nothing);
+
+	if (r == 0)
+		r = read_saved(root, WRITTEN_DIR, path, &written);
+	return r < 0 || written.text ? r : write_saved(root, ORIGINAL_DIR, path, &nothing);
+}
+
 int saved_forget(int root, const char *path, bool keep_original)
 {
 	static const struct rootfs_file nothing;

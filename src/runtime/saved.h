@@ -42,6 +42,9 @@ int saved_remember(int root, const char *path, const struct rootfs_file *origina
 /* After the file was written. */
 int saved_written(int root, const char *path, const struct rootfs_file *written);
 
+/* The file could not be written and is what it was: as if nothing had been about to happen. */
+int saved_abandon(int root, const char *path);
+
 /* After restoring. keep_original: restore could not bring it back, so the copy stays where it is for the user. */
 int saved_forget(int root, const char *path, bool keep_original);
 

@@ -61,6 +61,7 @@ larder runtime configure --root "$R" >/dev/null
 check_equal "which it keeps while it is configured" "$(stat -c '%a %u:%g' "$R$hosts")" "600 12:34"
 printf '[plugins\n' | put /etc/containerd/config.toml
 check_status 1 "a config.toml that breaks later" larder runtime configure --root "$R"
+check_status 1 "and where containerd looks cannot be told" larder runtime status --root "$R" docker.io/a/b
 check_equal "takes no setting away" "$(grep -c 3172 "$R$hosts")" 1
 rm "$R/etc/containerd/config.toml"
 rm "$R$hosts" && ln -s /etc/elsewhere.toml "$R$hosts" && printf '[host."https://b"]\n' | put /etc/elsewhere.toml

@@ -834,6 +834,25 @@ static void test_containers_limits(void **state)
 	root_done(&root);
 }
 
+/* A write that fails leaves nothing of the attempt, and no advice. */
+static void test_failed_write(void **state)
+{
+	_cleanup_runtime_result_ struct runtime_result result = { 0 };
+	struct root root;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	assert_int_equal(symlinkat("nowhere", root.dir, "etc/containerd"), 0);
+	assert_int_equal(runtime_configure(root.config, root.path, &result, NULL), 0);
+	const struct runtime_report *report = find_report(&result, "containerd");
+	assert_int_equal(report->state, RUNTIME_FAILED);
+	assert_non_null(strstr(report->message, "a symbolic link that leads nowhere"));
+	assert_null(report->hints);
+	assert_int_equal(faccessat(root.dir, "etc/larder/runtime/next", F_OK, 0), -1);
+	assert_int_equal(faccessat(root.dir, "etc/nowhere", F_OK, 0), -1);
+	root_done(&root);
+}
+
 static void test_diff(void **state)
 {
 	static const struct {
@@ -884,6 +903,7 @@ int main(void)
 		cmocka_unit_test(test_k3s_mirrors),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_limits),
+		cmocka_unit_test(test_failed_write),
 		cmocka_unit_test(test_diff),
 	};
 
