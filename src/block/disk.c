@@ -67,13 +67,14 @@ static int compare_disks(const void *a, const void *b)
 	return natural_compare(((const struct disk *)a)->name, ((const struct disk *)b)->name);
 }
 
-static int read_all(const struct disk_reader *reader, struct disk_list *list, struct diag *diag)
+static int read_all(const struct disk_reader *reader, const char *root, struct disk_list *list,
+		    struct diag *diag)
 {
 	int fd = openat(reader->root, SYS_BLOCK, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 
 	if (fd < 0)
-		return diag_set(diag, -errno, "cannot list the disks in /" SYS_BLOCK ": %s",
-				strerror(errno));
+		return diag_set(diag, -errno, "cannot list the disks in %s/" SYS_BLOCK ": %s",
+				root ? root : "", strerror(errno));
 	_cleanup_closedir_ DIR *dir = fdopendir(fd);
 	if (!dir) {
 		close_fd(fd);
@@ -97,7 +98,7 @@ int disk_list_read(const char *root, struct disk_list *ret, struct diag *diag)
 				strerror(-root_fd));
 	int r = dev_links_read(root_fd, &reader.links);
 	if (r == 0)
-		r = read_all(&reader, &list, diag);
+		r = read_all(&reader, root, &list, diag);
 	dev_links_done(&reader.links);
 	if (r < 0) {
 		disk_list_done(&list);

@@ -107,6 +107,7 @@ static int ensure_volume(struct pipeline *p, struct volume_result *result, struc
 	struct volume_request request = {
 		.config = &p->config->volume,
 		.disks = &p->disks,
+		.foreign = p->options->root,
 		.run_dir = p->options->run_dir,
 		.say = say_step,
 		.userdata = p,

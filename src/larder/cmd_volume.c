@@ -118,14 +118,16 @@ static int load(const struct context *context, struct work *w, struct diag *diag
 	};
 	int r = machine_config_load(&sources, &w->config, diag);
 	if (r == 0 && !w->request.image)
-		r = disk_list_read(NULL, &w->disks, diag);
+		r = disk_list_read(context->root, &w->disks, diag);
 	if (r == 0 && !w->request.image &&
 	    selector_uses_system_disk(w->config->volume.disk_selector))
-		r = system_disk_find(NULL, &w->disks, &w->config->install, &reason, diag);
+		r = system_disk_find(context->root, &w->disks, &w->config->install, &reason,
+				     diag);
 	if (r < 0)
 		return r;
 	w->request.config = &w->config->volume;
 	w->request.disks = &w->disks;
+	w->request.foreign = context->root;
 	w->request.run_dir = context->run_dir;
 	w->request.epoch = getenv("SOURCE_DATE_EPOCH");
 	w->request.say = say;

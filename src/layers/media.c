@@ -245,6 +245,10 @@ int media_find(const struct layers_request *request, bool mount, struct layers_r
 	struct search s = {
 		.request = request, .result = result, .media_dir = media_dir, .mount = mount
 	};
+
+	/* The disks of another root are not opened, and those of this machine are not its media. */
+	if (request->root)
+		return 0;
 	int r = media_dir ? mounts_now(&s.mounts) : -ENOMEM;
 
 	if (r == 0 && mount)

@@ -34,7 +34,7 @@ static int not_matched(struct candidates *all, struct volume_candidate *c, char 
 }
 
 /* Sets matched, or no_match. */
-static int judge_match(const struct disk_match *m, struct candidates *all,
+static int judge_match(const struct disk_match *m, bool foreign, struct candidates *all,
 		       struct volume_candidate *c)
 {
 	const struct disk_fields *f = &m->disk->fields;
@@ -48,6 +48,8 @@ static int judge_match(const struct disk_match *m, struct candidates *all,
 		return not_matched(all, c, strdup("is a CD drive"));
 	if (f->size == 0)
 		return not_matched(all, c, strdup("has no medium"));
+	if (foreign)
+		return not_matched(all, c, strdup("is of another root (--root): it is not opened"));
 	c->read_only = f->readonly;
 	return 0;
 }
@@ -125,7 +127,7 @@ static int read_disk(const struct volume_request *request, const struct disk_mat
 	_cleanup_diag_ struct diag d = DIAG_INIT;
 
 	*c = (struct volume_candidate){ .path = m->disk->fields.dev_path };
-	int r = judge_match(m, all, c);
+	int r = judge_match(m, request->foreign, all, c);
 	if (r < 0 || !c->matched)
 		return r;
 	r = inspect(request, m->disk, c, &d);

@@ -46,7 +46,19 @@ layers_config() {
 	} >"$T/machine.yaml"
 }
 
-L() { larder "$@" --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root"; }
+# Of a root only files are read: media need the real one. Where built-in layers lie is then $T/root's, in this mount namespace.
+ROOT=(--root "$T/root")
+real_root() {
+	local of
+	for of in usr var; do
+		mkdir -p "$T/points/larder/layers" "$T/root/$of/lib/larder/layers"
+		mount -t overlay -o "ro,lowerdir=$T/points:/$of/lib" points "/$of/lib" &&
+			mount --bind "$T/root/$of/lib/larder/layers" "/$of/lib/larder/layers" || fail "built-in layers in /$of/lib"
+	done
+	ROOT=()
+}
+
+L() { larder "$@" --config "$T/machine.yaml" --run-dir "$T/run" "${ROOT[@]+"${ROOT[@]}"}"; }
 
 # state NAME [VERSION]: as larder layers shows it.
 state() {

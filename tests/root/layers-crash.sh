@@ -7,6 +7,7 @@
 in_namespaces "$@"
 requires mksquashfs mkfs.ext4 jq strace
 layers_start
+real_root
 head -c 6000000 /dev/urandom >"$T/six.bin"
 large() { # FILE REFERENCE: a layer of 6 MB
 	mkdir -p "$T/big"
@@ -62,7 +63,7 @@ echo 1 >"$T/run/volume/format"
 layers_config "volume.dev_path == \"$device\"" 'layers: [{name: a}]'
 sum=$(cut -c1-16 "$T/medium/larder/a-1.sqsh.sha256")
 head -c 3000000 "$T/medium/larder/a-1.sqsh" >"$T/run/volume/.tmp/$sum-a-1.sqsh.part"
-strace -f -e trace=pwrite64 -o "$T/trace" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" >"$T/out" 2>&1
+strace -f -e trace=pwrite64 -o "$T/trace" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1
 check "an interrupted copy is completed" cmp "$T/medium/larder/a-1.sqsh" "$T/run/volume/layers/a-1.sqsh"
 check_equal "from where it stopped" "$(grep -o ', [0-9]*) *=' "$T/trace" | tr -dc '0-9\n' | sort -n | head -1)" 3000000
 check_equal "no part is left" "$(ls -A "$T/run/volume/.tmp")" ""

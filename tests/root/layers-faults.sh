@@ -8,6 +8,7 @@
 in_namespaces "$@"
 requires mksquashfs mkfs.ext4 unsquashfs jq strace veritysetup
 layers_start
+real_root
 layers_config
 V=$T/run/volume
 head -c 3000000 /dev/urandom >"$T/extra.bin"
@@ -51,7 +52,7 @@ faults() {
 	check_equal "$what: $call fails with $error at each of its calls" "$bad" ""
 	check "there were some, and an end" test $n -gt 1 -a $n -lt 40
 }
-add=(larder layers add "$T/new/a-1.sqsh" --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root")
+add=(larder layers add "$T/new/a-1.sqsh" --config "$T/machine.yaml" --run-dir "$T/run")
 prepare() { rm -rf "$V/layers/"* "$V/.tmp/"*; }
 for call in pwrite64 write; do faults "add" $call ENOSPC "${add[@]}"; done
 for call in fsync rename; do faults "add" $call EIO "${add[@]}"; done
@@ -69,7 +70,7 @@ device=$(medium TALOS "$T/talos" 64M)
 cleanup losetup --detach "$device"
 layers_config "volume.dev_path == \"$device\""
 prepare() { rm -rf "$V/layers/"* "$V/.tmp/"* "$V/blob" "$V/manifests"; }
-sync=(larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root")
+sync=(larder layers sync --config "$T/machine.yaml" --run-dir "$T/run")
 for call in write fsync renameat; do faults "sync of a cache tree" $call ENOSPC "${sync[@]}"; done
 check_equal "nothing is left over at the end" "$(ls -A "$V/.tmp")" ""
 done_testing

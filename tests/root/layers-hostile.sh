@@ -188,6 +188,7 @@ done
 # Names that are no UTF-8, of a file and of a medium: every output still is.
 : >"$D/"$'\xff\nodd-1.sqsh'
 mkdir "$T/none"
+real_root
 device=$(medium $'LARDER\xfe' "$T/none")
 cleanup losetup --detach "$device"
 check "names that are no UTF-8" L layers --output json
@@ -199,6 +200,7 @@ check_output "a row of the medium" 'LARDER. +ext4'
 check_status 1 "and in what check says" L layers check
 check_equal "with no byte that could forge a line" "$(grep -c '[[:cntrl:]]' "$T/out")" 0
 losetup --detach "$device"
+ROOT=(--root "$T/root")
 
 # Wrong bytes in a blob are found when it is hashed.
 rm -rf "$D"; mkdir -p "$D"

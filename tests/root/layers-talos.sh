@@ -8,6 +8,7 @@
 in_namespaces "$@"
 requires mksquashfs unsquashfs mkfs.ext4 jq
 layers_start
+real_root
 tree=$T/medium/imagecache
 V=$T/run/volume
 sync() { L layers sync --output json >"$T/sync.json"; }
@@ -108,7 +109,7 @@ check_equal "is not copied" "$(tags)" ""
 openssl genpkey -algorithm ed25519 -out "$T/site.key" 2>"$T/out"
 mkdir -p "$T/root/keys"
 openssl pkey -in "$T/site.key" -pubout -out "$T/root/keys/site.pub"
-insert TALOS 'trust: {keys: [/keys/site.pub], required: true}'
+insert TALOS "trust: {keys: [$T/root/keys/site.pub], required: true}"
 check "a tree, where signatures are required" sync
 check_equal "is refused" "$(row 'state + ": " + .reason')" "refused: it is not signed by a trusted key"
 check_equal "and not copied" "$(tags)" ""

@@ -7,6 +7,7 @@
 in_namespaces "$@"
 requires mksquashfs mkfs.ext4 jq openssl
 layers_start
+real_root
 pause=registry.k8s.io/pause:3.10
 for name in site evil; do
 	openssl genpkey -algorithm ed25519 -out "$T/$name.key" 2>"$T/out"
@@ -59,7 +60,7 @@ rm -f "$T/run/volume/layers/k8s-9.0.sqsh"*
 
 # With keys: signed before higher; required: nothing else.
 keys="keep: 1
-trust: {keys: [/keys/site.pub], required: false}"
+trust: {keys: [$T/root/keys/site.pub], required: false}"
 required="${keys/false/true}"
 LAYER_OPTIONS=(--sign "$T/site.key")
 layer "$T/medium/larder/k8s-2.0.sqsh" $pause=two >"$T/out"
@@ -134,7 +135,7 @@ check_equal "and nothing half" "$(find "$T/run/volume/layers" -regex '.*/\(sum\|
 rm -f "$T/run/volume/layers/"{sum,sig,root,tree,pipe}-*
 
 layers_config "$(match)" "keep: 1
-trust: {keys: [/keys/none.pub, /keys/site.pub], required: true}"
+trust: {keys: [$T/root/keys/none.pub, $T/root/keys/site.pub], required: true}"
 check "a key that is not there" sync
 check_equal "is said" "$(jq -r '.notes[]' "$T/sync.json" | grep -c "trust key .*/keys/none.pub: No such file")" 1
 check_equal "and the others count" "$(state k8s 2.0 | grep -c active)" 1

@@ -8,6 +8,7 @@
 in_namespaces "$@"
 requires mksquashfs mkfs.ext4 jq veritysetup
 layers_start
+real_root
 has_dm=$([ -e /sys/class/misc/device-mapper ] && echo yes)
 files() { (cd "$1" && echo *); }
 root_of() { cat "$1.roothash"; }
@@ -45,6 +46,7 @@ fi
 LAYER_OPTIONS=()
 layer "$T/k8s-1.1.sqsh" registry.k8s.io/pause:3.11=pause >"$T/out"
 layers_config false 'keep: 0'
+ROOT=(--root "$T/root")
 check "a new version" L layers add "$T/k8s-1.1.sqsh"
 check "prune" L layers prune
 check_equal "takes all of the old one" "$(files "$T/run/volume/layers")" "k8s-1.1.sqsh k8s-1.1.sqsh.sha256"

@@ -7,6 +7,7 @@
 in_namespaces "$@"
 requires mksquashfs mkfs.ext4 jq skopeo
 layers_start
+real_root
 
 # The case that made larder compare names: two versions of one layer, both on the volume.
 layer "$T/root/usr/lib/larder/layers/000-iscsi-tools-v0.1.1.sqsh" ghcr.io/siderolabs/iscsi-tools:v0.1.1=old >"$T/out"
@@ -88,7 +89,7 @@ check "layers verify, for programs" L layers verify --output json
 check_equal "all are whole" "$(jq -c . "$T/stdout")" "{\"whole\":$(L layers --output json | jq '.layers | length'),\"broken\":[]}"
 check "images verify, for programs" L images verify --output json
 check_equal "nothing is broken" "$(jq -c . "$T/stdout")" '{"images":2,"broken":[]}'
-check "images missing, for programs" L images missing --output json
+check "images missing, for programs" L images missing --root "$T/root" --output json
 check_equal "is an empty list" "$(jq -c . "$T/stdout")" '[]'
 check "sync, for programs" L layers sync --output json
 check_equal "has copied nothing" "$(jq -c '[.copied, .copied_images, .deleted]' "$T/stdout")" '[0,0,[]]'
@@ -104,7 +105,7 @@ check_output "and why another is not" "^iscsi-tools +v0.1.1 .*built-in"
 check "images" L images
 check_output "has its columns" "^REFERENCE +DIGEST +SIZE +PLATFORMS +LEFT OUT +LAYER$"
 check_output "has digest and layer" 'registry.k8s.io/pause:1.37.0 +sha256:[0-9a-f]{64} .*linux/riscv64.* k8s$'
-check "nothing is missing" L images missing
+check "nothing is missing" L images missing --root "$T/root"
 check "all images verify" L images verify
 check_output "and are counted" "2 images verified"
 check "all layers verify" L layers verify
@@ -159,6 +160,6 @@ check_equal "in a list" "$(jq -r '.broken | length' "$T/stdout")" 1
 check_status 1 "a name that is no layer's" L layers verify nothing
 check_output "is said" 'no layer called "nothing"'
 
-check_status 1 "without a volume nothing is copied" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run2" --root "$T/root"
+check_status 1 "without a volume nothing is copied" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run2"
 check_output "and the message says so" "there is no volume"
 done_testing

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# --root is the prefix of everything: neither the disks nor the media of this machine are touched for another root, even if that root's
+# /sys names them.
+. "$LARDER_SOURCE/tests/lib/tap.sh"
+. "$LARDER_SOURCE/tests/lib/disks.sh"
+in_namespaces "$@"
+requires mkfs.ext4 losetup sfdisk jq
+
+R=$T/root
+mkdir -p "$R/sys" "$R/dev" "$R/proc/self" "$R/usr/bin"
+: >"$R/proc/cmdline"
+: >"$R/proc/self/mountinfo"
+disk_new 700M
+blank=$disk
+disk_new 16M
+medium=$disk
+mkfs.ext4 -q -L LARDER_1 "$medium"
+disk_config "$blank"
+printf -- '---\nmachine: {features: {imageCache: {localEnabled: true}}}\n---\napiVersion: larder/v1alpha1\nkind: CacheMediaConfig\nmatch: volume.label == "LARDER_1"\n' >>"$config"
+mounts() { grep -c " $T/" /proc/self/mounts; }
+larder_there() { larder "$@" --config "$config" --run-dir "$T/run" --root "$R"; }
+
+check "larder boot with a root that has no /sys/block" larder_there boot
+check_output "names the place where it looked" "disks: cannot list the disks in $R/sys/block: No such file"
+check_equal "nothing of this machine is mounted" "$(mounts)" 0
+check_status 1 "larder volume plan looks there, too" larder_there volume plan
+check_output "and says so" "cannot list the disks in $R/sys/block"
+
+rmdir "$R/sys" && ln -s /sys "$R/sys"
+for command in boot "layers sync"; do
+	# shellcheck disable=SC2086
+	run larder_there $command
+	check_equal "larder $command where that root names disks of this machine: no mount" "$(mounts)" 0
+done
+check_equal "no medium is listed" "$(larder_there layers --output json | jq -c .media)" "[]"
+run larder_there volume provision
+check_output "larder volume provision opens no disk" "$blank +no +is of another root \(--root\): it is not opened"
+check_equal "nothing was written" "$(tr -d '\0' <"$T/disk0.img" | wc -c)" 0
+check "the same without a root" larder boot --config "$config" --run-dir "$T/run"
+cleanup "larder stop --run-dir '$T/run'"
+check_equal "takes both" "$(awk -v t="$T/" 'index($2, t) == 1 { print $1 }' /proc/self/mounts | sed "s/\([0-9]\)p1\$/\1/" | sort | xargs)" "$(printf '%s\n' "$blank" "$medium" | sort | xargs)"
+done_testing
