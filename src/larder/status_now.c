@@ -96,9 +96,9 @@ json_t *status_copy(const json_t *status)
 		    strcmp(string_at(layer, "origin"), "medium") == 0)
 			(void)json_array_append(pending, json_object_get(layer, "name"));
 	return json_pack("{s:s, s:o}", "state",
-			 json_array_size(pending) == 0	 ? "complete"
-			 : *string_at(volume, "mounted") ? "pending"
-							 : "no volume",
+			 !*string_at(volume, "mounted")	 ? "no volume"
+			 : json_array_size(pending) == 0 ? "complete"
+							 : "pending",
 			 "pending", pending);
 }
 

@@ -60,6 +60,7 @@ for reference in $(grep -hoE '^\.Xr larder[a-z.-]* [1-8]' "$man"/*.[1-8] | awk '
 	case $pages in *"/$reference "* | *"/$reference") found=0 ;; *) found=1 ;; esac
 	verdict $found "$reference, which a page refers to, is there"
 done
+check_equal "no quotation is inside of another, where commas were meant" "$(grep -nE '^\.(Qq|Dq|Sq|Pq) .* (Qq|Dq|Sq) ' "$man"/*.[1-8])" ""
 for page in "$man"/*.[1-8]; do
 	check "${page##*/} is installed" grep -qF "man/${page##*/}" "$man/Makefile.inc" "$LARDER_SOURCE"/src/*/Makefile.inc
 done
