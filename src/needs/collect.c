@@ -34,9 +34,10 @@ static int add_need(struct collector *c, const char *reference, const char *who,
 {
 	struct needs *n = &c->needs;
 
-	if (n->n_needs == NEEDS_MAX)
-		return collect_note(c, "%s: %s is left out: more than %d images are needed", file,
-				    reference, NEEDS_MAX);
+	if (n->n_needs == NEEDS_MAX) {
+		c->left_out++;
+		return 0;
+	}
 	if ((n->n_needs & (n->n_needs - 1)) == 0) {
 		struct need *larger =
 			reallocarray(n->needs, n->n_needs ? n->n_needs * 2 : 1, sizeof(*larger));
@@ -109,6 +110,15 @@ int collect_read(struct collector *c, const char *path, struct rootfs_file *ret)
 	*ret = file;
 	file = (struct rootfs_file){ 0 };
 	return 0;
+}
+
+int collect_read_listed(struct collector *c, const char *path, struct rootfs_file *ret)
+{
+	int r = collect_read(c, path, ret);
+
+	return r == 0 && !ret->text && !rootfs_exists(c->root, path)
+		       ? collect_note(c, "%s cannot be read: it is a link that leads nowhere", path)
+		       : r;
 }
 
 int collect_list(struct collector *c, const char *path, char ***ret)

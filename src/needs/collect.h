@@ -12,6 +12,7 @@ struct collector {
 	const struct needs_options *options;
 	int root; /* descriptor */
 	struct needs needs;
+	size_t left_out; /* images beyond NEEDS_MAX */
 	struct diag *diag; /* of the caller; set for -ENOENT of what an option names */
 };
 
@@ -26,6 +27,9 @@ int collect_note(struct collector *c, const char *format, ...)
 
 /* The text of a file, links followed. No such file: text NULL. Cannot be read, or holds a NUL: text NULL and a note. */
 int collect_read(struct collector *c, const char *path, struct rootfs_file *ret);
+
+/* The same for what a directory names: that it leads nowhere is a note, too. */
+int collect_read_listed(struct collector *c, const char *path, struct rootfs_file *ret);
 
 /* Names in a directory, in natural order, at most NEEDS_FILES_MAX; there is no directory: none. strv. */
 int collect_list(struct collector *c, const char *path, char ***ret);

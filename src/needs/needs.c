@@ -65,6 +65,9 @@ int needs_read(const struct needs_options *options, struct needs *ret, struct di
 				options->root ? options->root : "/", strerror(-root));
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(readers); i++)
 		r = readers[i](&c);
+	if (r == 0 && c.left_out > 0)
+		r = collect_note(&c, "more than %d images are needed: the last %zu are left out",
+				 NEEDS_MAX, c.left_out);
 	if (r < 0) {
 		needs_done(&c.needs);
 		return r == -ENOMEM ? diag_set(diag, r, "out of memory") : r;

@@ -71,7 +71,7 @@ int pods_read(struct collector *c, const char *who, const char *path)
 	struct node **documents = NULL;
 	uint64_t nodes = 0;
 	size_t n = 0;
-	int r = collect_read(c, path, &content);
+	int r = collect_read_listed(c, path, &content);
 
 	if (r < 0 || !content.text)
 		return r;

@@ -32,12 +32,13 @@ static const struct distribution distributions[] = {
 static int read_list(struct collector *c, const struct distribution *d, const char *path)
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
-	int r = collect_read(c, path, &file);
+	int r = collect_read_listed(c, path, &file);
 	char *rest = file.text;
 
 	for (char *line; r == 0 && rest && (line = strsep(&rest, "\n"));) {
 		line += strspn(line, " \t");
-		line[strcspn(line, " \t\r")] = '\0';
+		for (size_t n = strlen(line); n > 0 && strchr(" \t\r", line[n - 1]);)
+			line[--n] = '\0';
 		if (*line && *line != '#')
 			r = collect_image(c, d->name, path, line);
 	}

@@ -165,7 +165,8 @@ static const struct machine machines[] = {
 	      "# a list\n  docker.io/rancher/klipper-lb:v0.4 \r\n\nrancher/mirrored-pause:3.6\n" },
 	    { "var/lib/rancher/k3s/agent/images/k3s-airgap-images-amd64.tar.zst", "" },
 	    { "usr/share/k3s/README.txt", "not an image\n" },
-	    { "usr/share/k3s/k3s-images.txt", "rancher/mirrored-pause:3.6\n" },
+	    { "usr/share/k3s/k3s-images.txt", "rancher/mirrored-pause:3.6\nnot a ref!!\n" },
+	    { "usr/share/k3s/old-images.txt", "-> /gone" },
 	    { "etc/rancher/k3s/config.yaml", "pause-image: a.io/pause:9\n" },
 	    { "var/lib/rancher/k3s/server/manifests/coredns.yaml",
 	      "kind: Deployment\nspec: {template: {spec: {containers: [{image: a.io/dns:1}]}}}\n"
@@ -183,7 +184,17 @@ static const struct machine machines[] = {
 	  "/var/lib/rancher/k3s/agent/images/k3s-images.txt\n"
 	  "note: /var/lib/rancher/k3s/agent/images/k3s-airgap-images-amd64.tar.zst: its images are "
 	  "not listed here; k3s imports them at each start unless a cache layer has them: put the "
-	  "list of the release (k3s-images.txt) in its place\n" },
+	  "list of the release (k3s-images.txt) in its place\n"
+	  "note: /usr/share/k3s/k3s-images.txt: the image of k3s: XX\n"
+	  "note: /usr/share/k3s/old-images.txt cannot be read: it is a link that leads nowhere\n" },
+	{ "what a directory names and nobody can read",
+	  { { "etc/kubernetes/manifests/gone.yaml", "-> ../gone.yaml" },
+	    { "etc/containers/systemd/d.container/x", "" },
+	    { "etc/systemd/system/d.service/x", "" },
+	    { "etc/systemd/system/masked.service", "-> /gone" } },
+	  "note: /etc/kubernetes/manifests/gone.yaml cannot be read: it is a link that leads nowhere\n"
+	  "note: /etc/containers/systemd/d.container cannot be read: it is no file\n"
+	  "note: /etc/systemd/system/d.service cannot be read: it is no file\n" },
 	{ "rke2 with a data directory of its own",
 	  { { "etc/rancher/rke2/config.yaml", "data-dir: /srv/rke2\n" },
 	    { "srv/rke2/agent/images/etcd-image.txt", "rancher/hardened-etcd:v3.5\n" },
@@ -351,8 +362,10 @@ static void test_limits(void **state)
 	    &(struct file){ "etc/containers/systemd/a.container", "[Container]\nImage=a.io/q:1" });
 	assert_int_equal(needs_read(&options, &needs, NULL), 0);
 	assert_int_equal(needs.n_needs, NEEDS_MAX);
-	assert_non_null(strstr(needs.notes[0], "more than 10000 images are needed"));
-	assert_int_equal(strv_length(needs.notes), 7);
+	assert_non_null(strstr(needs.notes[0], "a name of more than 1024 bytes"));
+	assert_string_equal(needs.notes[1],
+			    "more than 10000 images are needed: the last 6 are left out");
+	assert_int_equal(strv_length(needs.notes), 2);
 	close_fd(dir);
 	assert_int_equal(remove_tree_at(AT_FDCWD, path), 0);
 }
