@@ -121,8 +121,7 @@ static int load(const struct context *context, struct work *w, struct diag *diag
 		r = disk_list_read(context->root, &w->disks, diag);
 	if (r == 0 && !w->request.image &&
 	    selector_uses_system_disk(w->config->volume.disk_selector))
-		r = system_disk_find(context->root, &w->disks, &w->config->install, &reason,
-				     diag);
+		r = system_disk_find(context->root, &w->disks, &w->config->install, &reason, diag);
 	if (r < 0)
 		return r;
 	w->request.config = &w->config->volume;

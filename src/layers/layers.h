@@ -87,7 +87,8 @@ struct layers_result {
 
 struct layers_request {
 	const struct machine_config *config;
-	const char *root; /* prefix of the directories of built-in layers; NULL: /; else there are no media */
+	const char *
+		root; /* prefix of the directories of built-in layers; NULL: /; else there are no media */
 	const char *run_dir; /* never NULL */
 	/* Where media are looked for, with the system disk settled; NULL: they are read anew. */
 	const struct disk_list *disks;

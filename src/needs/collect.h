@@ -12,7 +12,7 @@ struct collector {
 	const struct needs_options *options;
 	int root; /* descriptor */
 	struct needs needs;
-	size_t left_out; /* images beyond NEEDS_MAX */
+	size_t left_out;   /* images beyond NEEDS_MAX */
 	struct diag *diag; /* of the caller; set for -ENOENT of what an option names */
 };
 

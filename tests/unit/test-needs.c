@@ -185,7 +185,7 @@ static const struct machine machines[] = {
 	  "note: /var/lib/rancher/k3s/agent/images/k3s-airgap-images-amd64.tar.zst: its images are "
 	  "not listed here; k3s imports them at each start unless a cache layer has them: put the "
 	  "list of the release (k3s-images.txt) in its place\n"
-	  "note: /usr/share/k3s/k3s-images.txt: the image of k3s: XX\n"
+	  "note: /usr/share/k3s/k3s-images.txt: the image of k3s: \"not a ref!!\": \"not a ref!!\" is no repository (lower-case letters, digits and single separators . _ - within parts)\n"
 	  "note: /usr/share/k3s/old-images.txt cannot be read: it is a link that leads nowhere\n" },
 	{ "what a directory names and nobody can read",
 	  { { "etc/kubernetes/manifests/gone.yaml", "-> ../gone.yaml" },
