@@ -17,6 +17,13 @@ for command in "config show --root $T/root" "config check --root $T/root" "disks
 	# shellcheck disable=SC2086
 	run larder $command --output json
 	check_equal "larder ${command//$T/…}" "$(jq -e . "$T/stdout" >/dev/null && keys)" ""
+	case $command in
+	volume* | config* | runtime*)
+		page=$LARDER_SOURCE/man/larder-${command%% *}.1
+		check_equal "and ${page##*/} has every key" "$(jq -r '[paths | .[] | select(type == "string")] | unique | .[]' "$T/stdout" |
+			while read -r key; do grep -E '^\.Va ' "$page" | grep -qw -- "$key" || echo "$key"; done | xargs)" ""
+		;;
+	esac
 	jq -e . "$T/stdout" >/dev/null
 	verdict $? "and it is JSON"
 done
