@@ -47,6 +47,14 @@ check_http() {
 
 metric() { curl -s "$url/metrics" | sed -n "s/^$1 //p"; }
 
+# Until nothing more is hashed ahead of need: no number says when that ends after a change.
+resting() {
+	local before
+	before=$(metric larder_verified_bytes_total)
+	sleep 3
+	[ "$(metric larder_verified_bytes_total)" = "$before" ]
+}
+
 # small_store DIR: a cache tree with docker.io/library/busybox:1.36 (this host and another platform) and ghcr.io/acme/app:v1, made from
 # real images; sets $busybox and $app to their digests. Also $T/layer.sqsh, the same as a cache layer.
 small_store() {

@@ -45,13 +45,6 @@ blob_url() { echo "$url/v2/x/blobs/$1"; }
 sound() { [ "sha256:$(sha256sum <"$T/body" | cut -d' ' -f1)" = "$1" ]; }
 slow() { "$LARDER_SOURCE/tests/lib/slow-client.py" "$address" "/v2/x/blobs/$1" "${@:2}"; }
 settled() { curl -s "$url/metrics" | grep -q "^larder_verified_total $1$"; }
-# Until nothing more is hashed ahead of need: no number says when that ends after a change.
-resting() {
-	local before
-	before=$(metric larder_verified_bytes_total)
-	sleep 3
-	[ "$(metric larder_verified_bytes_total)" = "$before" ]
-}
 lines() { grep -c "$1" "$T/$log.log"; }
 
 # The first one also holds an OCI image layout, which must not make a layout of all layers.

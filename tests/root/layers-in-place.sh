@@ -132,6 +132,7 @@ check "another on top" W loop=ENXIO layers add "$T/4-e-1.sqsh"
 verdict $? "counts"
 check_http 200 "what is at the bottom is served" "$url/v2/acme/a/manifests/1?ns=ghcr.io"
 check "skopeo copies it" skopeo copy --quiet --all --src-tls-verify=false --override-arch riscv64 "docker://$address/ghcr.io/acme/a:1" "dir:$T/copy2"
+check "the rest is hashed ahead of need" until_true 60 resting
 hashed=$(metric larder_verified_total)
 check "when loop devices are there again" L layers sync
 check_equal "all are mounted and merged" "$(mounts)" 5
