@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libcryptsetup.h>
+#include <linux/dm-ioctl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -13,6 +15,7 @@
 #include "block/cryptsetup.h"
 
 #define MAPPER_DIR     "/dev/mapper/"
+#define CONTROL	       MAPPER_DIR DM_CONTROL_NODE
 #define SYS_BLOCK      "/sys/block"
 #define HASH_NAME      "sha256"
 #define HASH_TYPE      1 /* of the superblock: what every kernel since 3.4 reads */
@@ -228,13 +231,31 @@ static int activate(const char *data, const char *tree, const char *root_hash, c
 	return r < 0 && r != -EEXIST ? failed(&s, r, "dm-verity does not take it", diag) : r;
 }
 
+/* The kernel's own call, for what libcryptsetup does not see: a device that a crash left without a table, or with one not yet in use. */
+static int remove_by_name(const char *name)
+{
+	_cleanup_close_ int control = open(CONTROL, O_RDWR | O_CLOEXEC);
+	struct dm_ioctl request = {
+		.version = { DM_VERSION_MAJOR, 0, 0 },
+		.data_size = sizeof(request),
+		.flags = DM_DEFERRED_REMOVE,
+	};
+
+	if (control < 0)
+		return -errno;
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	return ioctl(control, DM_DEV_REMOVE, &request) < 0 ? -errno : 0;
+}
+
 /* From now on its last user takes it along. */
 static int remove_when_unused(const char *name)
 {
 	struct library lib = { 0 };
 	int r = load_library(&lib, NULL);
 
-	return r < 0 ? r : lib.deactivate(NULL, name, CRYPT_DEACTIVATE_DEFERRED);
+	if (r == 0)
+		r = lib.deactivate(NULL, name, CRYPT_DEACTIVATE_DEFERRED);
+	return r < 0 ? remove_by_name(name) : 0;
 }
 
 int verity_open(const char *data, const char *tree, const char *root_hash, const char *name,

@@ -253,6 +253,8 @@ static int survey(const struct layers_request *request, struct layers_result *re
 		r = mounted_layers_read(request->run_dir, mounted);
 	if (r == 0)
 		read_ahead(result);
+	/* What a killed run left half made must not pass for a whole device. */
+	verity_clean();
 	if (r == 0)
 		r = open_all(request, result, mounted);
 	if (r == 0)
