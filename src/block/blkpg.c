@@ -182,7 +182,7 @@ static int expect(unsigned major, unsigned minor, unsigned number, uint64_t star
 	if (p.start != start || p.size != size)
 		return diag_set(
 			diag, -EBUSY,
-			"the kernel has a partition %u of %llu bytes at byte %llu where the table says %llu bytes at byte %llu",
+			"the kernel has a partition %u of %llu bytes at byte %llu where the table says %llu bytes at byte %llu; take it away with delpart(8), or restart the machine",
 			number, (unsigned long long)p.size, (unsigned long long)p.start,
 			(unsigned long long)size, (unsigned long long)start);
 	*ret = p;

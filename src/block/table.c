@@ -260,6 +260,21 @@ int gpt_read(int fd, unsigned sector_size, uint64_t n_sectors, struct gpt *ret, 
 	return 0;
 }
 
+unsigned gpt_other_sector_size(int fd, unsigned sector_size)
+{
+	uint8_t sector[HEADER_BYTES_MAX];
+
+	for (unsigned size = 512; size <= HEADER_BYTES_MAX; size *= 2) {
+		struct gpt_copy copy = { 0 };
+		if (size == sector_size || pread_exact(fd, sector, size, size) < 0)
+			continue;
+		gpt_parse_header(sector, size, 1, &copy);
+		if (copy.header_valid)
+			return size;
+	}
+	return 0;
+}
+
 void gpt_done(struct gpt *gpt)
 {
 	free(gpt->primary.entries);

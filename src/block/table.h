@@ -81,6 +81,12 @@ enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy
 /* Is this what a power cut leaves between the primary's entries and its header, with one of larder's names in the backup? */
 bool gpt_needs_repair(const struct gpt *gpt);
 
+/*
+ * The sector size, other than that one, at which the disk begins with the header of a primary GPT whose checksum is right; 0: none. What
+ * was copied from a disk with other sectors is no table here.
+ */
+unsigned gpt_other_sector_size(int fd, unsigned sector_size);
+
 /* Is it one of the two names that larder writes? */
 bool gpt_is_our_name(const char *name);
 

@@ -73,6 +73,35 @@ static const char *nearest_function(const struct cel_env *env, const char *text)
 	return text_nearest(text, names, n);
 }
 
+/* "disk, system_disk"; the caller's. */
+static char *variable_names(const struct cel_env *env)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < env->n_variables; i++)
+		fprintf(f, "%s%s", i > 0 ? ", " : "", env->variables[i].name);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* A variable of another place, or a text without its quotes. */
+static void explain_unknown(struct checker *c, struct node *n)
+{
+	_cleanup_free_ char *names = variable_names(c->env);
+	bool any = names && *names;
+
+	check_error(c, n, n->at, "there is no \"%.*s\"%s%s; a text is written in quotes: '%.*s'",
+		    (int)n->name.length, n->name.s, any ? " here; there are: " : "",
+		    any ? names : "", (int)n->name.length, n->name.s);
+}
+
 void explain_name(struct checker *c, struct node *n)
 {
 	char buffer[WORD_MAX + 1];
@@ -97,9 +126,7 @@ void explain_name(struct checker *c, struct node *n)
 	if (near)
 		check_error(c, n, n->at, "there is no \"%s\"; did you mean %s?", text, near);
 	else
-		check_error(c, n, n->at,
-			    "there is no \"%.*s\"; a text is written in quotes: '%.*s'",
-			    (int)n->name.length, n->name.s, (int)n->name.length, n->name.s);
+		explain_unknown(c, n);
 }
 
 static char *field_names(const struct cel_object_type *type)

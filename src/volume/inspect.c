@@ -48,6 +48,37 @@ unsigned inspection_free_number(const struct inspection *i)
 	return 0;
 }
 
+static bool in_table(const struct gpt_copy *table, const struct kernel_partition *p,
+		     unsigned sector_size)
+{
+	for (size_t n = 0; n < table->n_entries; n++) {
+		const struct gpt_entry *e = &table->entries[n];
+		if (e->number == p->number)
+			return e->first * sector_size == p->start &&
+			       (e->last - e->first + 1) * sector_size == p->size;
+	}
+	return false;
+}
+
+int inspection_stale(const struct inspection *i, char **ret)
+{
+	const struct gpt_copy *table = inspection_table(i);
+	_cleanup_free_ char *joined = NULL;
+
+	for (size_t n = 0; table && n < i->n_kernel; n++) {
+		char *more;
+		if (in_table(table, &i->kernel[n], i->sector_size))
+			continue;
+		if (asprintf(&more, "%s%s%s", joined ? joined : "", joined ? ", " : "",
+			     i->kernel[n].name) < 0)
+			return -ENOMEM;
+		free(joined);
+		joined = more;
+	}
+	*ret = TAKE_PTR(joined);
+	return 0;
+}
+
 /* Sets content and words; takes words. */
 static int conclude(struct inspection *i, enum disk_content content, char *words)
 {
@@ -277,6 +308,27 @@ static int inspect_blank(const struct inspection_target *target, const struct st
 	return r < 0 || i->content != DISK_BLANK ? r : range_of_blank(i);
 }
 
+/* What is wrong with a table says more than "gpt partition table", and that it is for other sectors more than that it is damaged. */
+static int describe_table(const struct inspection_target *target, struct inspection *i, char *words)
+{
+	_cleanup_free_ char *judged = words;
+	unsigned other = 0;
+	char *text = NULL;
+
+	if (!i->gpt.primary.header_valid && !i->gpt.backup.header_valid)
+		other = gpt_other_sector_size(target->fd, i->sector_size);
+	if (!other)
+		return judged ? conclude(i, DISK_FOREIGN, TAKE_PTR(judged)) : 0;
+	if (asprintf(&text, "a GPT for sectors of %u bytes, and %s sectors of %u bytes%s", other,
+		     target->image ? "the image is taken to have" : "this disk has", i->sector_size,
+		     target->image
+			     ? " (--sector-size)"
+			     : ": it was written through an adapter that shows other sectors, or "
+			       "copied from another disk") < 0)
+		text = NULL;
+	return conclude(i, DISK_FOREIGN, text);
+}
+
 static int inspect_content(const struct inspection_target *target, const struct stat *st,
 			   struct inspection *i, struct diag *diag)
 {
@@ -294,10 +346,14 @@ static int inspect_content(const struct inspection_target *target, const struct 
 		return inspect_table(target, state, i, diag);
 	}
 	r = inspect_blank(target, st, i, &blankness, diag);
-	/* What is wrong with a table says more than "gpt partition table". */
-	if (r == 0 && blankness == BLANK_NOT && words)
-		return conclude(i, DISK_FOREIGN, TAKE_PTR(words));
-	return r;
+	return r == 0 && blankness == BLANK_NOT ? describe_table(target, i, TAKE_PTR(words)) : r;
+}
+
+static int compare_kernel_partitions(const void *a, const void *b)
+{
+	const struct kernel_partition *x = a, *y = b;
+
+	return (x->number > y->number) - (x->number < y->number);
 }
 
 int inspect_disk(const struct inspection_target *target, struct inspection *ret, struct diag *diag)
@@ -313,6 +369,8 @@ int inspect_disk(const struct inspection_target *target, struct inspection *ret,
 					   &i.n_kernel, diag);
 	if (r < 0)
 		return r;
+	if (i.n_kernel > 0)
+		qsort(i.kernel, i.n_kernel, sizeof(*i.kernel), compare_kernel_partitions);
 	if (i.size < DISK_SIZE_LEAST) {
 		char size[TEXT_SIZE_MAX], *words = NULL;
 		if (asprintf(&words, "only %s in all", text_size_iec(i.size, size)) < 0)

@@ -34,8 +34,8 @@ struct inspection {
 	unsigned sector_size;
 	uint64_t grain; /* alignment of new partitions, bytes */
 	struct gpt gpt;
-	bool from_backup; /* the backup copy of gpt counts */
-	struct kernel_partition *kernel;
+	bool from_backup;		 /* the backup copy of gpt counts */
+	struct kernel_partition *kernel; /* by number */
 	size_t n_kernel;
 	struct free_range *ranges; /* aligned to grain, lowest first */
 	size_t n_ranges;
@@ -55,6 +55,12 @@ void inspection_done(struct inspection *i);
 
 /* The copy of the table that counts; NULL: there is no usable table. */
 const struct gpt_copy *inspection_table(const struct inspection *i);
+
+/*
+ * Names of the partitions that the kernel has and the table has not, or has elsewhere ("sda7, sda8"): it was changed, and not read
+ * again. *ret is the caller's; NULL: none.
+ */
+int inspection_stale(const struct inspection *i, char **ret);
 
 /* The lowest partition number that neither the table nor the kernel uses; 0: none is left. */
 unsigned inspection_free_number(const struct inspection *i);

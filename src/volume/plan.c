@@ -183,6 +183,24 @@ static int plan_finish(const struct volume_candidate *candidates, const struct f
 		       plan->number, text_size_iec(plan->size, size));
 }
 
+static int no_room(struct volume_plan *plan, const struct inspection *in, size_t disk,
+		   const char *words, const char *found)
+{
+	_cleanup_free_ char *stale = NULL, *kernel = NULL;
+
+	if (inspection_stale(in, &stale) < 0)
+		return -ENOMEM;
+	if (stale &&
+	    asprintf(&kernel,
+		     "; the kernel has %s, and the table has not, or has it elsewhere: take away "
+		     "what the kernel has with delpart(8), or restart the machine",
+		     stale) < 0)
+		return -ENOMEM;
+	return verdict(plan, disk, false, "no room: %s%s%s%s", words ? words : "?",
+		       found ? "; a free range is left alone because it holds " : "",
+		       found ? found : "", kernel ? kernel : "");
+}
+
 /* Is there room on this disk? 1: yes, the plan is filled. 0: no, the verdict says why. */
 static int try_disk(const struct volume_config *config, const struct volume_candidate *c,
 		    size_t disk, struct volume_plan *plan)
@@ -208,9 +226,7 @@ static int try_disk(const struct volume_config *config, const struct volume_cand
 	int r = layout_choose(ranges, in->n_ranges, skip, &config->min_size, &config->max_size,
 			      in->grain, in->sector_size, &chosen, &plan->size, &words);
 	if (r < 0)
-		return verdict(plan, disk, false, "no room: %s%s%s", words ? words : "?",
-			       found ? "; a free range is left alone because it holds " : "",
-			       found ? found : "");
+		return no_room(plan, in, disk, words, found);
 	plan->number = inspection_free_number(in);
 	if (plan->number == 0)
 		return verdict(plan, disk, false, "the partition table is full");

@@ -213,6 +213,27 @@ addpart "$disk" 7 2048 4096
 check "in a table, a partition that only the kernel knows is not touched" volume provision --output json
 check_equal "its place is left out" "$(field .plan.partition.start)" $((2048 * 512 + 4096 * 512))
 unmount
+disk_new 1G
+disk_config "$disk" "minSize: 900MiB"
+printf 'label: gpt\nsize=300MiB, name=root\n' | sfdisk -q --no-reread --no-tell-kernel "$disk"
+addpart "$disk" 1 2048 $((200 << 11))
+addpart "$disk" 7 $((400 << 11)) $((500 << 11))
+check_status 1 "a table that the kernel has not read again leaves no room" volume provision
+check_output "and both partitions that are no longer so are named" \
+	"no room: only .* the kernel has ${disk##*/}p1, ${disk##*/}p7, and the table .*delpart"
+sfdisk -q --delete --no-reread --no-tell-kernel "$disk"
+check_status 1 "nor one from which all were deleted" volume provision
+disk_forget "$disk" # with delpart
+check "what is advised helps" volume provision
+unmount
+
+note "A table for other sectors than the disk's"
+truncate -s 1G "$T/copied.img"
+printf 'label: gpt\nsize=300MiB, name=root\n' | sfdisk -q "$T/copied.img"
+disk_attach "$T/copied.img" --sector-size 4096
+disk_config "$disk"
+check_status 1 "is no table" volume provision
+check_output "and said so" "in use: a GPT for sectors of 512 bytes, and this disk has sectors of 4096 bytes: .*adapter"
 
 note "A disk that fails while it is written"
 mkdir "$T/small"

@@ -120,6 +120,8 @@ static void test_refusals(void **state)
 	} cases[] = {
 		{ "cdrom", 1, 1, "did you mean disk.cdrom?" },
 		{ "!rotationel", 1, 2, "did you mean disk.rotational?" },
+		{ "volume.label == 'x'", 1, 1,
+		  "no \"volume\" here; there are: disk, system_disk;" },
 		{ "sytem_disk", 1, 1, "did you mean system_disk?" },
 		{ "disk.vendor == 'ATA'", 1, 6, "the fields are: size, io_size" },
 		{ "disk.seral == 'x'", 1, 6, "did you mean disk.serial?" },
