@@ -203,18 +203,19 @@ static int look(const struct context *context, const char *expression, struct in
 
 static int no_such_disk(const struct inquiry *q, const char *name)
 {
-	_cleanup_free_ const char **names = calloc(q->disks.n_disks * 2 + 1, sizeof(char *));
-	const char *near = NULL;
+	_cleanup_free_ const char **names = calloc(q->disks.n_disks + 1, sizeof(char *));
+	const char *near = NULL, *word = name;
 
-	if (names) {
-		for (size_t i = 0; i < q->disks.n_disks; i++) {
-			names[2 * i] = q->disks.disks[i].fields.dev_path;
-			names[2 * i + 1] = q->disks.disks[i].name;
-		}
-		near = text_nearest(name, names, q->disks.n_disks * 2);
-	}
+	/* "/dev/" alone makes nothing near. */
+	if (text_starts_with(word, "/dev/"))
+		word += strlen("/dev/");
+	for (size_t i = 0; names && i < q->disks.n_disks; i++)
+		names[i] = q->disks.disks[i].name;
+	if (names)
+		near = text_nearest(word, names, q->disks.n_disks);
 	if (near)
-		log_error("there is no disk \"%s\"; did you mean \"%s\"?", name, near);
+		log_error("there is no disk \"%s\"; did you mean \"%.*s%s\"?", name,
+			  (int)(word - name), name, near);
 	else
 		log_error("there is no disk \"%s\"; \"larder disks\" lists those that are there",
 			  name);

@@ -222,52 +222,86 @@ int command_failed(int err, struct diag *diag)
 	return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/* "volume plan" is found before "volume"; *ret_words is how many arguments its name took. */
-static const struct command *find_command(char *const argv[], int *ret_words)
+/* The second word of a command whose first word is that; NULL: it has another, or only one. */
+static const char *second_word(const struct command *command, const char *first)
 {
-	const struct command *found = NULL;
+	size_t length = strlen(first);
 
-	for (const struct command *const *c = all_commands; *c; c++) {
-		const char *space = strchr((*c)->name, ' ');
-		size_t first = space ? (size_t)(space - (*c)->name) : strlen((*c)->name);
-		if (strncmp(argv[0], (*c)->name, first) != 0 || argv[0][first] != '\0')
-			continue;
-		if (space && (!argv[1] || strcmp(argv[1], space + 1) != 0))
-			continue;
-		if (!found || space) {
-			found = *c;
-			*ret_words = space ? 2 : 1;
-		}
-	}
-	return found;
+	return strncmp(command->name, first, length) == 0 && command->name[length] == ' '
+		       ? command->name + length + 1
+		       : NULL;
 }
 
-/* "volume" alone: the commands that begin with it. Returns how many there are. */
+/* "volume" alone: the commands that begin with it. f may be NULL. Returns how many there are. */
 static unsigned print_family(FILE *f, const char *word)
 {
-	size_t length = strlen(word);
 	unsigned n = 0;
 
-	for (const struct command *const *c = all_commands; *c; c++)
-		if (strncmp((*c)->name, word, length) == 0 && (*c)->name[length] == ' ' && ++n)
+	for (const struct command *const *c = all_commands; *c; c++) {
+		if (!second_word(*c, word))
+			continue;
+		if (f)
 			fprintf(f, "  %-20s %s\n", (*c)->name, (*c)->summary);
+		n++;
+	}
 	return n;
+}
+
+/* *ret_words is how many arguments its name took. A first word that stands for one of its family takes no arguments but options. */
+static const struct command *find_command(char *const argv[], int *ret_words)
+{
+	for (const struct command *const *c = all_commands; *c; c++) {
+		const char *second = second_word(*c, argv[0]);
+		if (!second || !argv[1] || strcmp(argv[1], second) != 0)
+			continue;
+		*ret_words = 2;
+		return *c;
+	}
+	for (const struct command *const *c = all_commands; *c; c++) {
+		if (strcmp((*c)->name, argv[0]) != 0)
+			continue;
+		if (argv[1] && *argv[1] != '-' && print_family(NULL, argv[0]) > 0)
+			return NULL;
+		*ret_words = 1;
+		return *c;
+	}
+	return NULL;
+}
+
+/* "config shwo" */
+static int unknown_second(char *const argv[])
+{
+	const char *seconds[64];
+	size_t n = 0;
+
+	for (const struct command *const *c = all_commands; *c && n < ARRAY_SIZE(seconds); c++) {
+		seconds[n] = second_word(*c, argv[0]);
+		n += seconds[n] != NULL;
+	}
+	const char *near = text_nearest(argv[1], seconds, n);
+	if (near)
+		return command_usage(NULL, "there is no command \"%s %s\"; did you mean \"%s %s\"?",
+				     argv[0], argv[1], argv[0], near);
+	command_usage(NULL, "there is no command \"%s %s\"; there are:", argv[0], argv[1]);
+	print_family(stderr, argv[0]);
+	return EXIT_USAGE;
 }
 
 static int unknown_command(char *const argv[])
 {
-	if (argv[1] && strcmp(argv[1], "--help") == 0 && print_family(stdout, argv[0]) > 0)
-		return EXIT_DONE;
-	if (!argv[1] && print_family(stderr, argv[0]) > 0)
-		return EXIT_USAGE;
-
+	_cleanup_free_ char *two = NULL;
 	const char *names[128];
 	size_t n = 0;
-	_cleanup_free_ char *two = NULL;
 
+	if (print_family(NULL, argv[0]) > 0) {
+		if (argv[1] && strcmp(argv[1], "--help") != 0)
+			return unknown_second(argv);
+		print_family(argv[1] ? stdout : stderr, argv[0]);
+		return argv[1] ? EXIT_DONE : EXIT_USAGE;
+	}
 	for (const struct command *const *c = all_commands; *c && n < ARRAY_SIZE(names); c++)
 		names[n++] = (*c)->name;
-	if (asprintf(&two, "%s%s%s", argv[0], argv[1] ? " " : "", argv[1] ? argv[1] : "") < 0)
+	if (asprintf(&two, "%s %s", argv[0], argv[1] ? argv[1] : "") < 0)
 		return EXIT_FAILED;
 	const char *near = text_nearest(argv[0], names, n);
 	if (!near)

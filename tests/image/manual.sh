@@ -48,6 +48,22 @@ check_equal "and larderd(8) has no other" \
 check_equal "every option of larder-boot is in larder-boot(8)" \
 	"$(comm -23 <(larder-boot --help | grep -oE -- '--[a-z-]+' | sed 's/^--//' | sort -u) <(page_options "$man/larder-boot.8") | xargs)" ""
 
+said() { check_output "$1: and said so" "^larder: there is no command \"$1\"$2"; }
+check_status 2 "a command that is none" larder statsu
+said statsu '; did you mean "status"\?'
+check_status 2 "a first word that is none" larder confg show
+said confg '; did you mean "config show"\?'
+for wrong in 'config shwo' 'images verfy' 'layers lst' 'volume plna'; do
+	# shellcheck disable=SC2086
+	check_status 2 "a second word that is none" larder $wrong
+	said "$wrong" "; did you mean \"${wrong% *} (show|verify|list|plan)\"\\?"
+done
+check_status 2 "one that is near to none" larder images bogus
+said 'images bogus' '; there are:'
+check_equal "and those that there are" "$(sed -n 's/^  \(images [a-z]*\) .*/\1/p' "$T/out")" "$(grep '^images ' "$T/commands")"
+check_status 2 "options may stand between" larder images --output json bogus
+check_output "and the argument is too much" "too many arguments"
+
 for unit in "$LARDER_SOURCE"/units/*.{service.in,socket,target,timer}; do
 	name=$(basename "${unit%.in}")
 	check "larder-units(7) has $name" grep -qF "$name" "$man/larder-units.7"
