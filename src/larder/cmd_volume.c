@@ -81,6 +81,20 @@ static int parse_option(struct work *w, const struct command *self, int option)
 	}
 }
 
+/* What is no image cannot be what was meant; what cannot be looked at fails later. */
+static int check_image(const struct command *self, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return S_ISREG(st.st_mode)
+			       ? COMMAND_OPTIONS_END
+			       : command_usage(self, "--image: %s is no regular file", path);
+	if (errno != ENOENT && errno != ENOTDIR)
+		return COMMAND_OPTIONS_END;
+	return command_usage(self, "--image: there is no %s; truncate(1) makes one", path);
+}
+
 /* Returns an exit status, or COMMAND_OPTIONS_END to go on. */
 static int parse_options(struct context *context, const struct command *self, int argc,
 			 char *argv[], struct work *w)
@@ -95,7 +109,7 @@ static int parse_options(struct context *context, const struct command *self, in
 		return command_usage(self, "\"%s\" is one argument too many", argv[optind]);
 	if (!w->request.image && (w->request.image_sector_size || w->request.image_grain))
 		return command_usage(self, "--sector-size and --align belong to --image");
-	return COMMAND_OPTIONS_END;
+	return w->request.image ? check_image(self, w->request.image) : COMMAND_OPTIONS_END;
 }
 
 static void say(void *userdata, const char *line)
@@ -203,7 +217,8 @@ static int print(const struct context *context, const struct volume_plan *plan, 
 	if (context->output != OUTPUT_TABLE) {
 		status = output_value(context, value);
 	} else {
-		status = print_disks(plan);
+		/* An error that came before any disk was looked at needs no empty table. */
+		status = plan->n_verdicts > 0 || text ? print_disks(plan) : EXIT_DONE;
 		if (text)
 			printf("\n%s\n", text);
 	}

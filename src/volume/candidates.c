@@ -117,7 +117,8 @@ static int inspect(const struct volume_request *request, const struct disk *disk
 		.sector_size = request->image_sector_size ? request->image_sector_size : 512,
 		.io_size = request->image ? request->image_grain : disk->fields.io_size,
 	};
-	return inspect_disk(&target, &c->inspection, diag);
+	int r = inspect_disk(&target, &c->inspection, diag);
+	return r < 0 && request->image ? diag_prefix(diag, r, "%s", c->path) : r;
 }
 
 static int read_disk(const struct volume_request *request, const struct disk_match *m,
@@ -155,8 +156,7 @@ static int read_image(const struct volume_request *request, struct candidates *a
 	struct volume_candidate *c = &all->list[all->n++];
 
 	*c = (struct volume_candidate){ .path = request->image, .matched = true };
-	int r = inspect(request, NULL, c, diag);
-	return r < 0 ? diag_prefix(diag, r, "%s", request->image) : 0;
+	return inspect(request, NULL, c, diag);
 }
 
 int candidates_read(const struct volume_request *request, struct candidates *ret, struct diag *diag)

@@ -209,6 +209,25 @@ gpt make "$image" 256M 1:256:8192:IMAGECACHE
 with_filesystem 256 8192
 provisions 4k-grow
 
+note "A table for other sectors"
+image_config "${small[@]}"
+gpt make "$image" 256M 1:256:16384:root
+sector=512
+fails table-for-4k 1 'a GPT for sectors of 4096 bytes, and the image is taken to have sectors of 512 bytes \(--sector-size\)'
+gpt make "$image" 256M 1:2048:131072:root
+sector=4096
+fails table-for-512 1 'a GPT for sectors of 512 bytes, and the image is taken to have sectors of 4096 bytes'
+
+note "What is no image"
+rm -f "$image"
+check_status 2 "an image that is not there" volume provision
+check_equal "is named once, and nothing else printed" "$(grep -c . "$T/out") $(grep -o "$image" "$T/out" | wc -l)" "1 1"
+for image in "$T" /dev/null; do
+	check_status 2 "$image" volume plan
+	check_output "is no regular file" "^larder: --image: $image is no regular file"
+done
+image=$T/disk.img
+
 note "Every table with every size, alignment and sector"
 # tables NAME: makes $image, 256 MiB, or 320 MiB where it has grown.
 mib=$((1 << 20))
