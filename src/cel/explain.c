@@ -34,13 +34,29 @@ static const char *owner_of_field(const struct cel_env *env, struct name name)
 
 #define NAMES_MAX 128
 
+static size_t variable_names(const struct cel_env *env, const char *names[static NAMES_MAX])
+{
+	size_t n = 0;
+
+	for (; n < env->n_variables && n < NAMES_MAX; n++)
+		names[n] = env->variables[n].name;
+	return n;
+}
+
+static size_t field_names(const struct cel_object_type *type, const char *names[static NAMES_MAX])
+{
+	size_t n = 0;
+
+	for (; n < type->n_fields && n < NAMES_MAX; n++)
+		names[n] = type->fields[n].name;
+	return n;
+}
+
 static const char *nearest_name(const struct cel_env *env, const char *text)
 {
 	const char *names[NAMES_MAX];
-	size_t n = 0;
+	size_t n = variable_names(env, names);
 
-	for (size_t i = 0; i < env->n_variables && n < NAMES_MAX; i++)
-		names[n++] = env->variables[i].name;
 	for (size_t i = 0; i < env->n_constants && n < NAMES_MAX; i++)
 		names[n++] = env->constants[i].name;
 	return text_nearest(text, names, n);
@@ -49,11 +65,8 @@ static const char *nearest_name(const struct cel_env *env, const char *text)
 static const char *nearest_field(const struct cel_object_type *type, const char *text)
 {
 	const char *names[NAMES_MAX];
-	size_t n = 0;
 
-	for (size_t i = 0; i < type->n_fields && n < NAMES_MAX; i++)
-		names[n++] = type->fields[i].name;
-	return text_nearest(text, names, n);
+	return text_nearest(text, names, field_names(type, names));
 }
 
 static const char *nearest_function(const struct cel_env *env, const char *text)
@@ -74,7 +87,7 @@ static const char *nearest_function(const struct cel_env *env, const char *text)
 }
 
 /* "disk, system_disk"; the caller's. */
-static char *variable_names(const struct cel_env *env)
+static char *join(const char *const names[], size_t n)
 {
 	char *text = NULL;
 	size_t size;
@@ -82,8 +95,8 @@ static char *variable_names(const struct cel_env *env)
 
 	if (!f)
 		return NULL;
-	for (size_t i = 0; i < env->n_variables; i++)
-		fprintf(f, "%s%s", i > 0 ? ", " : "", env->variables[i].name);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s%s", i > 0 ? ", " : "", names[i]);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;
@@ -94,7 +107,8 @@ static char *variable_names(const struct cel_env *env)
 /* A variable of another place, or a text without its quotes. */
 static void explain_unknown(struct checker *c, struct node *n)
 {
-	_cleanup_free_ char *names = variable_names(c->env);
+	const char *variables[NAMES_MAX];
+	_cleanup_free_ char *names = join(variables, variable_names(c->env, variables));
 	bool any = names && *names;
 
 	check_error(c, n, n->at, "there is no \"%.*s\"%s%s; a text is written in quotes: '%.*s'",
@@ -129,23 +143,6 @@ void explain_name(struct checker *c, struct node *n)
 		explain_unknown(c, n);
 }
 
-static char *field_names(const struct cel_object_type *type)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (!f)
-		return NULL;
-	for (size_t i = 0; i < type->n_fields; i++)
-		fprintf(f, "%s%s", i > 0 ? ", " : "", type->fields[i].name);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
 /* How the operand of a selection was written, if it is a plain name: "disk". */
 static void owner_text(const struct node *n, char buffer[static WORD_MAX + 2])
 {
@@ -168,7 +165,8 @@ void explain_field(struct checker *c, struct node *n, const struct cel_object_ty
 			    (int)n->name.length, n->name.s, owner, near);
 		return;
 	}
-	_cleanup_free_ char *names = field_names(type);
+	const char *fields[NAMES_MAX];
+	_cleanup_free_ char *names = join(fields, field_names(type, fields));
 	check_error(c, n, n->at, "there is no field \"%.*s\"; the fields are: %s",
 		    (int)n->name.length, n->name.s, names ? names : "");
 }
