@@ -192,6 +192,35 @@ static int check_auth(const struct registry_access_config *a, struct diag *diag)
 			   "%s: set one of username and password, auth, identityToken", a->host);
 }
 
+static bool is_set(const char *text)
+{
+	return text && *text;
+}
+
+/* What Talos takes and nobody wants. */
+static int note_auth(struct document_set *set, const struct registry_access_config *a)
+{
+	if (is_set(a->username) == is_set(a->password))
+		return 0;
+	return documents_note(set, NULL, "%s:%u: %s: there is a %s and no %s", a->origin.file,
+			      a->origin.line, a->host,
+			      is_set(a->username) ? "username" : "password",
+			      is_set(a->username) ? "password: the registry gets an empty one"
+						  : "username: it has no effect");
+}
+
+static int note_empty_auth(struct document_set *set, const struct document *d,
+			   const struct registry_access_config *a)
+{
+	if (is_set(a->username) || is_set(a->password) || is_set(a->auth) ||
+	    is_set(a->identity_token))
+		return 0;
+	return documents_note(set, d->root,
+			      "%s: there is no username and password, auth or identityToken: it "
+			      "has no effect",
+			      d->label);
+}
+
 static int add_access_document(struct machine_config *c, struct document_set *set,
 			       const struct document *d, const struct node *old, struct diag *diag)
 {
@@ -210,6 +239,8 @@ static int add_access_document(struct machine_config *c, struct document_set *se
 			return out_of_memory(diag);
 	}
 	r = is_auth ? fill_auth(&set->pool, d->root, a) : fill_tls(&set->pool, d->root, a);
+	if (r == 0 && is_auth)
+		r = note_empty_auth(set, d, a);
 	return r < 0 ? out_of_memory(diag) : 0;
 }
 
@@ -231,8 +262,11 @@ int fill_access(struct machine_config *c, struct document_set *set, struct diag 
 		if (strcmp(d->kind->name, KIND_AUTH) == 0 || strcmp(d->kind->name, KIND_TLS) == 0)
 			r = add_access_document(c, set, d, old, diag);
 	}
-	for (size_t i = 0; r == 0 && i < c->n_access; i++)
+	for (size_t i = 0; r == 0 && i < c->n_access; i++) {
 		r = check_auth(&c->access[i], diag);
+		if (r == 0 && note_auth(set, &c->access[i]) < 0)
+			r = out_of_memory(diag);
+	}
 	qsort(c->access, c->n_access, sizeof(*c->access), compare_access);
 	return r;
 }

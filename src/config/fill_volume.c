@@ -30,8 +30,11 @@ static void fill_size(const struct node *root, const char *path, bool relative,
 }
 
 /* A default gives way to a size that was set. */
-static int fill_sizes(struct volume_config *v, const struct node *root, struct diag *diag)
+static int fill_sizes(struct volume_config *v, struct document_set *set, const struct node *root,
+		      struct diag *diag)
 {
+	const struct node *max = node_find(root, "provisioning.maxSize");
+
 	fill_size(root, "provisioning.minSize", false, &v->min_size);
 	fill_size(root, "provisioning.maxSize", true, &v->max_size);
 	if (v->min_size.kind == SIZE_UNSET) {
@@ -45,11 +48,16 @@ static int fill_sizes(struct volume_config *v, const struct node *root, struct d
 			v->max_size.value = v->min_size.value;
 	}
 	if (v->max_size.kind == SIZE_BYTES && v->max_size.value < v->min_size.value)
-		return node_error(node_find(root, "provisioning.maxSize"), diag,
+		return node_error(max, diag,
 				  KIND_VOLUME " " NAME_VOLUME
 					      ": provisioning: maxSize %s is less than minSize %s",
-				  node_find(root, "provisioning.maxSize")->text,
-				  node_find(root, "provisioning.minSize")->text);
+				  max->text, node_find(root, "provisioning.minSize")->text);
+	if (v->max_size.kind == SIZE_NEGATIVE && v->max_size.value == 0)
+		return documents_note(set, max,
+				      KIND_VOLUME " " NAME_VOLUME
+						  ": provisioning: maxSize %s leaves nothing free: "
+						  "the volume takes all there is, as with 100%%",
+				      max->text);
 	return 0;
 }
 
@@ -176,6 +184,6 @@ int fill_volume(struct machine_config *c, struct document_set *set, struct diag 
 	fill_bool(root, "provisioning.grow", &v->grow);
 	int r = fill_selector(v, root, diag);
 	if (r == 0)
-		r = fill_sizes(v, root, diag);
+		r = fill_sizes(v, set, root, diag);
 	return r < 0 ? r : fill_encryption(&v->encryption, &set->pool, root, diag);
 }

@@ -220,23 +220,31 @@ static void test_notes(void **state)
 		":5: UserVolumeConfig is not larder's and is ignored",
 		":9: UpstreamConfig is checked and has no effect: this version asks no upstreams",
 		":16: every user can read this secret; run \"chmod 0600 ",
+		":26: VolumeConfig IMAGECACHE: provisioning: maxSize -0 leaves nothing free",
+		":28: RegistryAuthConfig c.io: there is no username and password, auth or",
+		":13: ghcr.io: there is a password and no username: it has no effect",
+		":18: b.io: there is a username and no password: the registry gets an empty one",
 	};
 	struct root root;
 
 	(void)state;
 	root_make(&root);
-	root_write(&root, "etc/larder/machine.yaml", 0644,
-		   "apiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\n---\n"
-		   "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: x\n---\n"
-		   "apiVersion: larder/v1alpha1\nkind: UpstreamConfig\nmatch: [docker.io]\n---\n"
-		   "apiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: ghcr.io\n"
-		   "password: secret\n");
+	root_write(
+		&root, "etc/larder/machine.yaml", 0644,
+		"apiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\n---\n"
+		"apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: x\n---\n"
+		"apiVersion: larder/v1alpha1\nkind: UpstreamConfig\nmatch: [docker.io]\n---\n"
+		"apiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: ghcr.io\n"
+		"password: secret\n---\n"
+		"apiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: b.io\nusername: u\n---\n" VOLUME
+		"provisioning: {maxSize: -0}\n---\n"
+		"apiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: c.io\n");
 	_cleanup_(machine_config_freep) struct machine_config *c = root_load(&root, NULL);
 	assert_int_equal(strv_length(c->notes), ARRAY_SIZE(expected));
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
 		if (!strstr(c->notes[i], expected[i]))
 			fail_msg("\"%s\" is not in: %s", expected[i], c->notes[i]);
-	assert_string_equal(c->access[0].password, "secret");
+	assert_string_equal(c->access[2].password, "secret");
 	root_done(&root);
 }
 
