@@ -59,6 +59,7 @@ struct layer {
 	char *note;    /* what a person should know, though it works; NULL: nothing */
 	bool in_place; /* it cannot be mounted, and is read from its file; reason says why */
 	char *link;    /* RUN/layers/….sqsh, the link to its file; NULL: it is not in use */
+	bool guards;   /* something on a medium would replace a tag of it: it is not pruned */
 	bool changed;  /* its file was written to since it was put to use */
 	void *private_;
 };
@@ -124,8 +125,8 @@ int layers_add_files(const struct layers_request *request, char *const *files,
 		     struct layers_result *ret, struct diag *diag);
 
 /*
- * Deletes superseded layers from the volume, the oldest versions first, so that at most "keep" of each name stay. Active layers
- * and those that are not configured or broken are never touched. Names of deleted files are notes of *ret.
+ * Deletes superseded layers from the volume, the oldest versions first, so that at most "keep" of each name stay. Active layers,
+ * those that are not configured or broken, and those that guard a tag are never touched. Names of deleted files are notes of *ret.
  */
 int layers_prune(const struct layers_request *request, struct layers_result *ret,
 		 struct diag *diag);

@@ -190,6 +190,18 @@ static bool belongs_to_machine(const struct layer *layer)
 	return layer->origin != LAYER_ON_MEDIUM && layer->state == LAYER_ACTIVE;
 }
 
+/* What is superseded now holds its tags all the same: else one layer could clear the way for another. */
+static bool holds_tags(const struct layer *layer)
+{
+	return layer->origin != LAYER_ON_MEDIUM && !layer->tree && layer->state != LAYER_BROKEN &&
+	       layer->state != LAYER_REFUSED;
+}
+
+static bool holds_or_serves(const struct layer *layer)
+{
+	return holds_tags(layer) || (!layer->tree && layer->state == LAYER_ACTIVE);
+}
+
 /* All images of the layers that fits() names, sorted by reference, then by order of the layers. */
 static int collect_entries(struct layers_result *result, bool (*fits)(const struct layer *layer),
 			   struct entry **ret, size_t *ret_n)
@@ -213,22 +225,88 @@ static int collect_entries(struct layers_result *result, bool (*fits)(const stru
 	return 0;
 }
 
-static int compare_key(const void *key, const void *entry)
+/* Those that give one tag, in their order. */
+struct holders {
+	struct entry *first;
+	size_t n;
+	const struct entry *active; /* the topmost that is served; NULL: none is */
+};
+
+static struct holders holders_of(const char *reference, struct entry *entries, size_t n)
 {
-	return strcmp(key, ((const struct entry *)entry)->image->reference);
+	struct holders h = { .first = entries };
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(entries[middle].image->reference, reference) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (h.first += low; low + h.n < n; h.n++) {
+		const struct entry *e = &h.first[h.n];
+		if (strcmp(e->image->reference, reference) != 0)
+			break;
+		if (e->layer->state == LAYER_ACTIVE)
+			h.active = e;
+	}
+	return h;
 }
 
-/* The machine's own layer that gives one of this layer's tags another digest, or NULL. */
-static const struct entry *replaced_by(const struct layer *layer, const struct entry *own, size_t n)
+/* Is it meant that this layer of a medium changes what that layer says? */
+static bool may_replace(const struct layer_config *config, const struct layer *layer,
+			const struct layer *holder)
 {
-	for (size_t i = 0; i < layer->manifest.n_images; i++) {
-		const struct layer_image *image = &layer->manifest.images[i];
-		const struct entry *e =
-			n ? bsearch(image->reference, own, n, sizeof(*own), compare_key) : NULL;
-		if (e && !digest_equal(&e->image->digest, &image->digest))
+	if (strcmp(layer->manifest.name, holder->manifest.name) != 0)
+		return false;
+	return is_pinned(config, layer) ||
+	       (layer->is_signed &&
+		layer_version_compare(version_of(layer), version_of(holder)) > 0);
+}
+
+/* Who keeps this image's tag from getting another meaning, or NULL. Where a holder is served, it says what the tag means. */
+static struct entry *kept_by(const struct layer_config *config, const struct layer *layer,
+			     const struct layer_image *image, struct entry *held, size_t n)
+{
+	struct holders h = holders_of(image->reference, held, n);
+
+	if (h.active && digest_equal(&h.active->image->digest, &image->digest))
+		return NULL;
+	for (size_t i = 0; i < h.n; i++) {
+		struct entry *e = &h.first[i];
+		if ((!h.active || e->layer->state == LAYER_ACTIVE) &&
+		    !digest_equal(&e->image->digest, &image->digest) &&
+		    !may_replace(config, layer, e->layer))
 			return e;
 	}
 	return NULL;
+}
+
+/* As kept_by(), of a cache tree: it lies below all layers, so it replaces only what none of them serves. */
+static struct entry *kept_from_tree(const struct layer_image *image, struct entry *held, size_t n)
+{
+	struct holders h = holders_of(image->reference, held, n);
+
+	for (size_t i = 0; !h.active && i < h.n; i++)
+		if (!digest_equal(&h.first[i].image->digest, &image->digest))
+			return &h.first[i];
+	return NULL;
+}
+
+static int refuse(struct layer *layer, struct entry *e)
+{
+	struct layer *holder = e->layer;
+	const char *hint = "";
+
+	holder->guards = true;
+	if (!layer->tree && strcmp(layer->manifest.name, holder->manifest.name) == 0)
+		hint = "pin its version, sign a newer version, or ";
+	return set_state(layer, LAYER_REFUSED,
+			 "it would replace %s, which %s%s%s holds; if that is meant, %s%s",
+			 e->image->reference, holder->manifest.name, *version_of(holder) ? " " : "",
+			 version_of(holder), hint,
+			 layer->tree ? "delete that layer" : "\"larder layers add\" it");
 }
 
 /* Is a layer of the same name active here already that is to be taken before it? */
@@ -246,27 +324,45 @@ static bool loses_anyway(const struct layers_result *result, const struct layer 
 
 /*
  * A medium may add references, but it may not replace what a tag means here: a stick in the front of a machine would otherwise
- * serve its own registry.k8s.io/pause. Pinning the version, or a trusted signature, says that it is meant.
+ * serve its own registry.k8s.io/pause. What was refused is not copied either, so a copy on the volume may be believed.
  */
 static int refuse_replacements(const struct layer_config *config, struct layers_result *result)
 {
-	_cleanup_free_ struct entry *own = NULL;
+	_cleanup_free_ struct entry *held = NULL;
 	size_t n;
-	int r = collect_entries(result, belongs_to_machine, &own, &n);
+	int r = collect_entries(result, holds_tags, &held, &n);
 
 	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
 		struct layer *layer = &result->layers[i];
+		const struct layer_manifest *m = &layer->manifest;
 		if (layer->origin != LAYER_ON_MEDIUM || layer->state != LAYER_ACTIVE ||
-		    layer->tree || layer->is_signed || is_pinned(config, layer) ||
-		    loses_anyway(result, layer))
+		    layer->tree || loses_anyway(result, layer))
 			continue;
-		const struct entry *e = replaced_by(layer, own, n);
+		struct entry *e = NULL;
+		for (size_t k = 0; !e && k < m->n_images; k++)
+			e = kept_by(config, layer, &m->images[k], held, n);
 		if (e)
-			r = set_state(
-				layer, LAYER_REFUSED,
-				"it would replace %s, which %s holds; pin its version or sign "
-				"it if that is meant",
-				e->image->reference, e->layer->manifest.name);
+			r = refuse(layer, e);
+	}
+	return r;
+}
+
+/* Once it is known which layers are active. */
+static int refuse_trees(struct layers_result *result)
+{
+	_cleanup_free_ struct entry *held = NULL;
+	size_t n;
+	int r = collect_entries(result, holds_or_serves, &held, &n);
+
+	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
+		struct layer *tree = &result->layers[i];
+		struct entry *e = NULL;
+		if (!tree->tree || tree->state != LAYER_ACTIVE)
+			continue;
+		for (size_t k = 0; !e && k < tree->manifest.n_images; k++)
+			e = kept_from_tree(&tree->manifest.images[k], held, n);
+		if (e)
+			r = refuse(tree, e);
 	}
 	return r;
 }
@@ -354,6 +450,8 @@ int layers_select(const struct layer_config *config, struct layers_result *resul
 		r = refuse_replacements(config, result);
 	if (r == 0)
 		r = choose_versions(result, true);
+	if (r == 0)
+		r = refuse_trees(result);
 	if (r == 0)
 		r = name_winners(result);
 	if (r == 0)

@@ -81,7 +81,8 @@ int target_copy(const struct target *t, const char *file, struct diag *diag)
 
 static bool is_prunable(const struct layer *layer)
 {
-	return layer->state == LAYER_SUPERSEDED && layer->origin == LAYER_ON_VOLUME && !layer->tree;
+	return layer->state == LAYER_SUPERSEDED && layer->origin == LAYER_ON_VOLUME &&
+	       !layer->tree && !layer->guards;
 }
 
 /* How many superseded layers of the same name are newer than this one. */

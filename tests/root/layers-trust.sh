@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs mkfs.ext4 jq openssl
+requires mksquashfs unsquashfs mkfs.ext4 jq openssl strace
 layers_start
 real_root
 pause=registry.k8s.io/pause:3.10
@@ -49,6 +49,7 @@ stick LARDER_SITE
 check "a stick with the right label" sync
 check_equal "a higher version with the same tag is refused" "$(state k8s 9.0)" refused
 check_equal "another layer with the same tag is refused" "$(state zzz)" refused
+check_equal "and why" "$(reason zzz)" "it would replace $pause, which k8s 1.0 holds; if that is meant, \"larder layers add\" it"
 check_equal "one that only adds is used, from its copy" "$(state more)" superseded,active
 check_equal "the tag means what it meant" "$(served)" "$good"
 check "what was refused is not copied" test ! -e "$T/run/volume/layers/k8s-9.0.sqsh"
@@ -139,4 +140,64 @@ trust: {keys: [$T/root/keys/none.pub, $T/root/keys/site.pub], required: true}"
 check "a key that is not there" sync
 check_equal "is said" "$(jq -r '.notes[]' "$T/sync.json" | grep -c "trust key .*/keys/none.pub: No such file")" 1
 check_equal "and the others count" "$(state k8s 2.0 | grep -c active)" 1
+
+# One layer clears the way for another: a higher version of k8s without the tag, and the tag in a layer of another name or in a cache
+# tree. Also when it comes again, when the first is on the volume already, and when there is no room and old versions go.
+fresh() {
+	larder stop --run-dir "$T/run" >"$T/out" 2>&1
+	mkdir -p "$T/run/volume/layers" "$T/run/volume/.tmp" && echo 1 >"$T/run/volume/format"
+	rm -rf "$T/run/volume/layers/"* "$T/run/volume/"{blob,manifests} "$T/root/usr/lib/larder/layers/"* "$T/medium/imagecache"
+}
+twice() { # DESCRIPTION EXPECTED-DIGEST
+	local i
+	for i in first second; do
+		check "$1: the $i sync" sync
+		check_equal "$1: the tag means what it meant, or nothing" \
+			"$([ ! -e "$T/run/cache/manifests/registry.k8s.io/pause/reference/3.10" ] || served)" "$2"
+		check_equal "$1: nothing in the loose tree gives it" "$(find "$T/run/volume" -path "*pause/reference*")" ""
+	done
+}
+fresh
+layer "$T/run/volume/layers/k8s-1.0.sqsh" $pause=good >"$T/out"
+layers_config
+check "a machine without keys" sync
+good=$(served)
+layer "$T/medium/larder/k8s-9.0.sqsh" registry.k8s.io/harmless:1=h >"$T/out"
+layer "$T/medium/larder/evil-1.0.sqsh" $pause=evil >"$T/out"
+layer "$T/tree-1.0.sqsh" $pause=evil registry.k8s.io/other:1=other >"$T/out"
+unsquashfs -quiet -no-progress -f -d "$T/medium/imagecache" "$T/tree-1.0.sqsh" >"$T/out"
+rm -rf "$T/medium/imagecache/larder"
+stick LARDER_SITE
+layers_config "$(match)"
+twice "a stick that clears the way" ""
+check_equal "what adds is taken" "$(state k8s 9.0 | grep -c active)" 1
+check_equal "the other layer is refused" "$(state evil)" refused
+check_equal "it is not copied" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "k8s-1.0.sqsh k8s-9.0.sqsh"
+check_equal "nor is the cache tree" "$(state imagecache:LARDER_SITE)" refused
+check_equal "and why" "$(reason imagecache:LARDER_SITE)" "it would replace $pause, which k8s 1.0 holds; if that is meant, delete that layer"
+rm "$T/run/volume/layers/k8s-9.0.sqsh"*
+layer "$T/run/volume/layers/k8s-0.9.sqsh" registry.k8s.io/harmless:0=h >"$T/out"
+layers_config "$(match)" "keep: 0"
+check "a sync that finds no room at first" strace -f -qq -o "$T/trace" -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC:when=1 \
+	larder layers sync --config "$T/machine.yaml" --run-dir "$T/run"
+check "was told so" grep -q INJECTED "$T/trace"
+check_equal "deletes what is superseded, and not what holds the tag" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "k8s-1.0.sqsh k8s-9.0.sqsh"
+layer "$T/evil-1.0.sqsh" $pause=evil >"$T/out"
+check "the administrator may" L layers add "$T/evil-1.0.sqsh"
+check_equal "replace it" "$([ "$(served)" != "$good" ] && echo yes)" yes
+
+# An old signed layer of another name, played back where signatures are required.
+fresh
+LAYER_OPTIONS=(--sign "$T/site.key")
+layer "$T/run/volume/layers/k8s-2.0.sqsh" $pause=two >"$T/out"
+layer "$T/medium/larder/zz-old-1.0.sqsh" $pause=vulnerable >"$T/out"
+LAYER_OPTIONS=()
+stick LARDER_SITE
+for pins in 'layers: [{name: k8s, version: "2.0"}, {name: zz-old}]' 'layers: [{name: k8s, version: "2.0"}, {name: zz-old, version: "1.0"}]' ""; do
+	layers_config "$(match)" "$required
+$pins"
+	twice "an old signed layer of another name (${pins:-no pins})" "$two"
+	check_equal "it is refused" "$(state zz-old)" refused
+	check "and not copied" test ! -e "$T/run/volume/layers/zz-old-1.0.sqsh"
+done
 done_testing

@@ -387,7 +387,48 @@ static const struct choice choices[] = {
 	  { 0 },
 	  { { "k8s", "9.0", M, false, "b:9", HEX_B, LAYER_SUPERSEDED },
 	    { "k8s", "1.0", V, true, "a:1", HEX_A, LAYER_ACTIVE } } },
-	{ "signed, a medium may change a tag",
+	{ "a superseded one holds its tags against media",
+	  { 0 },
+	  { { "evil", "1", M, false, "a:1", HEX_B, LAYER_REFUSED },
+	    { "k8s", "2.0", V, false, "b:1", HEX_A, LAYER_ACTIVE },
+	    { "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_SUPERSEDED } } },
+	{ "also while a medium's newer one supersedes it",
+	  { 0 },
+	  { { "evil", "1", M, false, "a:1", HEX_B, LAYER_REFUSED },
+	    { "k8s", "9.0", M, false, "b:1", HEX_A, LAYER_ACTIVE },
+	    { "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_SUPERSEDED } } },
+	{ "and one that is not configured",
+	  { .layers = want_k8s, .n_layers = 1 },
+	  { { "k8s", "1", M, false, "a:1", HEX_B, LAYER_REFUSED },
+	    { "other", "1", B, false, "a:1", HEX_A, LAYER_NOT_CONFIGURED } } },
+	{ "what is served says what a tag means, not what is superseded",
+	  { 0 },
+	  { { "more", "1", M, false, "a:1", HEX_B, LAYER_ACTIVE },
+	    { "k8s", "2.0", V, false, "a:1", HEX_B, LAYER_ACTIVE },
+	    { "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_SUPERSEDED } } },
+	{ "an old meaning does not come back",
+	  { 0 },
+	  { { "more", "1", M, false, "a:1", HEX_A, LAYER_REFUSED },
+	    { "k8s", "2.0", V, false, "a:1", HEX_B, LAYER_ACTIVE },
+	    { "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_SUPERSEDED } } },
+	{ "what is broken or refused holds nothing",
+	  { .trust_required = true },
+	  { { "new", "1", M, true, "a:1", HEX_B, LAYER_ACTIVE },
+	    { "b", "1", V, true, "a:1", HEX_A, LAYER_BROKEN },
+	    { "r", "1", V, false, "a:1", HEX_A, LAYER_REFUSED } } },
+	{ "pinned, another layer may not change a tag",
+	  { .layers = pin_old, .n_layers = 1 },
+	  { { "k8s", "1.0", M, false, "a:1", HEX_B, LAYER_REFUSED },
+	    { "other", "1", V, false, "a:1", HEX_A, LAYER_NOT_CONFIGURED } } },
+	{ "signed, another layer may not change a tag",
+	  { .trust_required = true },
+	  { { "zz-old", "1.0", M, true, "a:1", HEX_B, LAYER_REFUSED },
+	    { "k8s", "2.0", V, true, "a:1", HEX_A, LAYER_ACTIVE } } },
+	{ "signed, but older than one that is not",
+	  { 0 },
+	  { { "k8s", "1.0", M, true, "a:1", HEX_B, LAYER_REFUSED },
+	    { "k8s", "2.0", V, false, "a:1", HEX_A, LAYER_ACTIVE } } },
+	{ "signed and newer, a medium may change the tag of its own name",
 	  { 0 },
 	  { { "k8s", "2.0", M, true, "a:1", HEX_B, LAYER_ACTIVE },
 	    { "k8s", "1.0", V, true, "a:1", HEX_A, LAYER_SUPERSEDED } } },
@@ -399,6 +440,11 @@ static const struct choice choices[] = {
 	  { .trust_required = true },
 	  { { "k8s", "2.0", V, false, "a:1", HEX_A, LAYER_REFUSED },
 	    { "k8s", "1.0", V, true, "a:1", HEX_A, LAYER_ACTIVE } } },
+	{ "signed and newer, but the tag is another layer's, too",
+	  { 0 },
+	  { { "k8s", "2.0", M, true, "a:1", HEX_B, LAYER_REFUSED },
+	    { "k8s", "1.0", V, true, "a:1", HEX_A, LAYER_ACTIVE },
+	    { "base", "1.0", V, true, "a:1", HEX_A, LAYER_ACTIVE } } },
 	{ "two layers, one tag, two digests",
 	  { 0 },
 	  { { "a", "1", V, false, "a:1", HEX_A, LAYER_ACTIVE },
@@ -453,6 +499,75 @@ static void test_choices(void **state)
 			assert_int_equal(result.layers[k].state, LAYER_MISSING);
 		assert_int_equal(strv_length(result.conflicts), c->n_conflicts);
 	}
+}
+
+/* A cache tree on a medium with a tag that a layer of the machine gives another digest: only while that one is served. */
+static void test_tree_of_medium(void **state)
+{
+	static const struct candidate served[] = {
+		{ "imagecache", "", M, false, "a:1", HEX_B, LAYER_ACTIVE },
+		{ "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_ACTIVE },
+	};
+	static const struct candidate superseded[] = {
+		{ "imagecache", "", M, false, "a:1", HEX_B, LAYER_REFUSED },
+		{ "k8s", "9.0", M, false, "b:1", HEX_A, LAYER_ACTIVE },
+		{ "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_SUPERSEDED },
+	};
+	static const struct candidate same[] = {
+		{ "imagecache", "", M, false, "a:1", HEX_A, LAYER_ACTIVE },
+		{ "k8s", "9.0", M, false, "b:1", HEX_A, LAYER_ACTIVE },
+		{ "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_SUPERSEDED },
+	};
+	static const struct {
+		const struct candidate *list;
+		size_t n;
+	} cases[] = { { served, ARRAY_SIZE(served) },
+		      { superseded, ARRAY_SIZE(superseded) },
+		      { same, ARRAY_SIZE(same) } };
+	const struct layer_config config = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_layers_result_ struct layers_result result = { 0 };
+		result.n_layers = cases[i].n;
+		result.layers = calloc(result.n_layers, sizeof(*result.layers));
+		for (size_t k = 0; k < result.n_layers; k++)
+			fill(&result.layers[k], &cases[i].list[k]);
+		result.layers[0].tree = true;
+		assert_int_equal(layers_select(&config, &result), 0);
+		for (size_t k = 0; k < result.n_layers; k++)
+			assert_int_equal(result.layers[k].state, cases[i].list[k].expected);
+	}
+}
+
+/* Why something was refused, and that what it would have replaced is not pruned meanwhile. */
+static void test_refusals(void **state)
+{
+	static const struct candidate candidates[] = {
+		{ "evil", "1", M, false, "a:1", HEX_B, LAYER_REFUSED },
+		{ "k8s", "9.0", M, false, "a:1", HEX_B, LAYER_REFUSED },
+		{ "k8s", "2.0", V, false, "b:1", HEX_A, LAYER_ACTIVE },
+		{ "k8s", "1.0", V, false, "a:1", HEX_A, LAYER_SUPERSEDED },
+	};
+	const struct layer_config config = { 0 };
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+
+	(void)state;
+	result.n_layers = ARRAY_SIZE(candidates);
+	result.layers = calloc(result.n_layers, sizeof(*result.layers));
+	for (size_t k = 0; k < result.n_layers; k++)
+		fill(&result.layers[k], &candidates[k]);
+	assert_int_equal(layers_select(&config, &result), 0);
+	for (size_t k = 0; k < result.n_layers; k++)
+		assert_int_equal(result.layers[k].state, candidates[k].expected);
+	assert_string_equal(result.layers[0].reason,
+			    "it would replace a:1, which k8s 1.0 holds; if that is meant, "
+			    "\"larder layers add\" it");
+	assert_string_equal(result.layers[1].reason,
+			    "it would replace a:1, which k8s 1.0 holds; if that is meant, pin its "
+			    "version, sign a newer version, or \"larder layers add\" it");
+	assert_false(result.layers[2].guards);
+	assert_true(result.layers[3].guards);
 }
 
 /* Versions in any order, also one that wins only once media are looked at: the reason is what is active in the end. */
@@ -526,6 +641,8 @@ int main(void)
 		cmocka_unit_test(test_images_list_refused),
 		cmocka_unit_test(test_superblock),
 		cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_tree_of_medium),
+		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_too_many),
 	};
