@@ -17,6 +17,7 @@
 #include "layers/layers.h"
 #include "layers/media.h"
 #include "layers/mount_api.h"
+#include "layers/replace.h"
 #include "layers/run_lock.h"
 #include "layers/select.h"
 #include "layers/tree_sync.h"
@@ -241,12 +242,30 @@ static void close_all(struct layers_result *result)
 		layer_close(&result->layers[i]);
 }
 
+/* A replacement that was interrupted is old or new, and never something between; one that cannot be completed is told. */
+static int finish_replacements(const struct layers_request *request, struct layers_result *result)
+{
+	_cleanup_free_ char *volume = path_join(request->run_dir, NAME_RUN_VOLUME);
+	_cleanup_free_ char *incoming = volume ? path_join(volume, NAME_INCOMING_DIR) : NULL;
+	_cleanup_free_ char *layers = volume ? path_join(volume, NAME_LAYERS_DIR) : NULL;
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+
+	if (!incoming || !layers)
+		return -ENOMEM;
+	int r = replace_finish_all(incoming, layers, &why);
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	return strv_add(&result->notes, diag_text(&why));
+}
+
 /* Finds, opens and chooses: everything but the mounting. */
 static int survey(const struct layers_request *request, struct layers_result *result, bool mount,
 		  struct mounted_layers *mounted, struct diag *diag)
 {
 	int r = media_find(request, mount, result, diag);
 
+	if (r == 0)
+		r = finish_replacements(request, result);
 	if (r == 0)
 		r = layers_find(request, result, diag);
 	if (r == 0)

@@ -92,7 +92,8 @@ int beside_copy(const struct beside *b, const char *suffix, struct diag *diag)
 		     : 0;
 }
 
-int beside_remove(const char *layer, const char *suffix)
+/* 0 if there is none. */
+static int beside_remove(const char *layer, const char *suffix)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -129,6 +130,26 @@ int beside_move(const char *from, const char *to)
 			return -errno;
 	}
 	return fsync_parent_at(AT_FDCWD, to);
+}
+
+int beside_replace(const char *from, const char *to)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		_cleanup_free_ char *old = NULL, *new = NULL;
+		if (asprintf(&old, "%s%s", to, suffixes[i]) < 0) {
+			old = NULL;
+			return -ENOMEM;
+		}
+		if (asprintf(&new, "%s%s", from, suffixes[i]) < 0) {
+			new = NULL;
+			return -ENOMEM;
+		}
+		if (unlink(old) < 0 && errno != ENOENT)
+			return -errno;
+		if (link(new, old) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
 }
 
 int beside_remove_all(const char *layer)

@@ -24,14 +24,14 @@ struct beside {
  */
 int beside_copy(const struct beside *b, const char *suffix, struct diag *diag);
 
-/* Removes one file beside a layer; 0 if there is none. */
-int beside_remove(const char *layer, const char *suffix);
-
 /* Removes everything beside a layer. Durable. */
 int beside_remove_sidecars(const char *layer);
 
 /* Renames what is beside one layer, where it is there, to be beside another, on the same filesystem. Durable. */
 int beside_move(const char *from, const char *to);
+
+/* What is beside one layer is then beside the other, too, on the same filesystem, and nothing else is. May be repeated. */
+int beside_replace(const char *from, const char *to);
 
 /* Removes a layer, the image first: what lies beside it means nothing without it. Durable. */
 int beside_remove_all(const char *layer);

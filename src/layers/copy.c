@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "layers/beside.h"
+#include "layers/replace.h"
 #include "store/side_hasher.h"
 
 #define READAHEAD_BYTES (8 * 1024 * 1024) /* asked for before it is needed */
@@ -177,59 +178,75 @@ static int check(struct copy *c, const struct digest *sum, struct digest *ret)
 			c->job->from, digest_format(ret, got), digest_format(sum, want));
 }
 
-static int write_sum(const struct copy_job *job, const struct digest *digest)
+static int write_sum(const struct copy_job *job, const char *to, const struct digest *digest)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
 	char hex[DIGEST_STRING_MAX];
 
-	if (asprintf(&path, "%s/%s" NAME_LAYER_SUM_SUFFIX, job->to, job->name) < 0 ||
-	    asprintf(&text, "%s  %s\n", strchr(digest_format(digest, hex), ':') + 1, job->name) < 0)
+	if (asprintf(&path, "%s/%s" NAME_LAYER_SUM_SUFFIX, to, job->name) < 0) {
+		path = NULL;
 		return -ENOMEM;
+	}
+	if (asprintf(&text, "%s  %s\n", strchr(digest_format(digest, hex), ':') + 1, job->name) <
+	    0) {
+		text = NULL;
+		return -ENOMEM;
+	}
 	return write_file_durable_at(AT_FDCWD, path, text, strlen(text), 0644);
 }
 
-/* What goes along with the image, before it has its name. replaces: there is another of that name, which a new root hash would break. */
-static int copy_beside(struct copy *c, const char *target, bool replaces)
+/* What goes along with the image, and then the image itself, into a directory: where it is, its sum and signature are. */
+static int place_in(struct copy *c, const char *to, const struct digest *digest)
 {
+	static const char *const suffixes[] = { NAME_LAYER_SIG_SUFFIX, NAME_LAYER_TREE_SUFFIX,
+						NAME_LAYER_ROOT_SUFFIX };
 	const struct copy_job *job = c->job;
-	const struct beside b = { job->from, job->to, job->incoming, job->name, c->size };
-	int r = replaces ? beside_remove(target, NAME_LAYER_ROOT_SUFFIX) : 0;
+	const struct beside b = { job->from, to, job->incoming, job->name, c->size };
+	_cleanup_free_ char *target = path_join(to, job->name);
+	int r = target ? 0 : -ENOMEM;
 
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(suffixes); i++)
+		r = beside_copy(&b, suffixes[i], c->diag);
 	if (r == 0)
-		r = beside_copy(&b, NAME_LAYER_SIG_SUFFIX, c->diag);
-	if (r == 0)
-		r = beside_copy(&b, NAME_LAYER_TREE_SUFFIX, c->diag);
-	if (r == 0 && !replaces)
-		r = beside_copy(&b, NAME_LAYER_ROOT_SUFFIX, c->diag);
+		r = write_sum(job, to, digest);
+	if (r == 0 && rename(c->part, target) < 0)
+		r = -errno;
+	return r < 0 ? r : fsync_parent_at(AT_FDCWD, target);
+}
+
+static int publish_new(struct copy *c, const char *target, const struct digest *digest)
+{
+	int r = place_in(c, c->job->to, digest);
+
+	if (r < 0)
+		(void)beside_remove_all(target);
 	return r;
 }
 
-/*
- * The image gets its name last: where it is, its sum and signature are. Only where it replaces another of that name, the root hash comes
- * after it: a power cut in between leaves the one or the other without dm-verity, and neither broken.
- */
-static int publish(struct copy *c, const struct digest *digest)
+/* Where another has that name, a power cut leaves the one or the other, with what is beside it. */
+static int publish_instead(struct copy *c, const struct digest *digest)
 {
 	const struct copy_job *job = c->job;
-	const struct beside b = { job->from, job->to, job->incoming, job->name, c->size };
-	_cleanup_free_ char *target = NULL;
+	const struct replacement replacement = { job->incoming, job->to, job->name };
+	_cleanup_free_ char *dir = NULL;
+	int r = replace_begin(&replacement, &dir);
 
-	if (asprintf(&target, "%s/%s", job->to, job->name) < 0) {
-		target = NULL;
+	if (r == 0)
+		r = place_in(c, dir, digest);
+	if (r == 0)
+		return replace_commit(&replacement);
+	replace_abandon(&replacement);
+	return r;
+}
+
+static int publish(struct copy *c, const struct digest *digest)
+{
+	_cleanup_free_ char *target = path_join(c->job->to, c->job->name);
+
+	if (!target)
 		return -ENOMEM;
-	}
-	bool replaces = access(target, F_OK) == 0;
-	int r = copy_beside(c, target, replaces);
-	if (r == 0)
-		r = write_sum(job, digest);
-	if (r == 0 && rename(c->part, target) < 0)
-		r = -errno;
-	if (r == 0)
-		r = fsync_parent_at(AT_FDCWD, target);
-	if (r == 0 && replaces)
-		r = beside_copy(&b, NAME_LAYER_ROOT_SUFFIX, c->diag);
-	if (r < 0 && !replaces)
-		(void)beside_remove_all(target);
+	int r = access(target, F_OK) == 0 ? publish_instead(c, digest)
+					  : publish_new(c, target, digest);
 	return r < 0 && !(c->diag && c->diag->message)
 		       ? diag_set(c->diag, r == -EDQUOT ? -ENOSPC : r, "%s: %s", target,
 				  strerror(-r))

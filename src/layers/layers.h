@@ -105,7 +105,7 @@ struct layers_request {
 int layers_activate(const struct layers_request *request, struct layers_result *ret,
 		    struct diag *diag);
 
-/* Looks at everything as layers_activate() does, and changes nothing. */
+/* Looks at everything as layers_activate() does, and changes nothing; only a replacement that was interrupted is completed. */
 int layers_inspect(const struct layers_request *request, struct layers_result *ret,
 		   struct diag *diag);
 

@@ -62,6 +62,63 @@ prepare() {
 }
 for call in write rename; do faults "replace" $call ENOSPC "${add[@]}"; done
 
+# Killed before each of its calls, where signatures are required: the next boot finds the old files or the new ones, all five of them,
+# and uses them. Then the command is run again.
+layer_set() { # old, new, or what lies there; also of layers that have less beside them
+	local f set
+	for set in old new bare; do
+		for f in "$T/$set/"a-1.sqsh* "$V/layers/"*; do
+			cmp -s "$T/$set/${f##*/}" "$V/layers/${f##*/}" || continue 2
+		done
+		echo $set && return
+	done
+	for f in "$V/layers/"*; do
+		for set in old new bare neither; do cmp -s "$T/$set/${f##*/}" "$f" && break; done
+		echo "${f##*/}: $set"
+	done | xargs
+}
+openssl pkey -in "$T/key" -pubout -out "$T/root/key.pub"
+mkdir "$T/bare" # the same as the new one, and nothing beside it but the sum
+cp "$T/new/"a-1.sqsh{,.sha256} "$T/bare/"
+kills() { # WHAT CALL FROM TO STATE: replaced by a command that is killed
+	local what=$1 call=$2 from=$3 to=$4 state=$5 n=0 bad="" seen="" set
+	local add=(larder layers add "$T/$to/a-1.sqsh" --config "$T/machine.yaml" --run-dir "$T/run")
+	while [ $n -lt 60 ]; do
+		larder stop --run-dir "$T/run" >"$T/out" 2>&1
+		mkdir -p "$V/layers" "$V/.tmp" && echo 1 >"$V/format"
+		rm -rf "$V/layers/"* "$V/.tmp/"*
+		cp "$T/$from/"* "$V/layers/"
+		L layers sync >"$T/out" 2>&1
+		((++n))
+		(
+			strace -f -qq -o "$T/trace" -e trace="$call" -e inject="$call:signal=KILL:when=$n" "${add[@]}"
+			true
+		) >"$T/fault" 2>&1
+		grep -q 'killed by SIGKILL' "$T/trace" || break
+		# The boot after it: nothing is mounted any more.
+		rm -rf "$T/kept" && mkdir "$T/kept" && cp -a "$V/layers" "$V/.tmp" "$T/kept/"
+		larder stop --run-dir "$T/run" >"$T/out" 2>&1
+		mkdir -p "$V/.tmp" && echo 1 >"$V/format"
+		rm -rf "$V/layers" "$V/.tmp" && cp -a "$T/kept/"{layers,.tmp} "$V/"
+		L layers sync >"$T/out" 2>&1
+		set=$(layer_set)
+		seen+="$set "
+		[ "$set" = "$from" ] || [ "$set" = "$to" ] || bad+="$call $n: $set; "
+		[ "$(state a)" = "$state" ] || bad+="$call $n: $(state a): $(reason a); "
+		ls -A "$V/.tmp" | grep '\.set' && bad+="$call $n leaves $(ls -A "$V/.tmp"); "
+		"${add[@]}" >"$T/again" 2>&1 && [ "$(layer_set)" = "$to" ] || bad+="$call $n, afterwards: $(layer_set); "
+	done
+	check_equal "$what: killed at each $call" "$bad" ""
+	check "there were some, and an end" test $n -gt 1 -a $n -lt 60
+	seen_all+=$seen
+}
+layers_config false "trust: {keys: [$T/root/key.pub], required: true}"
+seen_all=""
+for call in rename unlink link fsync; do kills "replace" $call old new active; done
+check_equal "both were seen" "$(tr ' ' '\n' <<<"$seen_all" | grep . | sort -u | xargs)" "new old"
+layers_config
+for call in rename unlink; do kills "replaced by one with less beside it" $call old bare active; done
+
 # A cache tree, in the same way.
 mkdir -p "$T/talos"
 unsquashfs -quiet -no-progress -f -d "$T/talos/imagecache" "$T/new/a-1.sqsh" >"$T/out"
