@@ -105,7 +105,7 @@ kills() { # WHAT CALL FROM TO STATE: replaced by a command that is killed
 		seen+="$set "
 		[ "$set" = "$from" ] || [ "$set" = "$to" ] || bad+="$call $n: $set; "
 		[ "$(state a)" = "$state" ] || bad+="$call $n: $(state a): $(reason a); "
-		ls -A "$V/.tmp" | grep '\.set' && bad+="$call $n leaves $(ls -A "$V/.tmp"); "
+		[ "$(find "$V/.tmp" -name '*.set*')" = "" ] || bad+="$call $n leaves $(ls -A "$V/.tmp"); "
 		"${add[@]}" >"$T/again" 2>&1 && [ "$(layer_set)" = "$to" ] || bad+="$call $n, afterwards: $(layer_set); "
 	done
 	check_equal "$what: killed at each $call" "$bad" ""
