@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -397,6 +398,9 @@ static void test_record_not_believed(void **state)
 	verified_free(v);
 }
 
+#define OTHERS 2
+#define LAST   UINT_MAX
+
 struct counted {
 	struct job job;
 	unsigned steps;
@@ -404,11 +408,14 @@ struct counted {
 	unsigned finished_as;
 };
 
+/* A job without a number of steps ends when the others have, however fast or slow they are. */
 static bool step(struct job *job)
 {
 	struct counted *c = (struct counted *)job;
 
-	c->steps--;
+	if (c->steps == LAST && __atomic_load_n(c->order, __ATOMIC_SEQ_CST) < OTHERS)
+		return true;
+	c->steps = c->steps == LAST ? 0 : c->steps - 1;
 	job->left = c->steps;
 	if (c->steps == 0)
 		c->finished_as = __atomic_add_fetch(c->order, 1, __ATOMIC_SEQ_CST);
@@ -428,13 +435,13 @@ static void test_pool(void **state)
 {
 	_cleanup_(pool_freep) struct pool *pool = NULL;
 	unsigned order = 0, ended = 0, cancelled = 0;
-	struct counted jobs[3];
+	struct counted jobs[OTHERS + 1];
 
 	(void)state;
 	assert_int_equal(pool_new(1, &pool), 0);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(jobs); i++) {
 		jobs[i] = (struct counted){ { .step = step, .done = done },
-					    i == 0 ? 3000000 : 3,
+					    i == 0 ? LAST : 3,
 					    &order,
 					    &ended,
 					    &cancelled,
@@ -443,12 +450,12 @@ static void test_pool(void **state)
 		pool_submit(pool, &jobs[i].job, i < 2);
 	}
 	pool_hurry(pool, &jobs[2].job);
-	while (ended < 3) {
+	while (ended < ARRAY_SIZE(jobs)) {
 		struct pollfd p = { .fd = pool_fd(pool), .events = POLLIN };
 		assert_int_equal(poll(&p, 1, 60000), 1);
 		pool_collect(pool);
 	}
-	assert_int_equal(jobs[0].finished_as, 3);
+	assert_int_equal(jobs[0].finished_as, OTHERS + 1);
 	assert_int_equal(cancelled, 0);
 }
 
