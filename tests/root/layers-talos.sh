@@ -6,7 +6,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs unsquashfs mkfs.ext4 jq
+requires mksquashfs unsquashfs mkfs.ext4 jq openssl strace
 layers_start
 real_root
 tree=$T/medium/imagecache
@@ -33,7 +33,7 @@ empty_volume() {
 	echo 1 >"$V/format"
 }
 whole() { # every blob of the volume has the digest that it is called by
-	(cd "$V/blob" && for f in *; do echo "${f#sha256-}  $f"; done | sha256sum --quiet --check)
+	(cd "$V/blob" && find . -type f -printf '%f\n' | sed 's/^sha256-\(.*\)/\1  &/' >"$T/sums" && { [ ! -s "$T/sums" ] || sha256sum --quiet --strict --check "$T/sums"; })
 }
 tags() { (cd "$V/manifests" 2>/dev/null && find . -path '*/reference/*' -type f | sort | xargs); }
 
@@ -146,15 +146,23 @@ larder stop --run-dir "$T/run" >"$T/out" 2>&1
 mountpoint -q "$V" && umount "$V"
 empty_volume
 
-# Killed at any moment, as often as it takes: what has a name is whole, and the end is the same.
-for i in 1 2 3 4 5 6 7 8 9; do
-	L layers sync >"$T/out" 2>&1 &
-	sleep "0.0$i"
-	kill -KILL $! 2>/dev/null
-	wait $! 2>/dev/null
-	[ ! -d "$V/blob" ] || whole >"$T/whole" 2>&1 || cat "$T/whole" >>"$T/torn"
-done
-check "what a kill leaves is whole" test ! -e "$T/torn"
+# Killed at directories that it makes, at pieces that it writes, at names that it gives, the more often the earlier: what has a name is
+# whole, and the end is the same.
+kills=0 torn=
+for call in mkdirat write fsync renameat; do
+	for n in 1 2 3 4 5 7 9 12 16 21 27 35 45 60 80 120 200 400 1000; do
+		rm -rf "$V/blob" "$V/manifests" # but not what earlier ones left in .tmp
+		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=$call -e "inject=$call:signal=KILL:when=$n" \
+			larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1 && break
+		kills=$((kills + 1))
+		[ ! -d "$V/blob" ] || whole >"$T/whole" 2>&1 || torn+="$call $n: $(tail -1 "$T/whole"); "
+	done
+	check "killed at $call until it does not come to that" test $n -gt 3 -a $n -lt 1000
+	note "until the $n. $call"
+done 2>"$T/shell"
+note "$kills kills"
+check_equal "what a kill leaves is whole" "$torn" ""
+rm -rf "$V/blob" "$V/manifests"
 check "a run to the end" sync
 check_equal "has all images" "$(tags)" "./ghcr.io/acme/a/reference/1 ./ghcr.io/acme/b/reference/1 ./ghcr.io/acme/c/reference/1"
 check "blobs are whole" whole
