@@ -119,7 +119,7 @@ debugfs -w -R "rm format" "${disk}p1" >/dev/null 2>&1
 check "one that the kernel noted errors in is repaired and mounted" volume provision
 check_output "and it says so" "repair the filesystem"
 unmount
-dd if=/dev/urandom of="${disk}p1" bs=1M count=200 seek=0 conv=notrunc,fsync status=none
+yes "no filesystem" | dd of="${disk}p1" bs=1M count=200 iflag=fullblock conv=notrunc,fsync status=none
 before=$(sha256sum <"${disk}p1")
 check_status 1 "one without a superblock is not formatted" volume provision
 check_output "and the message says what to do" "larder volume wipe"
