@@ -16,6 +16,10 @@ set -u -o pipefail
 PATH=$LARDER_BUILD/src/larder:$LARDER_BUILD/src/larderd:$LARDER_BUILD/src/larder-boot:$LARDER_BUILD/tests:$PATH
 PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C
+umask 022
+# What is asked on loopback is asked there, whatever this host's environment says of proxies.
+export no_proxy="127.0.0.1,localhost,::1${no_proxy:+,$no_proxy}"
+export NO_PROXY=$no_proxy
 
 tap_count=0 tap_failed=0
 T=$(mktemp -d "${TMPDIR:-/tmp}/larder-test.XXXXXX")
@@ -107,11 +111,26 @@ attach_loop() {
 	losetup --find --show "$@" "$file"
 }
 
-# The rest of the file runs in mount and network namespaces of its own, with loopback up.
+# check_loops DESCRIPTION N PATTERN: so many loop devices have such files. One that udev, or whoever else looks at what is new, has open
+# is let go a moment later.
+check_loops() {
+	local end=$((SECONDS + 20)) n
+	until n=$(losetup --list --noheadings --output BACK-FILE | grep -c -- "$3"); [ "$n" = "$2" ] || [ $SECONDS -ge $end ]; do sleep 0.1; done
+	check_equal "$1" "$n" "$2"
+}
+
+# end_child PID: ends it, if it is still there; its number may be somebody else's by then.
+end_child() { grep -qs "^PPid:[[:space:]]*$$\$" "/proc/$1/status" && kill "$1"; }
+
+# The rest of the file runs in mount and network namespaces of its own, with loopback up; sockets hold as much as by default there.
 in_namespaces() { # "$@" of the test
 	requires_root
 	requires unshare ip
-	[ -n "${LARDER_IN_NAMESPACES-}" ] && { ip link set lo up; return; }
+	[ -n "${LARDER_IN_NAMESPACES-}" ] && {
+		ip link set lo up
+		echo "4096 16384 4194304" >/proc/sys/net/ipv4/tcp_wmem
+		return
+	} 2>/dev/null
 	rm -rf "$T"
 	LARDER_IN_NAMESPACES=1 exec unshare --mount --net --propagation private bash "$0" "$@"
 }

@@ -43,6 +43,7 @@ check_output "each a row with the reason" "^$device .*cannot be opened: Permissi
 
 # A new disk while one is looking: the list is complete again each time.
 losetup -d "$device"
+check_loops "the loop device is detached" 0 "$T/disk"
 check_status 0 "without the loop device" larder disks
 check_no_output "it is gone" "^$device "
 done_testing

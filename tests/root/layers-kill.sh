@@ -139,8 +139,8 @@ check_equal "one generation is mounted" "$(grep -c " $T/run/gen/" /proc/self/mou
 check_equal "four layers are" "$(grep -c " $T/run/layers/" /proc/self/mounts)" 4
 check_equal "each with its link, and nothing else" "$(find "$T/run/layers" -mindepth 1 -maxdepth 1 | wc -l)" 8
 check_equal "nothing else is left of what was killed" "$(find "$T/run" -xdev -name '.*.tmp')$(find "$T/run/volume/.tmp" -type f)" ""
-check_equal "no loop device is left over" "$(losetup --list --noheadings --output BACK-FILE | grep -c "$D/")" 4
+check_loops "no loop device is left over" 4 "$D/"
 check "larderd ends" stop_larderd
 check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
-check_equal "no loop device is left" "$(losetup --list --noheadings --output BACK-FILE | grep -c "$D/")" 0
+check_loops "no loop device is left" 0 "$D/"
 done_testing

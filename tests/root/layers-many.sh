@@ -25,18 +25,17 @@ make_layers() { # FROM TO
 }
 count() { grep -c " $T/run/$1" /proc/self/mounts; }
 tags() { ls "$T/run/cache/manifests/ghcr.io/acme/base/reference" | wc -l; }
-loops() { losetup --list --noheadings --output BACK-FILE | grep -c "$D/"; }
 
 make_layers 1 400
 layers_config
 check "400 layers" L layers sync
 check_equal "each is mounted once" "$(count layers/)" 400
-check_equal "on a loop device of its own" "$(loops)" 400
+check_loops "on a loop device of its own" 400 "$D/"
 check_equal "and all are in one overlay" "$(tags)" 400
 check "check finds no drift" L layers check
 check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
 check_equal "nothing is mounted" "$(count '')" 0
-check_equal "no loop device is left" "$(loops)" 0
+check_loops "no loop device is left" 0 "$D/"
 
 # A kernel without the new mount calls; and one that has them, but no lowerdir+.
 old() { without-syscalls fsopen,fsconfig,fsmount,move_mount larder "$@" --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root"; }
@@ -50,7 +49,7 @@ check_equal "changes nothing" "$(readlink "$T/run/cache") $(count layers/)" "$li
 check "the new calls adopt what the old ones mounted" L layers sync
 check_equal "and change nothing" "$(readlink "$T/run/cache") $(count layers/)" "$link 400"
 check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
-check_equal "no loop device is left" "$(loops)" 0
+check_loops "no loop device is left" 0 "$D/"
 
 make_layers 401 502
 check "502 layers" L layers sync
@@ -58,5 +57,5 @@ check_equal "as many as one overlay takes are active" "$(tags)" 499
 check_equal "the others are broken" "$(L layers --output json | jq '[.layers[] | select(.state == "broken")] | length')" 3
 check_equal "and say why" "$(reason n502)" "499 layers are active already, and one overlay takes no more"
 check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
-check_equal "no loop device is left" "$(loops)" 0
+check_loops "no loop device is left" 0 "$D/"
 done_testing

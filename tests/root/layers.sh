@@ -37,7 +37,7 @@ check_output "and says so" "1 layer copied"
 check "byte for byte" cmp "$T/medium/larder/010-k8s-1.34.2.sqsh" "$T/run/volume/layers/010-k8s-1.34.2.sqsh"
 check "its sum lies beside it" bash -c "cd '$T/run/volume/layers' && sha256sum --quiet --check ./*.sha256"
 check_equal "the medium is released" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
-check_equal "its loop device has no other user" "$(losetup --list --noheadings --output NAME,BACK-FILE | grep -c "$T/run/media")" 0
+check_loops "its loop device has no other user" 0 "$T/run/media"
 check_equal "it is active from the volume" "$(L layers --output json | jq -r '.layers[] | select(.name == "k8s" and .state == "active").origin')" volume
 before=$(stat -c '%i %Y' "$T/run/volume/layers/"*) link=$(readlink "$T/run/cache")
 check "a second sync" L layers sync

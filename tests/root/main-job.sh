@@ -79,7 +79,7 @@ one_boot() {
 	return 0
 }
 one_boot 1
-check_equal "no loop device of the layer stays attached" "$(losetup -l -n -O BACK-FILE | grep -c 000-main-1.0.0)" 0
+check_loops "no loop device of the layer stays attached" 0 000-main-1.0.0
 check "detach the medium" losetup --detach "$medium"
 before=$(table_bytes "$disk")
 disk_detach "$disk"
