@@ -23,9 +23,14 @@ static const struct call {
 	unsigned number;
 	unsigned request; /* second argument; 0: any */
 } calls[] = {
-	{ "fsopen", SYS_fsopen, 0 },   { "fsconfig", SYS_fsconfig, 0 },
-	{ "fsmount", SYS_fsmount, 0 }, { "move_mount", SYS_move_mount, 0 },
-	{ "mount", SYS_mount, 0 },     { "loop", SYS_ioctl, LOOP_CTL_GET_FREE },
+	{ "fsopen", SYS_fsopen, 0 },
+	{ "fsconfig", SYS_fsconfig, 0 },
+	{ "fsmount", SYS_fsmount, 0 },
+	{ "move_mount", SYS_move_mount, 0 },
+	{ "mount", SYS_mount, 0 },
+	{ "loop", SYS_ioctl, LOOP_CTL_GET_FREE },
+	{ "sched_setscheduler", SYS_sched_setscheduler, 0 },
+	{ "ioprio_set", SYS_ioprio_set, 0 },
 };
 
 static const struct {

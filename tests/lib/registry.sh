@@ -9,14 +9,15 @@ start_larderd() {
 	# shellcheck disable=SC2086
 	${LARDERD_AS-} larderd --listen 127.0.0.1:0 "$@" >"$T/$name.log" 2>&1 &
 	larderd_pid=$!
-	cleanup kill "$larderd_pid"
+	cleanup end_child "$larderd_pid"
 	until_true 20 grep -q '^listening on' "$T/$name.log" || { note "$(cat "$T/$name.log")"; return 1; }
 	address=$(sed -n 's/^listening on //p' "$T/$name.log" | head -1)
 	url=http://$address
 }
 
 # unprivileged_larderd DIR: from now on larderd starts as a service does: nothing writable but DIR, no capability, another user, mounts of
-# its own, which those reach that are made later.
+# its own, which those reach that are made later. Only what it does ahead of need has no lower priority: beside others who want the
+# processor it would not end while a test waits for it.
 unprivileged_larderd() {
 	mkdir -p "$T/unprivileged" "$1"
 	chown 65534 "$1"
@@ -24,7 +25,8 @@ unprivileged_larderd() {
 		#!/bin/sh
 		mount --bind "$1" "$1" && mount -o remount,bind,ro / || exit 1
 		shift
-		exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --bounding-set -all --inh-caps -all "$@"
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --bounding-set -all --inh-caps -all \
+			without-syscalls sched_setscheduler=EPERM,ioprio_set=EPERM "$@"
 	INSIDE
 	chmod 755 "$T" "$T/unprivileged" "$T/unprivileged/start"
 	LARDERD_AS="unshare --mount --propagation slave $T/unprivileged/start $1"
