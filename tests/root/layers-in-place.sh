@@ -74,9 +74,10 @@ check "a layer is added" W $ALL layers add "$T/9-big-1.sqsh"
 check_output "and is active" "big 1 is active: read in place, not mounted"
 big=$(unsquashfs -lln "$D/9-big-1.sqsh" blob | awk '/sha256-/ { print $3, $6 }' | sort -n | tail -1 | sed 's|.*sha256-|sha256:|')
 mkfifo "$T/go"
-curl -s --limit-rate 20M "$url/v2/x/blobs/$big" 2>/dev/null | { head -c 1000; read -r <"$T/go"; cat; } | sha256sum | cut -d' ' -f1 >"$T/sum" &
+curl -s --limit-rate 20M "$url/v2/x/blobs/$big" 2>/dev/null | { head -c 1000 >"$T/begun"; read -r <"$T/go"; cat "$T/begun" -; } |
+	sha256sum | cut -d' ' -f1 >"$T/sum" &
 download=$!
-sleep 0.3
+check "a download has begun" until_true 60 test -s "$T/begun"
 layer "$T/9-big-2.sqsh" ghcr.io/acme/big:2=two >"$T/out"
 sed -i 's/keep: 1/keep: 0/' "$T/machine.yaml"
 mv "$T/9-big-2.sqsh" "$T/big-2.sqsh"

@@ -28,7 +28,9 @@ check "a store is made" small_store "$T/tree"
 blob=$(cd "$T/tree/blob" && find . -type f -printf '%s %f\n' | sort -n | tail -1 | cut -d' ' -f2)
 blob_path=/v2/library/busybox/blobs/sha256:${blob#sha256-}
 
-check "it listens on several addresses" start_larderd several --cache "$T/tree" --listen '[::1]:0' --listen "unix:$T/sock"
+second='[::1]:0'
+[ -e /proc/net/if_inet6 ] || second=127.0.0.2:0 # a kernel without IPv6
+check "it listens on several addresses" start_larderd several --cache "$T/tree" --listen "$second" --listen "unix:$T/sock"
 until_true 10 grep -q sock "$T/several.log"
 for address in $(sed -n 's/^listening on //p' "$T/several.log"); do
 	case $address in
@@ -148,7 +150,7 @@ check "the running transfer ends well" wait "$slow"
 check "with all its bytes" cmp "$T/slow" "$T/tree/blob/$blob"
 wait "$larderd_pid"
 check_equal "larderd ended well" $? 0
-check_no_output "without cutting anything off" 'cut off'
+check_equal "without cutting anything off" "$(grep 'cut off' "$T/activated.log")" ""
 
 # A loop that hangs does not feed the watchdog: looking at a file system that never answers, it waits for ever.
 cat >"$T/hung-mount.py" <<'PYTHON'
@@ -170,7 +172,12 @@ python3 "$T/hung-mount.py" "$T/run/volume" 2>"$T/hung.err" &
 hung=$!
 cleanup umount -l "$T/run/volume"
 cleanup kill "$hung"
-check "a file system hangs, and the loop with it" until_true 20 sh -c "! curl -sf --max-time 1 '$url/healthz'"
+# Whoever wants the processor, too, may keep an answer back for a second; but then the watchdog is fed behind it.
+hangs() {
+	before=$(fed)
+	! curl -sf --max-time 1 "$url/healthz" && [ "$(fed)" = "$before" ]
+}
+check "a file system hangs, and the loop with it" until_true 60 hangs
 before=$(fed)
 sleep 1
 check_equal "the watchdog is not fed any more" "$(fed)" "$before"

@@ -90,10 +90,10 @@ check "byte for byte" cmp "$T/body" "$T/sound"
 
 # A medium that was sound and fails while bytes are sent. What was found out about the blob before counts no more.
 fails_to() { # CALL: from here on it is an I/O error
-	strace -f -qq -o "$T/strace" -e "inject=$1:error=EIO" -p "$larderd_pid" &
+	strace -f -o "$T/strace" -e "inject=$1:error=EIO" -p "$larderd_pid" 2>"$T/attached" &
 	tracer=$!
 	cleanup kill "$tracer"
-	until_true 20 grep -q "TracerPid:[[:space:]]*$tracer" "/proc/$larderd_pid/status"
+	until_true 60 grep -q 'attached' "$T/attached" # it says so when it has all threads
 }
 works_again() {
 	kill "$tracer"

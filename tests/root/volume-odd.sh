@@ -107,6 +107,7 @@ cp "$mkfs" "$T/mke2fs"
 cat >"$T/slow" <<SLOW
 #!/bin/bash
 echo begin >>"$T/mkfs"
+until [ -e "$T/killed-it" ]; do sleep 0.02; done
 sleep 1
 (exec -a mkfs.ext4 "$T/mke2fs" "\$@")
 status=\$?
@@ -123,6 +124,7 @@ start_provision
 check "mkfs.ext4 runs" until_true 20 grep -q begin "$T/mkfs"
 kill -KILL $killed
 wait $killed 2>/dev/null
+touch "$T/killed-it"
 check "the next run completes the volume" volume provision --output json
 check_equal "it waited for the mkfs.ext4 of the other" "$(xargs <"$T/mkfs")" "begin end begin end"
 check_equal "and is ready" "$(field .phase)" ready
