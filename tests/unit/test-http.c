@@ -432,7 +432,7 @@ static void connect_client(struct world *w)
 static int set_up(void **state)
 {
 	static const struct http_limits limits = { .connections = 3,
-						   .header_seconds = 1,
+						   .header_seconds = 60,
 						   .buffer_mib = 1 };
 	struct world *w = calloc(1, sizeof(*w));
 	struct http_handler handler = { handle, refuse, finished, w };
