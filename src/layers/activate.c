@@ -206,8 +206,10 @@ void layers_clean_links(const char *run_dir, const struct layers_result *result)
 	if (dir)
 		remove_temporaries_at(dirfd(dir), ".", "");
 	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
-		if (text_ends_with(e->d_name, NAME_LAYER_SUFFIX) &&
-		    (!result || !link_is_used(result, e->d_name)))
+		if (!text_ends_with(e->d_name, NAME_LAYER_SUFFIX))
+			/* A mount point is busy; a run that was killed before it mounted leaves an empty directory. */
+			(void)unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
+		else if (!result || !link_is_used(result, e->d_name))
 			(void)unlinkat(dirfd(dir), e->d_name, 0);
 }
 

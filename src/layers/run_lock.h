@@ -19,7 +19,10 @@ int layers_activate_locked(const struct layers_request *request, struct layers_r
 int layers_survey_locked(const struct layers_request *request, struct layers_result *ret,
 			 struct diag *diag);
 
-/* Removes the links to files of layers from RUN/layers that no active layer of the result needs; NULL: all of them. */
+/*
+ * Removes the links to files of layers from RUN/layers that no active layer of the result needs; NULL: all of them. And directories that
+ * nothing is mounted on.
+ */
 void layers_clean_links(const char *run_dir, const struct layers_result *result);
 
 #endif

@@ -99,6 +99,7 @@ mount -t tmpfs tmpfs "$T/run/gen/77"
 check_status 1 "after a crash" sync
 check_equal "the generation is what it was" "$(readlink "$T/run/cache")" "$link"
 check_equal "the other is unmounted" "$(grep -c " $T/run/gen/77 " /proc/self/mounts)" 0
+check_equal "directories of layers that nothing is mounted on are gone" "$(find "$T/run/layers" -mindepth 1 -maxdepth 1 -type d ! -exec mountpoint -q {} \; -print)" ""
 ln -sfn gen/99 "$T/run/cache"
 check_status 1 "a link that leads nowhere" sync
 check "is put right" test -s "$T/run/cache/manifests/ghcr.io/acme/c/reference/1"
