@@ -112,23 +112,39 @@ static int measure(const struct inspection_target *target, struct inspection *i,
 	return 0;
 }
 
+/*
+ * The kernel made another device of the whole disk: it is one path of a multipath device, or a member of LVM, md or bcache, whatever
+ * lies on it. found: what does. Concludes with DISK_FOREIGN then; else content stays as it is.
+ */
+static int check_holders(const struct inspection_target *target, const struct stat *st,
+			 const char *found, struct inspection *i)
+{
+	_cleanup_free_ char *holders = NULL;
+	char *words = NULL;
+
+	if (target->image)
+		return 0;
+	if (holders_read(NULL, major(st->st_rdev), minor(st->st_rdev), &holders) < 0)
+		holders = strdup("a holder that cannot be read");
+	if (!holders)
+		return 0;
+	if (asprintf(&words, "%s, but %s uses the whole disk", found, holders) < 0)
+		words = NULL;
+	return conclude(i, DISK_FOREIGN, words);
+}
+
 /* Nothing on it, but does the kernel or a program have it in use? */
 static int check_unused(const struct inspection_target *target, const struct stat *st,
 			struct inspection *i)
 {
-	_cleanup_free_ char *holders = NULL;
 	char path[64];
 
 	if (target->image)
 		return conclude(i, DISK_BLANK, NULL);
-	if (holders_read(NULL, major(st->st_rdev), minor(st->st_rdev), &holders) < 0)
-		holders = strdup("a holder that cannot be read");
-	if (holders) {
-		char *words = NULL;
-		if (asprintf(&words, "no data, but %s uses it", holders) < 0)
-			words = NULL;
-		return conclude(i, DISK_FOREIGN, words);
-	}
+	i->content = DISK_BLANK;
+	int r = check_holders(target, st, "no data", i);
+	if (r < 0 || i->content != DISK_BLANK)
+		return r;
 	if (i->n_kernel > 0)
 		return conclude(i, DISK_FOREIGN,
 				strdup("no table, but the kernel has partitions on it"));
@@ -265,8 +281,8 @@ static int range_of_blank(struct inspection *i)
 	return i->ranges ? 0 : -ENOMEM;
 }
 
-static int inspect_table(const struct inspection_target *target, enum gpt_state state,
-			 struct inspection *i, struct diag *diag)
+static int inspect_table(const struct inspection_target *target, const struct stat *st,
+			 enum gpt_state state, struct inspection *i, struct diag *diag)
 {
 	_cleanup_free_ char *found = NULL;
 	bool place_free;
@@ -282,6 +298,9 @@ static int inspect_table(const struct inspection_target *target, enum gpt_state 
 		return conclude(i, DISK_FOREIGN, words);
 	}
 	i->content = DISK_GPT;
+	r = check_holders(target, st, "a GPT", i);
+	if (r < 0 || i->content != DISK_GPT)
+		return r;
 	i->can_add = state == GPT_GOOD;
 	i->repair = gpt_needs_repair(&i->gpt);
 	r = check_backup_place(target, i, &place_free);
@@ -343,7 +362,7 @@ static int inspect_content(const struct inspection_target *target, const struct 
 	i->from_backup = copy && copy == &i->gpt.backup;
 	if (state == GPT_GOOD || state == GPT_READABLE) {
 		i->words = TAKE_PTR(words);
-		return inspect_table(target, state, i, diag);
+		return inspect_table(target, st, state, i, diag);
 	}
 	r = inspect_blank(target, st, i, &blankness, diag);
 	return r == 0 && blankness == BLANK_NOT ? describe_table(target, i, TAKE_PTR(words)) : r;

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Disks under a kernel that finds partitions itself, with udevd beside: an encrypted volume on a read-only disk; growth of a plain one
-# that is mounted; two provisioners at once; a disk that is pulled out while its filesystem is being made, and put in again.
+# that is mounted; two provisioners at once; a disk that is pulled out while its filesystem is being made, and put in again; disks that are
+# paths of another device.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/guest/lib.sh"
 . "$LARDER_SOURCE/tests/vm/guest/encryption.sh"
@@ -38,6 +39,20 @@ check_equal "the filesystem" "$(dumpe2fs -h "$(volume_on GROW)" 2>/dev/null | aw
 check_equal "with what is in it" "$(cat /run/larder/volume/state/kept)" kept
 check "larder stop" larder stop
 check "the filesystem is sound" e2fsck -fn "$(volume_on GROW)"
+
+note "Paths: the kernel made another device of a whole disk"
+for serial in TABLE BLANK; do
+	path=$(readlink -f "/dev/disk/by-id/virtio-$serial")
+	check "a device over the disk $serial" dmsetup create path --table "0 $(blockdev --getsz "$path") linear $path 0"
+	before=$(sha256sum <"$path")
+	plain_config "$serial" "minSize: 100MiB"
+	check_status 1 "it is refused" provision
+	check_output "and said what uses it" "in use: .* but dm-[0-9]+ uses the whole disk"
+	check_equal "and is what it was" "$(sha256sum <"$path")" "$before"
+	check "without that device" dmsetup remove path
+	check "it is taken" provision
+	check "larder stop" larder stop
+done
 
 note "A disk that is pulled out"
 plain_config SLOW "minSize: 100MiB" "maxSize: 1GiB"
