@@ -81,7 +81,7 @@ static int one_round(const struct volume_config *config, const struct disk_list 
 	int r = match_disks(config->disk_selector, disks, &matches);
 
 	if (r == 0)
-		r = volume_plan_make(config, candidates, disks->n_disks, &plan, NULL);
+		r = volume_plan_make(config, candidates, disks->n_disks, NULL, &plan, NULL);
 	*ret = cpu_ms() - start;
 	return r < 0 || plan.disk != disks->n_disks - 1 || matches.n_yes != disks->n_disks ? -EIO
 											   : 0;

@@ -230,15 +230,6 @@ static int open_encrypted(const struct volume_request *request, const struct vol
 	return 0;
 }
 
-/* What cannot be written: neither repaired, nor grown, nor completed. */
-static int mount_read_only(const struct volume_request *request, const struct ext4_state *state,
-			   const char *path, const struct volume_result *result, struct diag *diag)
-{
-	volume_say(request, "%s: mount at %s, read-only", result->device, path);
-	return mount_volume(result->device, path,
-			    state->needs_journal ? MOUNT_UNRECOVERED : MOUNT_READ_ONLY, diag);
-}
-
 static int warn_read_only(const struct ext4_state *state, struct volume_result *result)
 {
 	return asprintf(&result->warning, "%s is read-only: the volume is used as it is%s",
@@ -249,8 +240,10 @@ static int warn_read_only(const struct ext4_state *state, struct volume_result *
 		       : 0;
 }
 
-static int mount_device(const struct volume_request *request, const struct ext4_state *state,
-			const char *path, struct volume_result *result, struct diag *diag)
+/* What cannot be written is neither repaired, nor grown, nor completed. */
+static int mount_device(const struct volume_request *request, const struct volume_plan *plan,
+			const struct ext4_state *state, const char *path,
+			struct volume_result *result, struct diag *diag)
 {
 	int r = adopt(result->device, path, &result->adopted, diag);
 
@@ -258,9 +251,12 @@ static int mount_device(const struct volume_request *request, const struct ext4_
 		r = warn_read_only(state, result);
 	if (r < 0 || result->adopted)
 		return r;
+	volume_say(request, "%s: mount partition %u at %s%s", result->disk, plan->number, path,
+		   result->read_only ? ", read-only" : "");
 	if (result->read_only)
-		return mount_read_only(request, state, path, result, diag);
-	volume_say(request, "%s: mount at %s", result->device, path);
+		return mount_volume(result->device, path,
+				    state->needs_journal ? MOUNT_UNRECOVERED : MOUNT_READ_ONLY,
+				    diag);
 	return mount_repaired(request, state, result->device, path, diag);
 }
 
@@ -276,7 +272,7 @@ static int bring_up_device(const struct volume_request *request, const struct vo
 	if (r == 0)
 		r = read_state(result->device, 0, &state, diag);
 	if (r == 0)
-		r = mount_device(request, &state, path, result, diag);
+		r = mount_device(request, plan, &state, path, result, diag);
 	if (r < 0)
 		return r;
 	result->phase = VOLUME_PREPARED;

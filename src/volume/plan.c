@@ -260,7 +260,8 @@ static int plan_new(const struct volume_config *config, const struct volume_cand
 	return 0;
 }
 
-static int describe_steps(const struct volume_candidate *candidates, struct volume_plan *plan)
+static int describe_steps(const struct volume_candidate *candidates, const char *mount_at,
+			  struct volume_plan *plan)
 {
 	char at[TEXT_SIZE_MAX], size[TEXT_SIZE_MAX];
 	const char *disk = candidates[plan->disk].path;
@@ -285,6 +286,9 @@ static int describe_steps(const struct volume_candidate *candidates, struct volu
 	if (r == 0 && plan->grow_to)
 		r = strv_addf(&plan->steps, "%s: grow partition %u from %s to %s", disk,
 			      plan->number, size, text_size_iec(plan->grow_to, at));
+	if (r == 0 && mount_at)
+		r = strv_addf(&plan->steps, "%s: mount partition %u at %s%s", disk, plan->number,
+			      mount_at, plan->read_only ? ", read-only" : "");
 	if (r == 0 && plan->grow_to)
 		r = strv_addf(&plan->steps, "%s: grow the filesystem in partition %u", disk,
 			      plan->number);
@@ -292,7 +296,7 @@ static int describe_steps(const struct volume_candidate *candidates, struct volu
 }
 
 static int decide(const struct volume_config *config, const struct volume_candidate *candidates,
-		  size_t n, struct volume_plan *plan, struct diag *diag)
+		  size_t n, const char *mount_at, struct volume_plan *plan, struct diag *diag)
 {
 	struct found volume = find_partition(candidates, n, NAME_VOLUME, false);
 	struct found unfinished = find_partition(candidates, n, NAME_VOLUME_NEW, true);
@@ -306,11 +310,11 @@ static int decide(const struct volume_config *config, const struct volume_candid
 		r = plan_new(config, candidates, n, plan);
 	if (r < 0 || plan->action == VOLUME_NONE)
 		return r;
-	return describe_steps(candidates, plan);
+	return describe_steps(candidates, mount_at, plan);
 }
 
 int volume_plan_make(const struct volume_config *config, const struct volume_candidate *candidates,
-		     size_t n, struct volume_plan *ret, struct diag *diag)
+		     size_t n, const char *mount_at, struct volume_plan *ret, struct diag *diag)
 {
 	_cleanup_plan_ struct volume_plan plan = { 0 };
 	int r = check_sizes(config, diag);
@@ -327,7 +331,7 @@ int volume_plan_make(const struct volume_config *config, const struct volume_can
 			return r;
 		}
 	}
-	r = decide(config, candidates, n, &plan, diag);
+	r = decide(config, candidates, n, mount_at, &plan, diag);
 	if (r < 0)
 		return r;
 	*ret = plan;

@@ -50,10 +50,11 @@ struct volume_plan {
 
 /*
  * -EINVAL: impossible sizes, or two IMAGECACHE partitions; diag names both. VOLUME_NONE is success: the verdicts say why.
+ * mount_at: the directory where it will be mounted; NULL: it will not, as in an image, or is already.
  * ret_plan is to be released with volume_plan_done().
  */
 int volume_plan_make(const struct volume_config *config, const struct volume_candidate *candidates,
-		     size_t n, struct volume_plan *ret, struct diag *diag);
+		     size_t n, const char *mount_at, struct volume_plan *ret, struct diag *diag);
 void volume_plan_done(struct volume_plan *plan);
 #define _cleanup_plan_ _cleanup_(volume_plan_done)
 

@@ -57,13 +57,34 @@ static int prove_place(const struct volume_request *request, struct volume_candi
 	return r < 0 ? r : range->found != NULL;
 }
 
+/* Where the volume will be mounted; *ret NULL: nowhere, or it is already. */
+static int mount_to_make(const struct volume_request *request, char **ret)
+{
+	_cleanup_free_ char *path = NULL;
+	bool mounted = true;
+	dev_t device;
+	int r = 0;
+
+	if (!request->image) {
+		path = path_join(request->run_dir, NAME_RUN_VOLUME);
+		r = path ? mount_find(path, &mounted, &device, NULL) : -ENOMEM;
+	}
+	*ret = r == 0 && !mounted ? TAKE_PTR(path) : NULL;
+	return r == -ENOMEM ? r : 0;
+}
+
 /* Plans, and plans again without the ranges that prove not to be free. */
 static int make_plan(const struct volume_request *request, struct candidates *c,
 		     struct volume_plan *ret, struct diag *diag)
 {
+	_cleanup_free_ char *mount_at = NULL;
+	int r = mount_to_make(request, &mount_at);
+
+	if (r < 0)
+		return r;
 	for (;;) {
 		_cleanup_plan_ struct volume_plan plan = { 0 };
-		int r = volume_plan_make(request->config, c->list, c->n, &plan, diag);
+		r = volume_plan_make(request->config, c->list, c->n, mount_at, &plan, diag);
 		if (r == 0 && plan.action == VOLUME_ADD)
 			r = prove_place(request, &c->list[plan.disk], &plan, diag);
 		if (r < 0)

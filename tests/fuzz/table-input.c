@@ -126,7 +126,7 @@ static void plan_for(const struct inspection *in, unsigned flags)
 	_cleanup_plan_ struct volume_plan plan = { 0 };
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 
-	if (volume_plan_make(&config, &candidate, 1, &plan, &diag) == 0)
+	if (volume_plan_make(&config, &candidate, 1, NULL, &plan, &diag) == 0)
 		check_plan(in, &plan);
 }
 

@@ -43,7 +43,7 @@ lines[1]="maxSize: 600MiB"
 again --read-only
 before=$(hash "$disk_file")
 check "a plan" volume plan --output json
-check_equal "has it used, and not grown" "$(field '"\(.action) \(.partition.grow_to) \(.steps | length)"')" "use 0 0"
+check_equal "has it used, and not grown" "$(field '"\(.action) \(.partition.grow_to) \(.steps | join(","))"')" "use 0 $disk: mount partition 1 at $run_dir/volume, read-only"
 check "it is used" volume provision --output json
 check_equal "read-only" "$(field '"\(.phase) \(.read_only) \(.grown) \(.table_written)"')" "ready true false false"
 check_output "and said so" "\"warning\": \"$disk is read-only"
@@ -133,7 +133,7 @@ check "the filesystem is sound" e2fsck -fn "${disk}p1"
 umount "$mkfs"
 
 note "Killed at any moment"
-steps=('' 'add partition' 'make an ext4' 'make an ext4' 'rename partition' 'mount at')
+steps=('' 'add partition' 'make an ext4' 'make an ext4' 'rename partition' 'mount partition')
 for ((i = 0; i < ${KILLS:-18}; i++)); do
 	disk_new 256M
 	printf 'label: gpt\nsize=16MiB, name=foreign\n' | sfdisk -q --no-reread --no-tell-kernel "$disk"

@@ -4,7 +4,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
-requires script losetup delpart mkfs.ext4 sfdisk debugfs flock jq
+requires script losetup delpart mkfs.ext4 sfdisk debugfs flock jq python3
 run_dir=$T/run
 mkdir "$run_dir"
 volume() { # WORD [OPTION…]
@@ -25,7 +25,13 @@ disk_config "$disk"
 check "a plan for a blank disk" volume plan
 check_output "says what would be done" "write a new GPT"
 check_equal "and does nothing" "$(cmp "$disk_file" <(head -c 2G /dev/zero) && echo zero)" zero
-check "provision a blank disk" volume provision --output json
+plan_said() { # DESCRIPTION: provision says what the plan said, and no more
+	check "a plan" volume plan --output json
+	jq -r '.steps[]' "$T/stdout" >"$T/steps"
+	check "$1" volume provision --output json
+	check_equal "it says what it does as the plan did" "$(cat "$T/stderr")" "$(cat "$T/steps")"
+}
+plan_said "provision a blank disk"
 check_equal "it is ready" "$(field .phase)" ready
 check_equal "its device is the partition" "$(field .device)" "${disk}p1"
 check_equal "mounted with nosuid, nodev, noexec" \
@@ -146,7 +152,7 @@ fi
 check_equal "with what is in it" "$(cat "$run_dir/volume/state/kept")" kept
 unmount
 disk_config "$disk" "minSize: 100MiB" "maxSize: 100%" "grow: true"
-check "and while it is not" volume provision --output json
+plan_said "and while it is not"
 check_equal "up to the end" "$(blockdev --getsize64 "${disk}p1") $(filesystem_size "${disk}p1")" "$((1022 << 20)) $((1022 << 20))"
 table=$(table_bytes "$disk")
 check "once" volume provision --output json
@@ -203,8 +209,15 @@ disk_config "$disk"
 check_status 1 "a read-only disk is refused" volume provision
 check_output "and said so" "is read-only|cannot be opened"
 disk_new 1G
-addpart "$disk" 1 2048 4096
 disk_config "$disk"
+python3 -c 'import os, sys, time; os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL); print(flush=True); time.sleep(1000)' "$disk" >"$T/held" &
+holder=$!
+check "a program has it" until_true 20 test -s "$T/held"
+check_status 1 "a blank disk that a program holds for itself is refused" volume provision
+check_output "and said so" "in use: no data, but it is in use \(mounted, or held by a program\)"
+kill "$holder"
+wait "$holder" 2>/dev/null
+addpart "$disk" 1 2048 4096
 check_status 1 "a blank disk on which the kernel has partitions is refused" volume provision
 check_output "and said so" "the kernel has partitions"
 disk_forget "$disk"
@@ -226,6 +239,20 @@ check_status 1 "nor one from which all were deleted" volume provision
 disk_forget "$disk" # with delpart
 check "what is advised helps" volume provision
 unmount
+
+note "A signature at the end of what would be the partition"
+disk_new 1G
+printf 'label: gpt\n' | sfdisk -q "$disk"
+disk_config "$disk" "minSize: 100MiB" "maxSize: 200MiB"
+check "a plan" volume plan --output json
+check_equal "it would be at the front, and smaller than the room" "$(field '"\(.partition.start) \(.partition.size)"')" "$((1 << 20)) $((200 << 20))"
+truncate -s 200M "$T/member"
+"$LARDER_SOURCE/tests/lib/foreign.py" md-1.0 "$T/member"
+dd if="$T/member" of="$disk" bs=1M skip=199 seek=200 count=1 conv=notrunc,fsync status=none
+before=$(sha256sum <"$disk")
+check_status 1 "it is found before anything is written" volume provision
+check_output "and named" "no room: .*linux_raid_member"
+check_equal "and the disk is what it was" "$(sha256sum <"$disk")" "$before"
 
 note "A table for other sectors than the disk's"
 truncate -s 1G "$T/copied.img"

@@ -222,7 +222,7 @@ static void test_verdicts(void **state)
 
 	(void)state;
 	four_disks(c);
-	assert_int_equal(volume_plan_make(&defaults, c, 4, &plan, NULL), 0);
+	assert_int_equal(volume_plan_make(&defaults, c, 4, NULL, &plan, NULL), 0);
 	assert_int_equal(plan.action, VOLUME_CREATE);
 	assert_int_equal(plan.disk, 2);
 	assert_int_equal(plan.size, GIB);
@@ -254,24 +254,24 @@ static void test_located(void **state)
 								 .n_entries = 1 };
 	}
 	/* Unfinished ones: the first is completed. A finished one comes before them. Two finished ones are an error. */
-	assert_int_equal(volume_plan_make(&defaults, c, 4, &plan, &d), 0);
+	assert_int_equal(volume_plan_make(&defaults, c, 4, NULL, &plan, &d), 0);
 	assert_int_equal(plan.action, VOLUME_FINISH);
 	assert_int_equal(plan.disk, 2);
 	volume_plan_done(&plan);
 	strcpy(other.name, "IMAGECACHE");
-	assert_int_equal(volume_plan_make(&defaults, c, 4, &plan, &d), 0);
+	assert_int_equal(volume_plan_make(&defaults, c, 4, NULL, &plan, &d), 0);
 	assert_int_equal(plan.action, VOLUME_USE);
 	assert_int_equal(plan.disk, 3);
 	assert_int_equal(plan.number, 3);
 	volume_plan_done(&plan);
 	strcpy(one.name, "IMAGECACHE");
-	assert_int_equal(volume_plan_make(&defaults, c, 4, &plan, &d), -EINVAL);
+	assert_int_equal(volume_plan_make(&defaults, c, 4, NULL, &plan, &d), -EINVAL);
 	assert_non_null(strstr(d.message, "number 3 on /dev/nvme1n1"));
 	assert_non_null(strstr(d.message, "number 3 on /dev/nvme10n1"));
 	/* Not on a disk that the selector does not match. */
 	c[2].matched = false;
 	c[3].matched = false;
-	assert_int_equal(volume_plan_make(&defaults, c, 4, &plan, &d), 0);
+	assert_int_equal(volume_plan_make(&defaults, c, 4, NULL, &plan, &d), 0);
 	assert_int_equal(plan.action, VOLUME_NONE);
 }
 
@@ -296,7 +296,7 @@ static void test_read_only(void **state)
 	c[2].inspection.gpt.primary = (struct gpt_copy){
 		.valid = true, .n_slots = 128, .entries = &entry, .n_entries = 1
 	};
-	assert_int_equal(volume_plan_make(&config, c, 4, &plan, NULL), 0);
+	assert_int_equal(volume_plan_make(&config, c, 4, NULL, &plan, NULL), 0);
 	assert_int_equal(plan.action, VOLUME_USE);
 	assert_int_equal(plan.disk, 2);
 	assert_true(plan.read_only);
@@ -305,7 +305,7 @@ static void test_read_only(void **state)
 	assert_null(plan.steps);
 	volume_plan_done(&plan);
 	strcpy(entry.name, "IMAGECACHE.new");
-	assert_int_equal(volume_plan_make(&config, c, 4, &plan, NULL), 0);
+	assert_int_equal(volume_plan_make(&config, c, 4, NULL, &plan, NULL), 0);
 	assert_int_equal(plan.action, VOLUME_CREATE);
 	assert_int_equal(plan.disk, 3);
 	assert_string_equal(plan.verdicts[2].reason, "is read-only and has no IMAGECACHE");
