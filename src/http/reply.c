@@ -10,11 +10,11 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define HEAD_CAPACITY 1024	      /* bytes at first */
-#define HEAD_PREFIX   256	      /* room before the fields for what http_reply() adds */
-#define HEAD_MAX      16384	      /* fields beyond it are a bug of the caller */
-#define TURN_BYTES    (2U << 20)      /* sent for one connection before others have their turn */
-#define PIECE_BYTES   HTTP_LAST_PIECE /* read at once where sendfile cannot be used */
+#define HEAD_CAPACITY 1024	   /* bytes at first */
+#define HEAD_PREFIX   256	   /* room before the fields for what http_reply() adds */
+#define HEAD_MAX      16384	   /* fields beyond it are a bug of the caller */
+#define TURN_BYTES    (2U << 20)   /* sent for one connection before others have their turn */
+#define PIECE_BYTES   (128U << 10) /* read at once where sendfile cannot be used */
 
 const char *http_status_text(unsigned status)
 {
@@ -252,6 +252,12 @@ static ssize_t send_read(struct http_exchange *c, size_t size, bool *ret_unreada
 	return send_bytes(c, buffer, (size_t)n, false);
 }
 
+static bool is_time_to_ask(const struct http_exchange *c, uint64_t left)
+{
+	return c->body_at - c->holds_at >= HTTP_HOLDS_BYTES ||
+	       (c->body.fd >= 0 && left <= HTTP_LAST_PIECE);
+}
+
 static ssize_t send_some(struct http_exchange *c, bool *ret_unreadable)
 {
 	uint64_t left = c->body.size - c->body_at;
@@ -259,18 +265,17 @@ static ssize_t send_some(struct http_exchange *c, bool *ret_unreadable)
 
 	if (left > 0 && c->body.data)
 		return send_bytes(c, (const char *)c->body.data + c->body_at, size, false);
-	if (left > 0 && left <= HTTP_LAST_PIECE && c->body.holds)
+	if (left > 0 && left <= HTTP_COPIED && c->body.holds)
 		return send_read(c, size, ret_unreadable);
 	if (c->out_at < c->out_size)
 		return send_bytes(c, NULL, 0, left > 0);
-	if (c->body_at - c->holds_at >= HTTP_HOLDS_BYTES && !still_holds(c)) {
+	if (is_time_to_ask(c, left) && !still_holds(c)) {
 		*ret_unreadable = true;
 		return 0;
 	}
 	if (c->body.fd < 0)
 		return send_read(c, size, ret_unreadable);
-	/* The last piece is left for a copy. */
-	if (c->body.holds && size == left)
+	if (c->body.holds && size == left && left > HTTP_LAST_PIECE)
 		size -= HTTP_LAST_PIECE;
 	return send_extent(c, size, ret_unreadable);
 }

@@ -89,14 +89,15 @@ void *http_exchange_get(const struct http_exchange *exchange);
  * The body of an answer: bytes in memory (data), else an extent of a file (fd, offset), else what read gives. done is called once
  * when the body is no longer needed, also for HEAD; before it unreadable, if the body could not be read. Both may be NULL.
  *
- * holds (may be NULL) says whether a file still has the bytes that were announced. It is asked after every HTTP_HOLDS_BYTES, and when the
- * last piece (at most HTTP_LAST_PIECE) was read and not yet sent; if not, the body counts as unreadable, and the answer ends before its
- * end. The last piece is a copy. Of what goes out by sendfile(2) before it, the kernel takes no copy: a write to the file can
- * still reach those bytes of it that the client has not taken out of its socket, at most what both sockets' buffers hold; if it comes before
- * the last piece is read, holds finds it.
+ * holds (may be NULL) says whether a file still has the bytes that were announced. It is asked after every HTTP_HOLDS_BYTES, and before
+ * each call that may hand the kernel the last byte, which is one of at most HTTP_LAST_PIECE; if not, the body counts as unreadable, and
+ * the answer ends before its end. What is left and no more than HTTP_COPIED is a copy, read before holds is asked: a body that small
+ * is right or is not sent. What goes out by sendfile(2) the kernel does not copy: a write that comes after the last question can
+ * still reach those bytes of it that the client has not taken out of its socket, at most what both sockets' buffers hold.
  */
 #define HTTP_HOLDS_BYTES (2U << 20)
 #define HTTP_LAST_PIECE	 (128U << 10)
+#define HTTP_COPIED	 (16U << 10)
 struct http_body {
 	uint64_t size;
 	const void *data;

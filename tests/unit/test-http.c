@@ -307,7 +307,7 @@ static void pass_ms(long ms)
 
 #define LARGE_BYTES ((3 << 20) + 5)
 
-/* A server on a socket pair: /mem, /file, /read, /short, /large, /large-read, /last-piece, /text, /later; everything else is 404. */
+/* A server on a socket pair: /mem, /file, /read, /short, /large, /large-read, /last-piece, /copied, /text, /later; everything else is 404. */
 struct world {
 	struct event_base *base;
 	struct http_server *server;
@@ -371,9 +371,11 @@ static void handle(struct http_exchange *x, const struct http_request *request, 
 		body.size = LARGE_BYTES - 1;
 		body.holds = holds;
 		body.unreadable = unreadable;
-	} else if (http_text_equal(request->path, "/last-piece")) {
+	} else if (http_text_equal(request->path, "/last-piece") ||
+		   http_text_equal(request->path, "/copied")) {
 		body.fd = w->large;
-		body.size = HTTP_LAST_PIECE;
+		body.size =
+			http_text_equal(request->path, "/copied") ? HTTP_COPIED : HTTP_LAST_PIECE;
 		body.holds = holds;
 		body.unreadable = unreadable;
 	} else if (http_text_equal(request->path, "/text")) {
@@ -620,6 +622,8 @@ static void test_holding_body(void **state)
 		{ "/large", 0, 1, false, HTTP_HOLDS_BYTES, LARGE_BYTES - 1 - HTTP_LAST_PIECE },
 		{ "/large-read", 0, 1, false, HTTP_HOLDS_BYTES, LARGE_BYTES - 2 },
 		{ "/last-piece", 1000, 1, true, 0, 0 },
+		{ "/last-piece", 0, 1, false, 0, 0 },
+		{ "/copied", 1000, 1, true, 0, 0 },
 	};
 	struct world *w = *state;
 
@@ -641,7 +645,7 @@ static void test_holding_body(void **state)
 				    : size < cases[i].least || size > cases[i].most))
 			fail_msg("case %zu: asked %u times, %zu of %zu bytes", i, w->asked, size,
 				 whole);
-		char first = strcmp(cases[i].path, "/last-piece") == 0 ? 'a' : 'b';
+		char first = strncmp(cases[i].path, "/large", 6) == 0 ? 'b' : 'a';
 		for (size_t at = 0; at < size; at++)
 			assert_int_equal(body[at], 'a' + (first - 'a' + at) % 26);
 		close_fd(w->client);
@@ -649,13 +653,36 @@ static void test_holding_body(void **state)
 	}
 }
 
-/* A body of one piece that does not hold is not begun. */
+/* A last piece that the client takes in parts is asked about before each of them. */
+static void test_last_piece_in_parts(void **state)
+{
+	struct world *w = *state;
+	int pair[2], size = 8192;
+	bool closed;
+
+	close_fd(w->client);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	assert_int_equal(http_server_adopt(w->server, pair[0]), 0);
+	w->client = pair[1];
+	fcntl(w->client, F_SETFL, O_NONBLOCK);
+	w->holds_for = 1;
+	client_sends(w, "GET /last-piece HTTP/1.1\r\n" HOST "\r\n");
+	_cleanup_free_ char *text = client_reads(w, &closed);
+	size_t got = strlen(strstr(text, "\r\n\r\n") + 4);
+	assert_true(closed);
+	assert_in_range(got, 1, HTTP_LAST_PIECE - 1);
+	assert_int_equal(w->asked, 2);
+	assert_int_equal(w->unreadable, 1);
+}
+
+/* A body that is a copy as a whole and does not hold is not begun. */
 static void test_small_body_that_changed(void **state)
 {
 	struct world *w = *state;
 	bool closed;
 
-	client_sends(w, "GET /last-piece HTTP/1.1\r\n" HOST "\r\n");
+	client_sends(w, "GET /copied HTTP/1.1\r\n" HOST "\r\n");
 	_cleanup_free_ char *text = client_reads(w, &closed);
 	assert_true(closed);
 	assert_string_equal(text, "");
@@ -791,6 +818,7 @@ int main(void)
 		with_server(test_refusals),
 		with_server(test_short_body),
 		with_server(test_holding_body),
+		with_server(test_last_piece_in_parts),
 		with_server(test_small_body_that_changed),
 		with_server(test_unread_answers),
 		with_server(test_drain_unread),
