@@ -180,7 +180,7 @@ static int hex_value(char c)
 	return -1;
 }
 
-static int decode(struct http_text text, bool plus_is_blank, char *buffer, size_t capacity)
+int http_percent_decode(struct http_text text, char *buffer, size_t capacity)
 {
 	size_t n = 0;
 
@@ -193,8 +193,6 @@ static int decode(struct http_text text, bool plus_is_blank, char *buffer, size_
 				return -EINVAL;
 			c = (char)(high << 4 | low);
 			i += 2;
-		} else if (c == '+' && plus_is_blank) {
-			c = ' ';
 		}
 		if (n + 1 >= capacity)
 			return -ENAMETOOLONG;
@@ -202,11 +200,6 @@ static int decode(struct http_text text, bool plus_is_blank, char *buffer, size_
 	}
 	buffer[n] = '\0';
 	return 0;
-}
-
-int http_percent_decode(struct http_text text, char *buffer, size_t capacity)
-{
-	return decode(text, false, buffer, capacity);
 }
 
 int http_query_parameter(struct http_text query, const char *name, char *buffer, size_t capacity)
@@ -218,9 +211,9 @@ int http_query_parameter(struct http_text query, const char *name, char *buffer,
 		size_t n = end ? (size_t)(end - query.data) : query.size;
 		if (n > name_size && query.data[name_size] == '=' &&
 		    memcmp(query.data, name, name_size) == 0)
-			return decode(
+			return http_percent_decode(
 				(struct http_text){ query.data + name_size + 1, n - name_size - 1 },
-				true, buffer, capacity);
+				buffer, capacity);
 		n = end ? n + 1 : n;
 		query.data += n;
 		query.size -= n;

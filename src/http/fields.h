@@ -37,8 +37,8 @@ unsigned http_accept_quality(const struct http_request *request, const char *med
 int http_percent_decode(struct http_text text, char *buffer, size_t capacity);
 
 /*
- * The parameter of this name from a query, decoded. 0, -ENOENT: it is not there; -EINVAL, -ENAMETOOLONG as above. "+" is a blank, as
- * forms write it.
+ * The parameter of this name from a query, decoded. 0, -ENOENT: it is not there; -EINVAL, -ENAMETOOLONG as above. "+" is a plus (RFC 3986
+ * knows no other): clients write application/vnd.x+json as it is, and nothing that is asked for here has a blank.
  */
 int http_query_parameter(struct http_text query, const char *name, char *buffer, size_t capacity);
 

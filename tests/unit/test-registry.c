@@ -582,13 +582,21 @@ static void test_referrers_by_tag(void **state)
 {
 	static const char index[] =
 		"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"a/b\",\"digest\":\"{image}\","
-		"\"size\":9,\"artifactType\":\"test/one\"}]}";
+		"\"size\":9,\"artifactType\":\"test/one+json\"}]}";
 	static const struct expectation cases[] = {
 		{ "GET /v2/one/referrers/{layer}" NS, NULL, 200, { INDEX, "{image}", "test/one" } },
-		{ "GET /v2/one/referrers/{layer}" NS "&artifactType=test/one",
+		{ "GET /v2/one/referrers/{layer}" NS "&artifactType=test/one+json",
 		  NULL,
 		  200,
 		  { "OCI-Filters-Applied: artifactType\r\n", "{image}" } },
+		{ "GET /v2/one/referrers/{layer}" NS "&artifactType=test%2Fone%2Bjson",
+		  NULL,
+		  200,
+		  { "OCI-Filters-Applied: artifactType\r\n", "{image}" } },
+		{ "GET /v2/one/referrers/{layer}" NS "&artifactType=test/one%20json",
+		  NULL,
+		  200,
+		  { "OCI-Filters-Applied: artifactType\r\n", "\"manifests\":[]" } },
 		{ "GET /v2/one/referrers/{layer}" NS "&artifactType=test/two",
 		  NULL,
 		  200,
