@@ -250,6 +250,20 @@ static void on_pool(evutil_socket_t fd, short what, void *user)
 	pool_collect(r->pool);
 }
 
+/* A path that leads to nothing names no cache. */
+static int open_cache(const char *path, struct source **ret, struct diag *diag)
+{
+	int r = source_open(path, ret, diag);
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return diag_prefix(diag, -EINVAL, "there is no such cache");
+	if (r == 0 && !source_has_blobs(*ret))
+		log_notice(
+			"%s is served, but no blobs are in it yet: a cache tree has blob/ and manifests/, an OCI layout oci-layout and index.json",
+			path);
+	return r;
+}
+
 static int open_caches(char *const *paths, struct source ***ret, size_t *ret_n, struct diag *diag)
 {
 	size_t n = 0;
@@ -261,7 +275,7 @@ static int open_caches(char *const *paths, struct source ***ret, size_t *ret_n, 
 	if (!sources)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		int r = source_open(paths[i], &sources[i], diag);
+		int r = open_cache(paths[i], &sources[i], diag);
 		if (r == 0)
 			continue;
 		while (i-- > 0)

@@ -187,6 +187,11 @@ int source_open_tag(struct source *source, const char *registry, const char *rep
 	return r < 0 ? no_path(r) : place_open(source->place, path, ret);
 }
 
+bool source_has_blobs(struct source *source)
+{
+	return place_has_directory(source->place, source->kind->blob_directory);
+}
+
 bool source_has_repository(struct source *source, const char *registry, const char *repository)
 {
 	return source->kind->has_repository(source, registry, repository);

@@ -57,6 +57,9 @@ int source_stat_tag(struct source *source, const char *registry, const char *rep
 int source_open_tag(struct source *source, const char *registry, const char *repository,
 		    const char *tag, struct content *ret);
 
+/* Is there the directory that blobs are in? Without one nothing can be had from it. */
+bool source_has_blobs(struct source *source);
+
 bool source_has_repository(struct source *source, const char *registry, const char *repository);
 
 /* A number that is another one as soon as a blob was added or removed. */

@@ -19,12 +19,34 @@ check_output "which is named" 'unexpected argument "x"'
 check_status 2 "an address that is none" larderd --cache "$T/empty" --listen localhost
 check_output "is explained" 'write 127.0.0.1:5000'
 check_status 2 "a number that is none" larderd --connections many
-check_status 1 "a cache that is not there" larderd --cache "$T/none" --listen 127.0.0.1:0
-check_output "is named" 'cannot open .*/none: No such file'
+check_status 2 "a cache that is not there" larderd --cache "$T/none" --listen 127.0.0.1:0
+check_output "is named" 'there is no such cache: cannot open .*/none: No such file'
+check_status 2 "nor is one below a file" larderd --cache "$T/no.sqsh/x" --listen 127.0.0.1:0
+check_status 2 "a passed descriptor that is no socket" sh -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec larderd --cache "$1" 3</dev/null' sh "$T/empty"
+check_output "is named" 'descriptor 3 was passed, and is no listening stream socket'
+cat >"$T/pass.py" <<'PYTHON'
+import os, socket, sys
+a, b = socket.socketpair()
+os.dup2(a.fileno(), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execvp("larderd", ["larderd", "--cache", sys.argv[1]])
+PYTHON
+check_status 2 "nor is one that does not listen taken" python3 "$T/pass.py" "$T/empty"
+check_output "which is said" 'descriptor 3 was passed, and is no listening stream socket'
 check_status 2 "a file that is no squashfs image" larderd --cache "$T/no.sqsh" --listen 127.0.0.1:0
 check_output "is named too" 'no.sqsh: it is no squashfs image'
 
+# An empty directory is a cache tree that somebody may fill.
+check "a directory without anything in it is served" start_larderd filled --cache "$T/empty"
+check "with a word about it" grep -q "$T/empty is served, but no blobs are in it yet" "$T/filled.log"
+check_http 404 "nothing is there" "$url/v2/library/busybox/manifests/1.36"
+check_http 503 "it is not ready" "$url/readyz"
 check "a store is made" small_store "$T/tree"
+cp -r "$T/tree"/* "$T/empty"
+check_http 200 "filled, it has images" "$url/v2/library/busybox/manifests/1.36"
+check_http 200 "and is ready" "$url/readyz"
+check "it ends" stop_larderd
+
 blob=$(cd "$T/tree/blob" && find . -type f -printf '%s %f\n' | sort -n | tail -1 | cut -d' ' -f2)
 blob_path=/v2/library/busybox/blobs/sha256:${blob#sha256-}
 
