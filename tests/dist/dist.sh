@@ -17,4 +17,11 @@ check_equal "and nothing is left" "$(find "$T/root" ! -type d)" ""
 
 # Builds the tarball, and from it, in a read-only source tree, everything; tests, installs, uninstalls, cleans.
 check "make distcheck" make -s -j"$(nproc)" -C "$LARDER_BUILD" distcheck
+
+# What is in the tree and not in the release is found here, not by those who unpack it.
+if git -C "$LARDER_SOURCE" -c safe.directory='*' rev-parse --git-dir >"$T/out" 2>&1; then
+	git -C "$LARDER_SOURCE" -c safe.directory='*' ls-files ':!.gitignore' | sort >"$T/tracked"
+	tar -tf "$(find "$LARDER_BUILD" -maxdepth 1 -name 'larder-*.tar.xz')" | sed 's|^[^/]*/||' | sort >"$T/released"
+	check_equal "the tarball has every file of the tree" "$(comm -23 "$T/tracked" "$T/released")" ""
+fi
 done_testing
