@@ -9,14 +9,15 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define FRESH_MS 10000 /* answered from the cache without a second thought */
+#define FRESH_MS 30000 /* answered from the cache without a second thought */
 #define STALE_MS                                                                                   \
-	30000 /* answered from the cache while a thread looks again; older waits for the thread */
+	60000 /* answered from the cache while a thread looks again; older waits for the thread */
 #define BYTES_MAX (1U << 20)
 #define NODES_MAX 16384
 #define INLINE_MAX                                                                                 \
 	(64U << 10) /* read on the loop's thread when their bytes are not in memory any more */
 #define NAME_SEED 1469598103934665603ULL
+#define COLD_MAX  8 /* requests by which it is told whether most find no bytes in memory */
 
 /* The same file may be hard-linked into several repositories, whose other manifests differ. */
 struct key {
@@ -36,6 +37,7 @@ struct node {
 	uint64_t checked;	      /* ms */
 	uint32_t epoch;
 	bool checking;
+	bool index;
 	UT_hash_handle hh;
 	TAILQ_ENTRY(node) order;
 	TAILQ_ENTRY(node) loaded;
@@ -48,6 +50,8 @@ struct manifest_cache {
 	struct node_list order;	 /* all, least recently used first */
 	struct node_list loaded; /* those with their bytes, least recently used first */
 	size_t bytes;
+	unsigned
+		cold; /* up to COLD_MAX: one more for each request whose bytes were not in memory, one less for each other */
 	char *media_types[16];
 	size_t n_media_types;
 };
@@ -179,6 +183,7 @@ static void keep(struct registry *r, const struct key *key, struct manifest_entr
 		return;
 	memcpy(node->digest, entry->digest.bytes, sizeof(node->digest));
 	node->media_type = media_type;
+	node->index = entry->index;
 	node->checked = now_ms();
 	node->epoch = epoch;
 	node->checking = false;
@@ -319,21 +324,47 @@ static bool submit(const struct asked *asked, bool answers)
 	return true;
 }
 
-/* The file that answers this request, in the first source that has one. */
-static struct source *find_file(const struct asked *asked, struct content_id *ret)
+static int stat_file(const struct asked *asked, struct source *source, struct content_id *ret)
 {
+	const struct route *route = &asked->route;
+
+	if (route->tag[0])
+		return source_stat_tag(source, asked->registry_name, asked->repository, route->tag,
+				       ret);
+	return source_stat_manifest(source, asked->registry_name, asked->repository, &route->digest,
+				    ret);
+}
+
+static int open_file(const struct asked *asked, struct source *source, struct content *ret)
+{
+	const struct route *route = &asked->route;
+
+	if (route->tag[0])
+		return source_open_tag(source, asked->registry_name, asked->repository, route->tag,
+				       ret);
+	return source_open_manifest(source, asked->registry_name, asked->repository, &route->digest,
+				    ret);
+}
+
+/* The file that answers a request. */
+struct found {
+	struct source *source;
+	bool open;		/* else of content there is only the id */
+	struct content content; /* CONTENT_INIT at first */
+};
+
+/* In the first source that has one. It is opened at once where it will have to be, to look for its name once. */
+static bool find_file(const struct asked *asked, struct found *ret)
+{
+	ret->open = asked->registry->manifests->cold > COLD_MAX / 2;
 	for (size_t i = 0; i < view_main_sources(asked->view); i++) {
-		struct source *source = view_source(asked->view, i);
-		int r = asked->route.tag[0]
-				? source_stat_tag(source, asked->registry_name, asked->repository,
-						  asked->route.tag, ret)
-				: source_stat_manifest(source, asked->registry_name,
-						       asked->repository, &asked->route.digest,
-						       ret);
+		ret->source = view_source(asked->view, i);
+		int r = ret->open ? open_file(asked, ret->source, &ret->content)
+				  : stat_file(asked, ret->source, &ret->content.id);
 		if (r == 0)
-			return source;
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* Is what is known good enough without a thread? Starts the thread that looks again when it is about time. */
@@ -360,20 +391,23 @@ static bool is_manifest_of(const struct manifest_entry *entry)
 	       digest_equal(&found, &entry->digest);
 }
 
+static bool open_found(const struct asked *asked, struct found *found)
+{
+	if (!found->open)
+		found->open = open_file(asked, found->source, &found->content) == 0;
+	return found->open;
+}
+
 /* Reads the bytes again of a file that was verified and still was the same when it was opened. */
 static struct manifest_entry *reload(const struct asked *asked, struct node *node,
-				     struct source *source)
+				     struct found *found)
 {
-	_cleanup_content_ struct content content = CONTENT_INIT;
+	struct content *content = &found->content;
 	struct manifest_entry *entry;
-	const char *tag = asked->route.tag;
-	int r = *tag ? source_open_tag(source, asked->registry_name, asked->repository, tag,
-				       &content)
-		     : source_open_manifest(source, asked->registry_name, asked->repository,
-					    &asked->route.digest, &content);
 
-	if (r < 0 || memcmp(&content.id, &node->key.id, sizeof(content.id)) != 0 ||
-	    content.id.size > INLINE_MAX)
+	if (!open_found(asked, found) ||
+	    memcmp(&content->id, &node->key.id, sizeof(content->id)) != 0 ||
+	    content->id.size > INLINE_MAX)
 		return NULL;
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
@@ -383,7 +417,7 @@ static struct manifest_entry *reload(const struct asked *asked, struct node *nod
 	memcpy(entry->digest.bytes, node->digest, sizeof(node->digest));
 	entry->media_type = strdup(node->media_type);
 	if (entry->media_type &&
-	    content_read_all(&content, INLINE_MAX, &entry->data, &entry->size) == 0 &&
+	    content_read_all(content, INLINE_MAX, &entry->data, &entry->size) == 0 &&
 	    is_manifest_of(entry))
 		return entry;
 	manifest_entry_unref(entry);
@@ -391,20 +425,23 @@ static struct manifest_entry *reload(const struct asked *asked, struct node *nod
 }
 
 /* True: answered from what is known. */
-static bool answer_from_node(const struct asked *asked, struct node *node, struct source *source)
+static bool answer_from_node(const struct asked *asked, struct node *node, struct found *found)
 {
 	_cleanup_(manifest_entry_unrefp) struct manifest_entry *entry = NULL;
+	struct manifest_cache *cache = asked->registry->manifests;
 
 	if (!is_fresh(asked, node))
 		return false;
 	if (node->entry) {
+		cache->cold -= cache->cold > 0;
 		entry = node->entry;
 		entry->owners++;
 	} else {
+		cache->cold += cache->cold < COLD_MAX;
 		/* Which manifest of an index is for this host is known only while its bytes are. */
-		if (asked->wants_image)
+		if (asked->wants_image && node->index)
 			return false;
-		entry = reload(asked, node, source);
+		entry = reload(asked, node, found);
 		if (!entry)
 			return false;
 	}
@@ -412,19 +449,25 @@ static bool answer_from_node(const struct asked *asked, struct node *node, struc
 	return true;
 }
 
-void serve_manifest(const struct asked *asked)
+static void serve_found(const struct asked *asked, struct found *found)
 {
-	struct content_id id;
-	struct source *source = find_file(asked, &id);
-
-	if (!source) {
-		answer_missing(asked, "");
-		return;
-	}
-	struct key key = make_key(asked, &id);
+	struct key key = make_key(asked, &found->content.id);
 	struct node *node = find_node(asked->registry->manifests, &key);
-	if (node && answer_from_node(asked, node, source))
+
+	if (node && answer_from_node(asked, node, found))
 		return;
 	if (!submit(asked, true))
 		answer_out_of_memory(asked->exchange);
+}
+
+void serve_manifest(const struct asked *asked)
+{
+	struct found found = { .content = CONTENT_INIT };
+
+	if (!find_file(asked, &found)) {
+		answer_missing(asked, "");
+		return;
+	}
+	serve_found(asked, &found);
+	content_done(&found.content);
 }

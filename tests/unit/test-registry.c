@@ -480,6 +480,80 @@ static void test_corrupt_manifests(void **state)
 }
 
 /* New files are there at once, without a reload. */
+#define MANY 24
+#define MANY_BYTES                                                                                 \
+	60000 /* of each manifest; all together they are more than the registry keeps in memory */
+
+static struct digest add_large_manifest(struct world *w, const char *tag)
+{
+	_cleanup_free_ char *layer = expand("{layer}"), *text = NULL;
+
+	assert_true(
+		asprintf(
+			&text,
+			"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+			"\"config\":{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":5},\"layers\":[],"
+			"\"annotations\":{\"tag\":\"%s\",\"long\":\"%0*d\"}}",
+			layer, tag, MANY_BYTES, 0) > 0);
+	return store_add_manifest(w->dir, "docker.io/library/many", tag, text);
+}
+
+static void check_large_manifest(struct world *w, const char *tag, const struct digest *digest,
+				 const char *fields)
+{
+	_cleanup_free_ char *request = NULL;
+	char text[DIGEST_STRING_MAX];
+	struct digest found;
+
+	assert_true(asprintf(&request,
+			     "GET /v2/library/many/manifests/%s HTTP/1.1\r\nHost: a\r\n%s\r\n", tag,
+			     fields) > 0);
+	_cleanup_free_ char *answer = ask(w, request);
+	const char *body = strstr(answer, "\r\n\r\n");
+	assert_non_null(body);
+	assert_int_equal(digest_of(DIGEST_SHA256, body + 4, strlen(body + 4), &found), 0);
+	if (!digest_equal(&found, digest) || !strstr(answer, digest_format(digest, text)) ||
+	    !strstr(answer, IMAGE))
+		fail_msg("%s: %.400s", tag, answer);
+}
+
+/* Manifests whose bytes are read anew for each request: they are the right ones, and a file that changed is found. */
+static void test_more_than_memory(void **state)
+{
+	static const struct expectation changed[] = {
+		{ "GET /v2/library/many/manifests/t5", NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "GET /v2/library/many/manifests/t6", NULL, 404, { "MANIFEST_UNKNOWN" } },
+		{ "GET /v2/library/one/manifests/index",
+		  "Accept: application/vnd.oci.image.manifest.v1+json\r\n",
+		  200,
+		  { IMAGE, "Docker-Content-Digest: {image}\r\n" } },
+	};
+	static const char *const fields[] = {
+		"", "Accept: application/vnd.oci.image.manifest.v1+json\r\n"
+	};
+	struct world *w = *state;
+	struct digest digests[MANY];
+	char tag[16], path[PATH_MAX];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(tag, sizeof(tag), "t%d", i);
+		digests[i] = add_large_manifest(w, tag);
+	}
+	/* All of them, and then those that have made room for others, again and again. */
+	for (int i = 0; i < 3 * MANY; i++) {
+		int n = i < MANY ? i : i % 5;
+		snprintf(tag, sizeof(tag), "t%d", n);
+		check_large_manifest(w, tag, &digests[n], fields[i / MANY % 2]);
+	}
+	check_all(w, changed + 2, 1);
+	assert_int_equal(tree_tag_path("docker.io", "library/many", "t5", path), 0);
+	overwrite(w, path, "{\"schemaVersion\":2,\"layers\":[]}");
+	assert_int_equal(tree_tag_path("docker.io", "library/many", "t6", path), 0);
+	_cleanup_free_ char *full = path_join(w->dir, path);
+	assert_int_equal(unlink(full), 0);
+	check_all(w, changed, ARRAY_SIZE(changed));
+}
+
 static void test_added(void **state)
 {
 	static const struct expectation before[] = {
@@ -811,6 +885,7 @@ int main(void)
 		with_world(test_pipelined),
 		with_world(test_corrupt_blob),
 		with_world(test_corrupt_manifests),
+		with_world(test_more_than_memory),
 		with_world(test_added),
 		with_world(test_media_types),
 		with_world(test_sha512),
