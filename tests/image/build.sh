@@ -3,7 +3,7 @@
 # larder build: every kind of source, platforms, digests, the same bytes twice, and nothing left behind by a failure.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
-requires mksquashfs unsquashfs skopeo jq busybox curl openssl strace
+requires mksquashfs unsquashfs skopeo jq busybox curl openssl strace python3
 mkdir -p "$T/out.d"
 B() { larder build --output "$T/out.d/${NAME:-l-1.sqsh}" "$@"; }
 list() { printf '%s\n' "$@" >"$T/list"; }
@@ -95,6 +95,50 @@ check "by digest, one platform" B --images "$T/list" --platform linux/riscv64 --
 list "registry.local:5000/acme/many:2.0=docker://127.0.0.1:$(port)/acme/none:1"
 check_status 1 "an image that the registry has not" B --images "$T/list" --insecure
 check_output "is named" "registry.local:5000/acme/many:2.0: skopeo failed"
+
+# The same behind a registry that asks who it is: skopeo's own files answer.
+python3 - "$(port)" >"$T/guard.port" 2>"$T/guard.log" <<-'END' &
+	import base64, http.client, http.server, sys
+	right = "Basic " + base64.b64encode(b"site:secret").decode()
+	class Guard(http.server.BaseHTTPRequestHandler):
+	    protocol_version = "HTTP/1.1"
+	    def answer(self, status, headers, body):
+	        self.send_response(status)
+	        for name, value in headers:
+	            self.send_header(name, value)
+	        self.end_headers()
+	        self.wfile.write(body)
+	    def do_GET(self):
+	        if self.headers["Authorization"] != right:
+	            body = b'{"errors":[{"code":"UNAUTHORIZED","message":"show your badge"}]}'
+	            return self.answer(401, [("WWW-Authenticate", 'Basic realm="site"'), ("Content-Type", "application/json"),
+	                                     ("Content-Length", str(len(body)))], b"" if self.command == "HEAD" else body)
+	        behind = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+	        behind.request(self.command, self.path, headers={k: v for k, v in self.headers.items() if k in ("Accept", "Range")})
+	        r = behind.getresponse()
+	        self.answer(r.status, [h for h in r.getheaders() if h[0] not in ("Connection", "Date")], r.read())
+	    do_HEAD = do_GET
+	server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guard)
+	print(server.server_address[1], flush=True)
+	server.serve_forever()
+END
+guard=$!
+cleanup kill $guard
+until_true 20 test -s "$T/guard.port"
+guarded=127.0.0.1:$(cat "$T/guard.port")
+auth() { printf '{"auths":{"%s":{"auth":"%s"}}}' "$guarded" "$(printf %s "$1" | base64)" >"$T/auth.json"; }
+list "registry.local:5000/acme/many:2.0=docker://$guarded/acme/many:2.0"
+auth site:secret
+REGISTRY_AUTH_FILE=$T/auth.json NAME=guarded-1.sqsh check "a registry with a password, and the file that has it" B --images "$T/list" --platform all --insecure --name l
+check "gives the same layer" cmp "$T/out.d/guarded-1.sqsh" "$T/out.d/fetched-1.sqsh"
+rm -f "$T/out.d/guarded-1.sqsh"*
+auth site:wrong
+REGISTRY_AUTH_FILE=$T/auth.json NAME=guarded-1.sqsh check_status 1 "with another password" B --images "$T/list" --insecure
+check_output "the registry's words are passed on" "registry.local:5000/acme/many:2.0: skopeo failed.*(unauthorized|authentication required|show your badge)"
+REGISTRY_AUTH_FILE=$T/none.json NAME=guarded-1.sqsh check_status 1 "and without one" B --images "$T/list" --insecure
+check_output "too" "registry.local:5000/acme/many:2.0: skopeo failed.*(unauthorized|authentication required|show your badge)"
+check_equal "nothing was made" "$(find "$T/out.d" -name "guarded*")" ""
+kill $guard
 
 # Names, signatures, standard input.
 list "oci:$T/one:1.0"
