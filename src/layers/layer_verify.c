@@ -5,12 +5,14 @@
 
 #include "base/text.h"
 #include "layers/layer_check.h"
+#include "store/manifest.h"
 #include "store/place.h"
 #include "store/tree.h"
 #include "store/verify.h"
 
 struct verify {
 	struct place *place;
+	const struct layer_manifest *manifest;
 	const char *where;
 	uint64_t done, total;
 	bool failed;
@@ -71,13 +73,86 @@ static int verify_file(struct verify *v, const char *path, const struct digest *
 	return 0;
 }
 
+/* Are there a manifest's bytes of that digest under their digest? */
+static int has_manifest(const struct verify *v, const char *registry, const char *repository,
+			enum digest_algorithm algorithm, const char *text, size_t size, bool *ret)
+{
+	struct content_id id;
+	struct digest digest;
+	char path[PATH_MAX];
+	int r = digest_of(algorithm, text, size, &digest);
+
+	if (r == 0)
+		r = tree_manifest_path(registry, repository, &digest, path);
+	if (r == 0)
+		*ret |= place_stat(v->place, path, &id) == 0;
+	return r;
+}
+
+/* A tag is a copy of a manifest that is there under its digest, too; the name does not say of which. */
+static int verify_tag(struct verify *v, const char *registry, const char *repository,
+		      const char *tag)
+{
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	_cleanup_free_ char *name = NULL, *text = NULL;
+	char path[PATH_MAX];
+	bool known = false;
+	size_t size = 0;
+	int r = tree_tag_path(registry, repository, tag, path);
+
+	if (r == 0 && asprintf(&name, "%s/%s:%s", registry, repository, tag) < 0) {
+		name = NULL;
+		return -ENOMEM;
+	}
+	if (r == 0)
+		r = place_open(v->place, path, &content);
+	if (r == 0) {
+		forget_pages(&content);
+		r = content_read_all(&content, MANIFEST_BYTES_MAX, &text, &size);
+	}
+	if (r == 0)
+		r = has_manifest(v, registry, repository, DIGEST_SHA256, text, size, &known);
+	if (r == 0 && !known)
+		r = has_manifest(v, registry, repository, DIGEST_SHA512, text, size, &known);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return report_broken(v, name ? name : path, strerror(-r));
+	return known ? 0
+		     : report_broken(v, name,
+				     "its bytes are not those of any manifest that is there");
+}
+
+static int compare_reference(const void *key, const void *image)
+{
+	return strcmp(key, ((const struct layer_image *)image)->reference);
+}
+
+/* Then layer_check() compared it with the layer manifest already. */
+static int is_listed(const struct verify *v, const char *registry, const char *repository,
+		     const char *tag)
+{
+	const struct layer_manifest *m = v->manifest;
+	_cleanup_free_ char *name = NULL;
+
+	if (asprintf(&name, "%s/%s:%s", registry, repository, tag) < 0) {
+		name = NULL;
+		return -ENOMEM;
+	}
+	return m->n_images &&
+	       bsearch(name, m->images, m->n_images, sizeof(*m->images), compare_reference);
+}
+
 static int verify_manifest(const char *registry, const char *repository, const char *tag,
 			   const struct digest *digest, void *user)
 {
 	char path[PATH_MAX];
 
-	if (tag) /* compared with the layer manifest by layer_check() */
-		return 0;
+	if (tag) {
+		int listed = is_listed(user, registry, repository, tag);
+		return listed ? (listed < 0 ? listed : 0)
+			      : verify_tag(user, registry, repository, tag);
+	}
 	int r = tree_manifest_path(registry, repository, digest, path);
 	return r < 0 ? r : verify_file(user, path, digest);
 }
@@ -99,7 +174,12 @@ int layer_verify(struct place *place, const struct layer_manifest *manifest, con
 		 void *user, char ***broken)
 {
 	struct verify v = {
-		.place = place, .where = where, .progress = progress, .user = user, .broken = broken
+		.place = place,
+		.manifest = manifest,
+		.where = where,
+		.progress = progress,
+		.user = user,
+		.broken = broken,
 	};
 	add_up(&v, manifest);
 	int r = tree_walk_place(place, verify_manifest, &v, NULL);

@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs mkfs.ext4 jq skopeo
+requires mksquashfs unsquashfs mkfs.ext4 jq skopeo
 layers_start
 real_root
 
@@ -162,4 +162,30 @@ check_output "is said" 'no layer called "nothing"'
 
 check_status 1 "without a volume nothing is copied" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run2"
 check_output "and the message says so" "there is no volume"
+
+# The same of the loose tree: a blob, a manifest, a tag.
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+mkdir -p "$T/run/volume/layers" && rm -rf "$T/run/volume/layers/"* "$T/run/volume/"{blob,manifests} "$T/root/"{usr,var}/lib/larder/layers/*
+echo 1 >"$T/run/volume/format"
+layer "$T/loose-1.sqsh" ghcr.io/acme/a:1=a ghcr.io/acme/b:1=b >"$T/out"
+unsquashfs -quiet -no-progress -f -d "$T/run/volume" "$T/loose-1.sqsh" >"$T/out"
+rm -rf "$T/run/volume/larder"
+layers_config
+check "a loose tree verifies" L images verify
+check_output "and its images are counted" "2 images verified"
+rots() { # FILE WHAT REGEX: one file of the loose tree has another byte; and a link to it keeps its own
+	cp "$1" "$T/sound" && rm "$1" && sed 's/[a-z]/\x7e/' "$T/sound" >"$1"
+	check_status 1 "$2 that rots is found" L images verify
+	check_output "and named" "$3"
+	check_equal "and nothing else" "$(grep -c "$T/run/volume: " "$T/out")" 1
+	cp "$T/sound" "$1"
+}
+rots "$(find "$T/run/volume/blob" -type f | sort | head -1)" "a blob" "^.*/volume: sha256:[0-9a-f]{64}: its bytes are not right"
+rots "$T/run/volume/manifests/ghcr.io/acme/b/reference/1" "a tag" "^.*/volume: ghcr.io/acme/b:1: its bytes are not those of any manifest that is there"
+text=$(find "$T/run/volume/manifests/ghcr.io/acme/a/digest" -type f)
+check_equal "there is one manifest" "$(wc -l <<<"$text")" 1
+rots "$text" "a manifest" "^.*/volume: sha256:${text##*sha256-}: its bytes are not right"
+rm "$text"
+check_status 1 "a manifest that is gone" L images verify
+check_output "is found by its tag" "/volume: ghcr.io/acme/a:1: its bytes are not those of any manifest"
 done_testing
