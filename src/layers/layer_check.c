@@ -33,7 +33,9 @@ struct scan {
 
 static int unreadable(struct diag *diag, int r)
 {
-	return diag_set(diag, -EINVAL, "it cannot be read: %s", strerror(-r));
+	return diag_set(diag, -EINVAL, "it cannot be read: %s",
+			r == -ENOTUNIQ ? "a directory has an entry called \".\" or \"..\""
+				       : strerror(-r));
 }
 
 static int scan_directory(const struct scan *above, const char *name);

@@ -58,6 +58,11 @@ uint64_t place_stamp(struct place *place, const char *path)
 	return place->kind->stamp(place, path);
 }
 
+bool name_is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 int place_list_any(struct place *place, const char *path, place_visit_any_fn visit, void *user)
 {
 	return place->kind->list(place, path, visit, user);

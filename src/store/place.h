@@ -72,7 +72,7 @@ uint64_t place_stamp(struct place *place, const char *path);
 
 /*
  * Calls visit for every entry of a directory, in no order; ends early with what visit returns unless 0. -ENOENT: no such directory.
- * At most PLACE_ENTRIES_MAX entries are looked at; more is -E2BIG.
+ * At most PLACE_ENTRIES_MAX entries are looked at; more is -E2BIG. -ENOTUNIQ: an image has an entry called "." or "..".
  */
 #define PLACE_ENTRIES_MAX 1000000
 typedef int (*place_visit_fn)(const char *name, bool directory, void *user);

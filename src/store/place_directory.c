@@ -90,7 +90,7 @@ static mode_t entry_type(int dir, const struct dirent *entry)
 static int directory_list(struct place *place, const char *path, place_visit_any_fn visit,
 			  void *user)
 {
-	unsigned n = 0;
+	unsigned n = 0, dots = 0;
 	int fd = open_beneath(directory_fd(place), *path ? path : ".", O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
@@ -103,7 +103,10 @@ static int directory_list(struct place *place, const char *path, place_visit_any
 	}
 	errno = 0;
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+		if (name_is_dots(e->d_name)) {
+			if (++dots > 2)
+				return -ENOTUNIQ;
+		} else {
 			if (++n > PLACE_ENTRIES_MAX)
 				return -E2BIG;
 			int r = visit(e->d_name, entry_type(fd, e), user);

@@ -371,6 +371,8 @@ static int image_list(struct place *place, const char *path, place_visit_any_fn 
 	while ((r = next_entry(image, opened, &dir, name, &type)) > 0) {
 		if (++n > PLACE_ENTRIES_MAX)
 			return -E2BIG;
+		if (name_is_dots(name))
+			return -ENOTUNIQ;
 		r = visit(name, type, user);
 		if (r != 0)
 			return r;

@@ -33,6 +33,9 @@ void place_identify(const struct place *place, struct content_id *id);
 
 void content_id_set(struct content_id *id, const struct stat *st);
 
+/* "." and "..": a directory is listed with each of them once; as an entry of an image they are an attempt to lead out of it. */
+bool name_is_dots(const char *name);
+
 /* Is the file that had this identity unchanged, but for being deleted? */
 bool file_holds(const struct content_id *file, const struct stat *now);
 

@@ -112,6 +112,31 @@ python3 - "$D/$name-1.sqsh" <<-'END'
 	    f.write(struct.pack("<H", 40000))
 END
 
+# Entries called "." and "..": of directories, of a file, at the root, in what is served and in what is not looked at otherwise.
+dotted() { # NAME PATH DOTS: an entry of that path, which mksquashfs would not make, is renamed
+	tree "$1" 'an entry called "." or ".."'
+	if [[ ${2##*/} == z* ]]; then mkdir -p "$tree/$2"; else echo x >"$tree/$2"; fi
+	pack -no-xattrs -noI
+	python3 - "$D/$name-1.sqsh" "${2##*/}" "$3" <<-'END'
+		import struct, sys
+		with open(sys.argv[1], "r+b") as f:
+		    data = f.read()
+		    directories, = struct.unpack_from("<Q", data, 72)
+		    of, to = sys.argv[2].encode(), sys.argv[3].encode()
+		    # type, size - 1, name
+		    at = [i for kind in (1, 2) for i in [data.find(struct.pack("<HH", kind, len(of) - 1) + of, directories)] if i >= 0][0]
+		    f.seek(at + 2)
+		    f.write(struct.pack("<H", len(to) - 1) + to)
+	END
+}
+dotted dots-registry manifests/zz ..
+dotted dots-repository manifests/ghcr.io/acme/zz ..
+dotted dots-tag "$app/reference/yy" ..
+dotted dots-blob blob/yy ..
+dotted dots-layers larder/layers/zz ..
+dotted dots-root zz ..
+dotted dot-repository manifests/ghcr.io/acme/z .
+
 # Names and kinds of files.
 tree symlink-blob "symlink"; ln -sf /etc/shadow "$tree/blob/$blob"; pack
 tree symlink-out "symlink"; ln -s ../../../../../../etc/passwd "$tree/$app/reference/2"; pack
