@@ -73,17 +73,31 @@ static int copy_tree(struct sync *s, const struct layer *tree)
 	return 0;
 }
 
-/* Layers, the lowest first; then trees, the highest first: of two trees that have one tag, the higher one's counts. */
-static int copy_all(struct sync *s)
+/* The lowest first; name NULL: whatever they are called. */
+static int copy_layers(struct sync *s, const char *name)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->result->n_layers; i++) {
 		const struct layer *layer = &s->result->layers[i];
 		if (layer->state == LAYER_ACTIVE && layer->origin == LAYER_ON_MEDIUM &&
-		    !layer->tree)
+		    !layer->tree && (!name || strcmp(layer->manifest.name, name) == 0))
 			r = copy_one(s, layer);
 	}
+	return r;
+}
+
+/*
+ * Layers as CacheLayerConfig lists them, which says what matters most where room is short (one that it does not list is not active).
+ * Then trees, the highest first: of two trees that have one tag, the higher one's counts.
+ */
+static int copy_all(struct sync *s)
+{
+	const struct layer_config *config = &s->request->config->layers;
+	int r = config->n_layers ? 0 : copy_layers(s, NULL);
+
+	for (size_t i = 0; r == 0 && i < config->n_layers; i++)
+		r = copy_layers(s, config->layers[i].name);
 	for (size_t i = s->result->n_layers; r == 0 && i-- > 0;) {
 		const struct layer *layer = &s->result->layers[i];
 		if (layer->state == LAYER_ACTIVE && layer->tree)

@@ -39,6 +39,23 @@ check_equal "so the medium stays" "$(grep -c " $T/run/media/" /proc/self/mounts)
 check_status 1 "one that does not fit is not added" L layers add "$T/medium/larder/c-1.sqsh"
 check_output "and what to do is said" "c-1.sqsh does not fit into $T/run/volume/layers: .*; let the volume grow .*, keep fewer old versions"
 
+# The same with a configured order.
+fresh_volume() {
+	larder stop --run-dir "$T/run" >"$T/out" 2>&1
+	mountpoint -q "$T/run/volume" || mount -o loop "$T/volume.img" "$T/run/volume"
+	rm -f "$T/run/volume/layers/"* "$T/run/volume/.tmp/"*
+}
+fresh_volume
+layers_config "volume.dev_path == \"$device\"" 'layers: [{name: c}, {name: a}, {name: b}]'
+check_status 1 "a volume that is too small, and an order" sync
+check_output "the message says so" "the volume is full: 2 of 3 layers were copied"
+check_equal "those that come first in the order were copied" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "a-1.sqsh c-1.sqsh"
+check_output "and the images of the last are named" "not on the volume: ghcr.io/acme/b:1"
+fresh_volume
+layers_config "volume.dev_path == \"$device\""
+check_status 1 "and without one" sync
+check_equal "the first by name" "$(cd "$T/run/volume/layers" && echo *.sqsh)" "a-1.sqsh b-1.sqsh"
+
 # An upgrade where only superseded versions are in the way.
 large "$T/a-2.sqsh" ghcr.io/acme/a:2
 layers_config "volume.dev_path == \"$device\"" 'keep: 0
