@@ -96,7 +96,7 @@ static int find_in(struct layers_result *result, const char *dir, enum layer_ori
 	return 0;
 }
 
-/* Talos's ISO carries a cache tree; it counts as one layer, named after its medium. */
+/* Talos's ISO carries a cache tree; it counts as one layer, named after its medium. So does an OCI layout, to be named as broken. */
 static int find_tree(struct layers_result *result, const struct medium *medium)
 {
 	_cleanup_free_ char *path = path_join(medium->mount, NAME_TALOS_MEDIUM);
@@ -105,7 +105,7 @@ static int find_tree(struct layers_result *result, const struct medium *medium)
 	if (!path)
 		return -ENOMEM;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || !tree_is_there(fd))
+	if (fd < 0 || (!tree_is_there(fd) && !layout_is_there(fd)))
 		return 0;
 	struct layer *layer = layers_add(result);
 	if (!layer)

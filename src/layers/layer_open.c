@@ -19,6 +19,7 @@
 #include "layers/superblock.h"
 #include "layers/tree_describe.h"
 #include "store/place.h"
+#include "store/tree.h"
 
 #define FSTYPE	   "squashfs"
 #define PROBE_NAME ".probe"
@@ -344,6 +345,10 @@ static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct d
 	h->dir = open(layer->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (h->dir < 0 || fstat(h->dir, &st) < 0)
 		return diag_set(diag, -errno, "cannot open it: %s", strerror(errno));
+	if (!tree_is_there(h->dir))
+		return diag_set(diag, -EINVAL,
+				"it is an OCI image layout, and only a cache tree is used from a "
+				"medium; \"larder build\" makes a layer of it (oci:DIR)");
 	h->dev = st.st_dev;
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;

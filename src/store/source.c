@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Finding out what a source is, and what all kinds share. */
 #include "store/source_kind.h"
+#include "store/tree.h"
 
 #include <fcntl.h>
 #include <string.h>

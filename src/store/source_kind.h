@@ -37,6 +37,4 @@ int source_new_tree(struct place *place, struct source **ret);
 int source_new_layout(struct place *place, const char *name, struct source **ret,
 		      struct diag *diag);
 
-#define LAYOUT_MARKER_FILE "oci-layout"
-
 #endif

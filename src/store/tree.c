@@ -115,3 +115,11 @@ bool tree_is_there(int dir)
 	       (fstatat(dir, NAME_MANIFESTS_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		S_ISDIR(st.st_mode));
 }
+
+bool layout_is_there(int dir)
+{
+	struct stat st;
+
+	return fstatat(dir, LAYOUT_MARKER_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
+}

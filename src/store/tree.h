@@ -46,4 +46,8 @@ int tree_walk_manifests(int tree, tree_visit_fn visit, void *user, unsigned *ret
 /* Is there a cache tree in this directory (blob/ or manifests/)? */
 bool tree_is_there(int dir);
 
+/* Is there an OCI image layout in this directory? It is no tree (source_layout.c). */
+#define LAYOUT_MARKER_FILE "oci-layout"
+bool layout_is_there(int dir);
+
 #endif

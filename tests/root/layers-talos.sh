@@ -168,4 +168,18 @@ check_equal "has all images" "$(tags)" "./ghcr.io/acme/a/reference/1 ./ghcr.io/a
 check "blobs are whole" whole
 check_equal "the medium is released" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
 check_equal "what kills left in .tmp is gone" "$(ls -A "$V/.tmp")" ""
+
+# An OCI layout in the place of the cache tree is not used, and not passed over in silence.
+losetup --detach "$device"
+mkdir -p "$T/layout"
+make_image "$T/layout/imagecache" docker.io/library/one:1 one riscv64 >"$T/out"
+device=$(medium LAYOUT "$T/layout") && cleanup losetup --detach "$device"
+layers_config "volume.dev_path == \"$device\""
+check "an OCI layout on a medium is no failure of the others" L layers sync
+check_equal "it is listed as broken" "$(state imagecache:LAYOUT)" broken
+check_equal "and why" "$(reason imagecache:LAYOUT)" \
+	"it is an OCI image layout, and only a cache tree is used from a medium; \"larder build\" makes a layer of it (oci:DIR)"
+check_status 1 "check names it" L layers check
+check_output "by its reason" "it is an OCI image layout"
+losetup --detach "$device"
 done_testing
