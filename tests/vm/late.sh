@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Disks that appear five seconds late: with nothing else to serve, larder-boot waits for them; with a built-in layer it does not, and the
-# volume joins later, and so does a trusted medium, whose layer is copied. Two disks match: the first is taken, the other left alone. The first has a table that is not in order of
+# volume joins later, and so does a trusted medium, whose layer is copied; then one that comes alone, and another one that comes while
+# larder-boot still looks at that. Two disks match: the first is taken, the other left alone. The first has a table that is not in order of
 # its sectors.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
@@ -11,6 +12,10 @@ cache_images
 cache_layer main 1.0.0 "$T/layers/000-main-1.0.0.sqsh"
 cache_layer extra 1.0.0 "$T/iso/larder/010-extra-1.0.0.sqsh"
 check "an ISO is made" cache_iso LARDER_LATE "$T/iso" "$T/larder.iso"
+for name in alone meanwhile; do
+	cache_layer $name 1.0.0 "$T/$name/larder/020-$name-1.0.0.sqsh"
+	check "another ISO is made" cache_iso LARDER_LATE "$T/$name" "$T/$name.iso"
+done
 
 # Partition 1 lies behind 14 and 15, as in a cloud image; each is full of something.
 disordered() { # IMAGE
@@ -29,15 +34,19 @@ disordered() { # IMAGE
 contents() { # IMAGE: of all three
 	{ dd if="$1" bs=1M skip=1 count=20; dd if="$1" bs=1M skip=200 count=16; } 2>/dev/null | sha256sum
 }
+plug() { "$LARDER_SOURCE/tests/vm/lib/plug" "$V/qmp" "$@" >>"$T/plug" 2>&1 & cleanup kill $!; watchers+=("$!"); }
 plugged() { # SCENARIO REGEX DRIVE=SERIAL…
-	local watcher scenario=$1 moment=$2
+	local scenario=$1 moment=$2
 	shift 2
-	"$LARDER_SOURCE/tests/vm/lib/plug" "$V/qmp" "$V/console.$((vm_boots + 1))" "$moment" 5 "$@" >"$T/plug" 2>&1 &
-	watcher=$!
-	cleanup kill "$watcher"
+	: >"$T/plug"
+	watchers=()
+	plug "$V/console.$((vm_boots + 1))" "$moment" 5 "$@"
+	plug "$V/result.$((vm_boots + 1))" 'plug in a medium alone' 0 d=ALONE
+	plug "$V/result.$((vm_boots + 1))" 'plug in another meanwhile' 0 e=MEANWHILE
 	vm_boot "$scenario" -qmp "unix:$V/qmp,server=on,wait=off" -drive "if=none,id=a,file=$T/a.img,format=raw" \
-		-drive "if=none,id=b,file=$T/b.img,format=raw" -drive "if=none,id=c,file=$T/larder.iso,format=raw,readonly=on"
-	kill "$watcher" 2>/dev/null
+		-drive "if=none,id=b,file=$T/b.img,format=raw" -drive "if=none,id=c,file=$T/larder.iso,format=raw,readonly=on" \
+		-drive "if=none,id=d,file=$T/alone.iso,format=raw,readonly=on" -drive "if=none,id=e,file=$T/meanwhile.iso,format=raw,readonly=on"
+	kill "${watchers[@]}" 2>/dev/null
 	check_equal "the disks were plugged in" "$(cat "$T/plug")" ""
 }
 verify_disks() { # BEFORE

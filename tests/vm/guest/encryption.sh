@@ -21,7 +21,8 @@ enabled() { # the config that was just made, for larder-boot
 # From here on the test opens and closes volumes itself: udev's rule must not have the machine's own volume opened in between.
 take_over() {
 	check "the volume is there" until_true 200 mountpoint -q /run/larder/volume
-	systemctl mask --runtime --now larder-medium.service >/dev/null 2>&1
+	systemctl mask --runtime larder-medium@.service >/dev/null 2>&1
+	systemctl stop "larder-medium@*.service" >/dev/null 2>&1
 	check "larder-boot has ended" until_true 60 eval '[ "$(systemctl show -p SubState --value larder-boot.service)" = exited ]'
 }
 encrypted_config() { # SERIAL KEY [LINE…]

@@ -3,7 +3,7 @@
 # The units as this systemd sees them, then what an administrator, a bug or bad luck does to them.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/guest/lib.sh"
-all="larder.target larder.socket larderd.service larder-boot.service larder-sync.service larder-medium.service
+all="larder.target larder.socket larderd.service larder-boot.service larder-sync.service larder-medium@vdb-1.service
 larder-verify.service larder-verify.timer"
 
 answers() {
@@ -124,7 +124,7 @@ check_recovered "a full /run"
 # udev tells of every disk again and again.
 for _ in $(seq 20); do udevadm trigger --action=change --subsystem-match=block; done
 check "udev becomes quiet" udevadm settle --timeout=120
-check "larder-medium.service ends" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-medium.service)" = inactive ]'
+check "larder-medium@.service ends, for every disk" until_true 300 eval '[ -z "$(systemctl list-units --plain --no-legend "larder-medium@*")" ]'
 check_recovered "a storm of udev events"
 
 # Rescue, and an emergency: the port stays, the cache comes back.

@@ -61,6 +61,7 @@ vm_agent() {
 	cp -a "$LARDER_SOURCE/tests/lib" "$V/root/opt/vm/tests/"
 	cp -a "$LARDER_SOURCE/tests/vm/guest" "$V/root/opt/vm/tests/vm/"
 	install -m 755 "$LARDER_SOURCE/tests/vm/guest/vm-agent" "$V/root/opt/vm/agent"
+	install -m 644 "$LARDER_SOURCE/src/base/events.h" "$V/root/opt/vm/events.h"
 	install -m 644 "$LARDER_SOURCE/tests/vm/guest/vm-agent.service" "$V/root/etc/systemd/system/vm-agent.service"
 	install -m 755 "$LARDER_BUILD/tests/dead-mirror" "$LARDER_BUILD/tests/port-thief" "$V/root/opt/vm/build/tests/"
 	install -D -m 644 "$LARDER_SOURCE/tests/vm/guest/port-thief.service" "$V/root/etc/systemd/system/port-thief.service"
@@ -122,7 +123,7 @@ vm_qemu() {
 	printf '%s\0' qemu-system-x86_64 -M pc "${processor[@]}" -cpu max,la57=off -smp 2 -m "${VM_MEMORY:-1024}" \
 		-nodefaults -no-user-config -display none -no-reboot -serial "file:$console" -serial "file:$result" \
 		-kernel "${VM_KERNEL:-$vm_dir/vmlinuz}" ${VM_INITRD:+-initrd "$VM_INITRD"} \
-		-append "console=ttyS0 ${VM_LIVE:-$root} panic=-1 mitigations=off systemd.log_color=0 systemd.show_status=1 vm.scenario=$scenario ${VM_APPEND-}" \
+		-append "console=ttyS0 ${VM_LIVE:-$root} panic=-1 no_timer_check mitigations=off systemd.log_color=0 systemd.show_status=1 vm.scenario=$scenario ${VM_APPEND-}" \
 		-device virtio-rng-pci
 	[ -n "${VM_LIVE-}" ] ||
 		printf '%s\0' -drive "if=none,id=root,file=$V/root.ext4,format=raw,cache=unsafe" -device nvme,drive=root,serial=ROOT
