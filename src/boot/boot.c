@@ -308,8 +308,8 @@ int boot_run(const struct boot_options *options, json_t **ret_status, struct dia
 }
 
 /*
- * larderd has the volume open. While NAME_RUN_STOPPING is there it keeps nothing open; that takes it a moment, and a running
- * transfer takes it as long as its client does.
+ * larderd has the volume open. While NAME_RUN_STOPPING is there it keeps nothing open; that takes it a moment, and running transfers
+ * take it two seconds: then it cuts them off.
  */
 #define STOP_WAIT_MS 5000
 #define STOP_POLL_MS 10
@@ -333,6 +333,9 @@ static int take_down(const char *run_dir, struct diag *diag)
 
 	/* What is still used is detached, and can be waited for only through the volume below it. */
 	int r = layers_stop(run_dir, diag);
+	/* Somebody is still mounting and copying: nothing was taken down. */
+	if (r == -ETIMEDOUT)
+		return r;
 	int v = wait_until_unused(volume_stop, run_dir, &volume_diag);
 	if (v < 0 && diag) {
 		diag_done(diag);

@@ -38,6 +38,14 @@ static void set_accepting(struct http_server *s, bool accepting)
 	}
 }
 
+static void free_queue(struct exchange_queue *queue)
+{
+	struct http_exchange *c;
+
+	while ((c = TAILQ_FIRST(queue)))
+		connection_free(c);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *user)
 {
 	struct http_server *s = user;
@@ -50,6 +58,10 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
 		while ((c = TAILQ_FIRST(&s->queues[phase])) &&
 		       now - c->since >= phase_limit_ms(s, phase))
 			connection_free(c);
+	}
+	if (s->cut_at && now >= s->cut_at) {
+		s->cut_at = 0;
+		free_queue(&s->queues[PHASE_SENDING]);
 	}
 	if (s->paused && !s->draining)
 		set_accepting(s, true);
@@ -201,6 +213,11 @@ void http_server_drain(struct http_server *s)
 	free_silent(&s->queues[PHASE_HEADER]);
 }
 
+void http_server_cut(struct http_server *s, unsigned ms)
+{
+	s->cut_at = ms ? http_now_ms() + ms : 0;
+}
+
 unsigned http_server_connections(const struct http_server *s)
 {
 	return s->connections;
@@ -246,14 +263,6 @@ int http_server_new(struct event_base *base, const struct http_limits *limits,
 		return -ENOMEM;
 	*ret = TAKE_PTR(s);
 	return 0;
-}
-
-static void free_queue(struct exchange_queue *queue)
-{
-	struct http_exchange *c;
-
-	while ((c = TAILQ_FIRST(queue)))
-		connection_free(c);
 }
 
 void http_server_free(struct http_server *s)

@@ -79,6 +79,12 @@ int http_server_adopt(struct http_server *server, int fd);
 /* Accepts no more, closes what is idle, and closes every other connection after the answer to what it has sent. */
 void http_server_drain(struct http_server *server);
 
+/*
+ * What is being answered by then ends ms from now, complete or not, as for a client that stalls; 0: the end is called off. The server
+ * goes on.
+ */
+void http_server_cut(struct http_server *server, unsigned ms);
+
 unsigned http_server_connections(const struct http_server *server);
 
 /* What the exchange is for, kept for the handler; NULL at first. */

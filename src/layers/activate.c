@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/names.h"
@@ -24,6 +25,7 @@
 #include "layers/trust.h"
 
 #define READ_AHEAD_BYTES (128 * 1024)
+#define LOCK_POLL_MS	 100
 
 /* Each candidate keeps a descriptor or two until the generation stands. */
 static void raise_descriptor_limit(void)
@@ -326,8 +328,34 @@ static int settle_run_dir(const struct layers_request *request, struct layers_re
 	return 0;
 }
 
-int run_lock(const struct layers_request *request, struct layers_request *ret, char **ret_run_dir,
-	     int *ret_lock, struct diag *diag)
+static int wait_for_lock(int fd)
+{
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int wait_for_lock_within(int fd, const char *path, unsigned ms, struct diag *diag)
+{
+	const struct timespec poll = { .tv_nsec = LOCK_POLL_MS * 1000000L };
+
+	for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited >= ms)
+			return diag_set(diag, -ETIMEDOUT,
+					"another larder command mounts or copies since at least "
+					"%u s and holds %s; end it (fuser -v names it), then try "
+					"again",
+					ms / 1000, path);
+		nanosleep(&poll, NULL);
+	}
+	return 0;
+}
+
+int run_lock_within(const struct layers_request *request, unsigned ms, struct layers_request *ret,
+		    char **ret_run_dir, int *ret_lock, struct diag *diag)
 {
 	int r = settle_run_dir(request, ret, ret_run_dir, diag);
 	_cleanup_free_ char *path = r < 0 ? NULL : path_join(*ret_run_dir, "lock");
@@ -339,12 +367,18 @@ int run_lock(const struct layers_request *request, struct layers_request *ret, c
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return diag_set(diag, -errno, "%s: %s", path, strerror(errno));
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return -errno;
+	r = ms ? wait_for_lock_within(fd, path, ms, diag) : wait_for_lock(fd);
+	if (r < 0)
+		return r;
 	raise_descriptor_limit();
 	*ret_lock = TAKE_FD(fd);
 	return 0;
+}
+
+int run_lock(const struct layers_request *request, struct layers_request *ret, char **ret_run_dir,
+	     int *ret_lock, struct diag *diag)
+{
+	return run_lock_within(request, 0, ret, ret_run_dir, ret_lock, diag);
 }
 
 int layers_activate(const struct layers_request *request, struct layers_result *ret,

@@ -17,6 +17,9 @@
 #include "layers/mount_api.h"
 #include "layers/run_lock.h"
 
+/* A copy takes as long as it takes; a shutdown does not wait for it. */
+#define STOP_LOCK_MS 30000
+
 const char *layer_state_name(enum layer_state state)
 {
 	static const char *const names[] = {
@@ -102,7 +105,7 @@ int layers_stop(const char *run_dir, struct diag *diag)
 
 	if (stat(run_dir, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	int r = run_lock(&request, &settled, &real, &lock, diag);
+	int r = run_lock_within(&request, STOP_LOCK_MS, &settled, &real, &lock, diag);
 	if (r < 0)
 		return r;
 	int generations = generation_clean(real, 0);

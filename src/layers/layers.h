@@ -139,7 +139,8 @@ int layers_verify(const struct layers_request *request, char *const *names,
 		  struct layers_result *ret, struct diag *diag);
 
 /* Unmounts generations, layers and media of run_dir, in this order. 0 if there was nothing. -EBUSY with diag: something is
- * still used; it is detached, and goes when its last user ends. */
+ * still used; it is detached, and goes when its last user ends. -ETIMEDOUT with diag: another command has been changing what is
+ * mounted for half a minute; nothing was done. */
 int layers_stop(const char *run_dir, struct diag *diag);
 
 void layers_result_done(struct layers_result *result);

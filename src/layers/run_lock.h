@@ -11,6 +11,10 @@
 int run_lock(const struct layers_request *request, struct layers_request *ret, char **ret_run_dir,
 	     int *ret_lock, struct diag *diag);
 
+/* The same, but -ETIMEDOUT with diag when the lock is not had within ms (0: waits without limit). */
+int run_lock_within(const struct layers_request *request, unsigned ms, struct layers_request *ret,
+		    char **ret_run_dir, int *ret_lock, struct diag *diag);
+
 /* layers_activate() by somebody who holds the lock; run_dir is a real path. */
 int layers_activate_locked(const struct layers_request *request, struct layers_result *ret,
 			   struct diag *diag);

@@ -24,6 +24,9 @@
 /* Where neither can be used, this often is soon enough. */
 static const struct timeval look_again = { 2, 0 };
 
+/* "larder stop" waits longer: a client that stalls, or is slow, does not keep the volume busy. */
+#define STOPPING_CUT_MS 2000
+
 struct seen {
 	struct {
 		uint64_t device, inode;
@@ -105,6 +108,8 @@ static void look(struct watch *w)
 		return;
 	if (memcmp(&now.generation, &w->seen.generation, sizeof(now.generation)) != 0)
 		watch_files(w);
+	if (now.stopping.inode != w->seen.stopping.inode)
+		http_server_cut(w->registry->server, now.stopping.inode ? STOPPING_CUT_MS : 0);
 	w->seen = now;
 	registry_changed(w->registry);
 }

@@ -10,6 +10,13 @@ in_namespaces "$@"
 mount --make-rshared /
 chmod 755 "$T"
 
+# Half a minute passes meanwhile: see the end.
+mkdir "$T/held"
+exec 5>"$T/held/lock"
+flock 5
+larder stop --run-dir "$T/held" >"$T/held.out" 2>&1 5>&- &
+held=$!
+
 check "a store is made" small_store "$T/tree"
 largest() { (cd "$T/tree/blob" && find . -type f -printf '%s %f\n' | sort -n | tail -1 | cut -d' ' -f2); }
 blob=$(largest)
@@ -135,11 +142,22 @@ until_true 20 test -s "$T/slow"
 check_status 32 "a running download keeps the volume busy" umount "$run_dir/volume"
 touch "$T/read-on"
 wait "$slow"
+rm "$T/read-on" "$T/slow"
+curl -s "$url/v2/x/blobs/sha256:$zeros" | { head -c 1000 >"$T/slow"; until_true 60 test -e "$T/read-on"; } &
+slow=$!
+until_true 20 test -s "$T/slow"
 touch "$run_dir/stopping"
-check "the volume can be unmounted" until_true 20 umount "$run_dir/volume"
+check "the volume can be unmounted, though a client reads no further" until_true 20 umount "$run_dir/volume"
+touch "$T/read-on"
+wait "$slow"
 check "and the generation" until_true 20 umount "$run_dir/gen/20"
 check "and the layer" until_true 20 umount "$run_dir/layers/small-1.0.0-00000000"
 check_http 404 "nothing is served meanwhile" "$url/v2/library/busybox/manifests/1.36?ns=docker.io"
 rm "$run_dir/stopping"
 check "larderd ends" stop_larderd
+
+wait "$held"
+check_equal "larder stop does not wait for ever for another larder command" "$?" 1
+cp "$T/held.out" "$T/out"
+check_output "and says what holds it up, and what to do" "another larder command .*since at least 30 s and holds $T/held/lock; end it"
 done_testing
