@@ -3,7 +3,7 @@
 #define LARDER_BASE_EVENTS_H
 /*
  * MESSAGE_ID values (sd-id128(3), made once with "systemd-id128 new"), so that journalctl MESSAGE_ID=… finds
- * what happened. larder.events(7) explains each one. Never reuse or change one.
+ * what happened. larder-units(7) explains each one. Never reuse or change one.
  */
 #define EVENT_CONFIG_INVALID	 "5b1ee64a4a2c4f0b9d5f6c0a3f5e8d01"
 #define EVENT_VOLUME_FAILED	 "c0d2b1f6a9ad4b6f8a6f0b4a7f5b1c02"
@@ -15,6 +15,5 @@
 #define EVENT_BLOB_CORRUPT	 "1f9b5d0d3f1f4d50a70e5b8b9c3e6a08"
 #define EVENT_RUNTIME_FAILED	 "b4a83b7be5c74c5a9a8f3cdde6e1f209"
 #define EVENT_BOOT_FINISHED	 "94c5e3b2f6d84c1d8b1f2a7d6e0b3c0a"
-#define EVENT_SYNC_FINISHED	 "6d7a1c9be2f34f7a9c5e8d0b1a2f3e0b"
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/events.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/names.h"
@@ -106,7 +107,8 @@ int main(int argc, char *argv[])
 		return r - 1;
 	r = boot_run(&arguments.boot, &status, &diag);
 	if (r < 0) {
-		log_error("%s", diag.message ? diag_text(&diag) : strerror(-r));
+		log_at(LOG_ERR, r == -EINVAL ? EVENT_CONFIG_INVALID : NULL, "%s",
+		       diag.message ? diag_text(&diag) : strerror(-r));
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	}
 	bool degraded = json_array_size(json_object_get(status, "problems")) > 0;

@@ -22,6 +22,10 @@ check "shell scripts pass shellcheck" shellcheck -x -S warning -e SC1091,SC2034,
 mapfile -t pages < <(files 'man/*.[1-8]')
 [ ${#pages[@]} = 0 ] || check "man pages pass mandoc's lint" mandoc -T lint -W warning "${pages[@]}"
 
+while read -r event id; do
+	check "$event is used, and larder-units(7) explains its MESSAGE_ID" eval "grep -rqw --include='*.c' $event src && grep -qx '.It Li $id' man/larder-units.7"
+done < <(sed -n 's/^#define \(EVENT_[A-Z_]*\)[[:space:]]*"\(.*\)"/\1 \2/p' src/base/events.h)
+
 # Names that formats own stand in base/names.h alone.
 for name in '"IMAGECACHE' '"manifests/' '"blob"' '3172'; do
 	twice=$(files 'src/*.c' 'src/*.h' | grep -v '^src/base/names.h$' | xargs grep -l -- "$name")
