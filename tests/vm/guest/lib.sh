@@ -43,6 +43,9 @@ guest_pulls_all() {
 		check "containerd pulls $reference by digest" pull "${reference%:*}@$digest"
 	done </opt/vm/expected
 	guest_pulls .
+	# Were it asked, this would be seen.
+	check_status 1 "what is not cached cannot be pulled" pull docker.io/library/absent:1
+	check "and the dead mirror was asked for it" test "$(cat /run/dead-mirror)" -gt 0
 	check_equal "the CRI plugin reads the same directory" \
 		"$(containerd config dump | sed -n '/cri".registry\]/,/\[/s/.*config_path = "\(.*\)"/\1/p')" /etc/containerd/certs.d
 }
@@ -69,7 +72,25 @@ guest_one_version() {
 	check_equal "and only that one is mounted" "$(awk '$3 == "squashfs" { print $2 }' /proc/self/mounts | grep -c 'iscsi-tools-v0\.1\.4')/$(grep -c ' squashfs ' /proc/self/mounts)" 1/1
 }
 
+# What journalctl finds in this boot by MESSAGE_ID goes where check_output looks.
+journal_event() { # NAME, as in base/events.h
+	run journalctl --boot --no-pager --quiet --output=cat "MESSAGE_ID=$(sed -n "s/^#define EVENT_$1[[:space:]]*\"\(.*\)\"/\1/p" /opt/vm/events.h)"
+}
+
+layer_field() { larder layers --output json | jq -r --arg n "$1" ".layers[] | select(.name == \$n).$2"; } # NAME KEY
+# The last part of the one screen of larder status.
+status_problems() { larder status | sed -n '/^Problems/,$p'; }
+
 status_field() { larder status --output json | jq -r "$1"; }
+
+# A client that reads the beginning of a large blob and no further, until the machine is off: no shutdown ends it.
+guest_stalls() {
+	local blob
+	blob=$(ls -S /run/larder/cache/blob | head -1)
+	check "a client is started that no shutdown ends" systemd-run --quiet --unit=stalled --property=DefaultDependencies=no sh -c \
+		"curl -s 'http://127.0.0.1:3172/v2/library/large/blobs/sha256:${blob#sha256-}?ns=docker.io' | { head -c 1000 >/run/stalled; exec sleep infinity; }"
+	check "it reads a little, and then nothing more" until_true 300 test -s /run/stalled
+}
 
 # larderd dies and is restarted; whether somebody else got its port meanwhile is seen by port-thief.service, in every boot.
 guest_larderd_dies() {

@@ -4,7 +4,6 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/guest/lib.sh"
 devices() { cat /sys/block/dm-*/dm/name 2>/dev/null; }
-layer_field() { larder layers --output json | jq -r --arg n "$1" ".layers[] | select(.name == \$n).$2"; }
 guest_healthy
 run larder layers
 note "$(cat "$T/out")"
