@@ -65,6 +65,8 @@ check "a second run" provision --output json
 check_equal "grows nothing" "$(jq -r '"\(.adopted) \(.grown) \(.table_written)"' "$T/stdout")" "true false false"
 check "larder stop" larder stop
 check "the filesystem is sound" sound "$partition" "$passphrase"
+check "the key nodeID is the UUID of the machine and the name of the volume, as Talos has it" \
+	sound "$partition" "$(tr A-Z a-z </sys/class/dmi/id/product_uuid)IMAGECACHE"
 
 note "A volume whose only key is the TPM's"
 check "there is a TPM" test -c /dev/tpmrm0
