@@ -180,8 +180,13 @@ int write_file_atomic_at(int dir, const char *path, const void *data, size_t siz
 int symlink_atomic_at(const char *target, int dir, const char *path)
 {
 	_cleanup_free_ char *temporary = NULL;
-	int r = temporary_name(path, &temporary);
 
+	/* Where there is nothing to replace, creating it is one step. */
+	if (symlinkat(target, dir, path) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	int r = temporary_name(path, &temporary);
 	if (r < 0)
 		return r;
 	if (symlinkat(target, dir, temporary) < 0)
@@ -226,24 +231,23 @@ static int make_one_directory(int dir, const char *path, mode_t mode)
 
 int mkdir_parents_at(int dir, const char *path, mode_t mode)
 {
-	_cleanup_free_ char *copy = strdup(path);
+	const char *slash = strrchr(path, '/');
 
-	if (!copy)
-		return -ENOMEM;
-	for (char *slash = strchr(copy + 1, '/'); slash && *copy; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		int r = make_one_directory(dir, copy, mode);
-		if (r < 0)
-			return r;
-		*slash = '/';
-	}
-	return 0;
+	if (!slash || slash == path)
+		return 0;
+	_cleanup_free_ char *parent = strndup(path, (size_t)(slash - path));
+	return parent ? mkdir_all_at(dir, parent, mode) : -ENOMEM;
 }
 
+/* Most often it is there, or its parent is: so that is tried first. */
 int mkdir_all_at(int dir, const char *path, mode_t mode)
 {
-	int r = mkdir_parents_at(dir, path, mode);
+	int r = make_one_directory(dir, path, mode);
 
+	if (r == -ENOENT)
+		r = mkdir_parents_at(dir, path, mode);
+	else
+		return r;
 	return r < 0 ? r : make_one_directory(dir, path, mode);
 }
 
