@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -137,39 +137,95 @@ static int build_environment(const struct run_options *options, char ***ret)
 	return r;
 }
 
-static int spawn_child(const char *const argv[], const struct run_options *options,
-		       char **environment, int out, int err, pid_t *ret_pid)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int r;
+struct child {
+	const char *const *argv;
+	const struct run_options *options;
+	char **environment;
+	int out, err;
+	pid_t parent;
+	int result; /* why it could not be run */
+};
 
+static int put_at(int fd, int number)
+{
+	int r = fd == number ? fcntl(fd, F_SETFD, 0) : dup2(fd, number);
+
+	return r < 0 ? -errno : 0;
+}
+
+static int set_streams(const struct child *c)
+{
+	const struct run_options *o = c->options;
+	int in = o->stdin_fd > 0 ? o->stdin_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int r = in < 0 ? -errno : put_at(in, STDIN_FILENO);
+
+	if (r == 0)
+		r = put_at(o->stdout_fd > 0 ? o->stdout_fd : c->out, STDOUT_FILENO);
+	return r < 0 ? r : put_at(c->err, STDERR_FILENO);
+}
+
+/* Who died before we could ask to be told has no more use for us. */
+static int tie_to_parent(const struct child *c)
+{
+	if (!c->options->ends_with_us)
+		return 0;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	return getppid() == c->parent ? 0 : -ESRCH;
+}
+
+/* In the child, whose memory is the parent's: nothing but system calls. Returns only if it could not be run. */
+static int become(const struct child *c)
+{
+	sigset_t none;
+	int r = tie_to_parent(c);
+
+	for (int number = 1; number < NSIG; number++)
+		(void)signal(number, SIG_DFL);
+	if (r == 0)
+		r = set_streams(c);
+	if (r == 0 && c->options->directory && chdir(c->options->directory) < 0)
+		r = -errno;
 	sigemptyset(&none);
+	if (r == 0 && sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	execvpe(c->argv[0], (char *const *)c->argv, c->environment);
+	return -errno;
+}
+
+static pid_t start(struct child *c)
+{
+	pid_t pid = vfork();
+
+	if (pid != 0)
+		return pid;
+	c->result = become(c);
+	_exit(127);
+}
+
+/* As posix_spawn(3) does it, which cannot tie a child to its parent. */
+static int spawn_child(struct child *c, pid_t *ret_pid)
+{
+	sigset_t all, before;
+	int r = 0;
+
 	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	if (options->stdin_fd > 0)
-		r = posix_spawn_file_actions_adddup2(&actions, options->stdin_fd, STDIN_FILENO);
-	else
-		r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY,
-						     0);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(
-			&actions, options->stdout_fd > 0 ? options->stdout_fd : out, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-	if (r == 0 && options->directory)
-		r = posix_spawn_file_actions_addchdir_np(&actions, options->directory);
-	if (r == 0)
-		r = posix_spawnp(ret_pid, argv[0], &actions, &attributes, (char *const *)argv,
-				 environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	c->parent = getpid();
+	pid_t pid = start(c);
+	if (pid < 0)
+		r = -errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r < 0)
+		return r;
+	if (c->result < 0) {
+		(void)waitpid(pid, NULL, 0);
+		return c->result;
+	}
+	*ret_pid = pid;
+	return 0;
 }
 
 /* The last words of a program on one line, without the newline at their end. */
@@ -209,7 +265,7 @@ int run_program(const char *const argv[], const struct run_options *options, cha
 						     .keep_end = true };
 	_cleanup_strv_ char **environment = NULL;
 	int out_pipe[2], err_pipe[2], status = 0;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (!options)
 		options = &defaults;
@@ -227,7 +283,12 @@ int run_program(const char *const argv[], const struct run_options *options, cha
 	err.fd = err_pipe[0];
 	_cleanup_close_ int err_write = err_pipe[1];
 
-	r = spawn_child(argv, options, environment, out_write, err_write, &pid);
+	struct child child = { .argv = argv,
+			       .options = options,
+			       .environment = environment,
+			       .out = out_write,
+			       .err = err_write };
+	r = spawn_child(&child, &pid);
 	if (r < 0)
 		return diag_set(diag, r, "cannot run %s: %s", argv[0], strerror(-r));
 	out_write = close_fd(out_write);

@@ -17,7 +17,8 @@ struct run_options {
 	int stdout_fd;		    /* 0 and below: kept in ret_output, or dropped */
 	const char *directory;	    /* working directory of the child; NULL: ours */
 	const char *const *environ; /* "NAME=value" in addition, ends with NULL; may be NULL */
-	uint64_t success; /* bit N: exit status N (below 64) is success; 0 means only status 0 */
+	bool ends_with_us; /* killed when the thread that waits for it ends, also by SIGKILL: not for what mends or makes a filesystem */
+	uint64_t success;  /* bit N: exit status N (below 64) is success; 0 means only status 0 */
 };
 
 #define RUN_TIMEOUT_MS	   (10 * 60 * 1000)

@@ -38,6 +38,7 @@ static int skopeo(const char *const argv[], char **ret_output, struct diag *diag
 	const struct run_options options = {
 		.timeout_ms = SKOPEO_TIMEOUT_MS,
 		.environ = (const char *const *)environment,
+		.ends_with_us = true,
 	};
 
 	return r < 0 ? r : run_program(argv, &options, ret_output, diag);

@@ -220,6 +220,7 @@ check_equal "and leaves nothing" "$(left_over)" 0
 slow_build "$T/out.d/killed-1.sqsh"
 kill -KILL "$build"
 wait "$build" 2>/dev/null
+check "the program that a killed build waits for ends with it" until_true 20 bash -c "! kill -0 $child"
 check_equal "a build that is killed leaves its work directory" "$(left_over)" 1
 check_equal "and no layer" "$(find "$T/out.d" -name 'killed*')" ""
 slow_build "$T/out.d/alive-1.sqsh"

@@ -2,7 +2,10 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "base/diag.h"
 #include "base/io.h"
@@ -197,14 +200,84 @@ static void test_run(void **state)
 	assert_int_equal(run_program(sleep, &soon, NULL, &d), -ETIMEDOUT);
 }
 
+/* A process that waits for a program is killed: *ret is how the program ended, which is ended by us if it goes on. */
+static void kill_waiting(bool ends_with_us, int *ret)
+{
+	static const char *const program[] = { "sh", "-c", "echo $$; exec sleep 600", NULL };
+	int fds[2], status;
+	char text[32] = "";
+	pid_t program_pid = 0;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	assert_int_equal(pipe(fds), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		const struct run_options options = { .stdout_fd = fds[1],
+						     .ends_with_us = ends_with_us };
+		_exit(run_program(program, &options, NULL, NULL) != 0);
+	}
+	assert_true(read(fds[0], text, sizeof(text) - 1) > 0);
+	program_pid = (pid_t)strtol(text, NULL, 10);
+	assert_true(program_pid > 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* Ours now. SIGTERM comes second, if it was to be killed. */
+	if (!ends_with_us)
+		assert_int_equal(kill(program_pid, SIGTERM), 0);
+	assert_int_equal(waitpid(program_pid, ret, 0), program_pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_run_ends_with_us(void **state)
+{
+	int how;
+
+	(void)state;
+	kill_waiting(true, &how);
+	assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+	kill_waiting(false, &how);
+	assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGTERM);
+}
+
+/* What we ignore and block, a program does not; it starts where it is told, with nothing to read. */
+static void test_run_surroundings(void **state)
+{
+	static const char *const program[] = { "sh", "-c", "kill -USR1 $$; echo still here", NULL };
+	static const char *const where[] = { "sh", "-c", "pwd; cat", NULL };
+	const struct run_options options = { .directory = "/proc" };
+	const struct run_options nowhere = { .directory = "/larder/none" };
+	_cleanup_free_ char *output = NULL;
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	sigset_t all, before;
+
+	(void)state;
+	sigfillset(&all);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &all, &before), 0);
+	signal(SIGUSR1, SIG_IGN);
+	assert_int_equal(run_program(program, &options, &output, &d), -ECHILD);
+	assert_non_null(strstr(d.message, "killed by signal 10"));
+	assert_int_equal(run_program(where, &options, &output, &d), 0);
+	assert_string_equal(output, "/proc\n");
+	assert_int_equal(run_program(where, &nowhere, NULL, NULL), -ENOENT);
+	signal(SIGUSR1, SIG_DFL);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_natural_order), cmocka_unit_test(test_nearest),
-		cmocka_unit_test(test_utf8),	      cmocka_unit_test(test_sizes_for_people),
-		cmocka_unit_test(test_strv),	      cmocka_unit_test(test_diag),
-		cmocka_unit_test(test_files),	      cmocka_unit_test(test_path_join),
+		cmocka_unit_test(test_natural_order),
+		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_sizes_for_people),
+		cmocka_unit_test(test_strv),
+		cmocka_unit_test(test_diag),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_path_join),
 		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_run_ends_with_us),
+		cmocka_unit_test(test_run_surroundings),
 	};
 
 	return unit_main(tests);
