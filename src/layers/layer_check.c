@@ -7,7 +7,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "store/manifest.h"
-#include "store/place.h"
+#include "store/place_names.h"
 #include "store/reference.h"
 #include "store/tree.h"
 
@@ -23,11 +23,15 @@ static const char *printable(const char *name, char buffer[static 80])
 	return buffer;
 }
 
+/*
+ * Every entry of the parts that larder uses is looked at once, directory by directory, and their names are kept: what is asked about
+ * them afterwards is answered from there. Of blobs, of which there may be many, only directories are.
+ */
 struct scan {
-	struct place *place;
-	const char *path; /* of the directory that is looked at; "": the root */
-	unsigned depth;
-	unsigned *entries;
+	struct place *place, *names;
+	struct names *into;
+	bool blobs;
+	unsigned entries;
 	struct diag *diag;
 };
 
@@ -38,45 +42,26 @@ static int unreadable(struct diag *diag, int r)
 				       : strerror(-r));
 }
 
-static int scan_directory(const struct scan *above, const char *name);
-
 static int scan_entry(const char *name, mode_t type, void *user)
 {
-	const struct scan *s = user;
+	struct scan *s = user;
 	char shown[80];
 
-	if (++*s->entries > LAYER_SCAN_ENTRIES_MAX)
+	if (++s->entries > LAYER_SCAN_ENTRIES_MAX)
 		return diag_set(s->diag, -EINVAL, "it has more than %d files",
 				LAYER_SCAN_ENTRIES_MAX);
 	if (S_ISREG(type))
-		return 0;
+		return s->blobs ? 0 : names_add(s->into, name, type);
 	if (S_ISDIR(type))
-		return scan_directory(s, name);
+		return names_add(s->into, name, type);
 	return diag_set(s->diag, -EINVAL,
 			"\"%s\" in it is %s; a cache tree has only files and "
 			"directories",
 			printable(name, shown), S_ISLNK(type) ? "a symlink" : "no regular file");
 }
 
-static int scan_directory(const struct scan *above, const char *name)
-{
-	_cleanup_free_ char *path = NULL;
-	struct scan s = *above;
-
-	if (asprintf(&path, "%s%s%s", above->path, *above->path ? "/" : "", name) < 0) {
-		path = NULL;
-		return -ENOMEM;
-	}
-	s.path = path;
-	if (++s.depth > LAYER_SCAN_DEPTH_MAX)
-		return diag_set(s.diag, -EINVAL, "its directories are nested deeper than %d",
-				LAYER_SCAN_DEPTH_MAX);
-	int r = place_list_any(s.place, path, scan_entry, &s);
-	return r == 0 || r == -ENOMEM || r == -EINVAL ? r : unreadable(s.diag, r);
-}
-
 /* The parts of a layer that larder uses; what else is in the image is nobody's business. */
-static int scan_root(const char *name, mode_t type, void *user)
+static int scan_root_entry(const char *name, mode_t type, void *user)
 {
 	static const char *const parts[] = { NAME_BLOB_DIR, NAME_MANIFESTS_DIR, NAME_LAYER_DIR };
 
@@ -87,13 +72,61 @@ static int scan_root(const char *name, mode_t type, void *user)
 	return 0;
 }
 
-static int scan(struct place *place, struct diag *diag)
-{
-	unsigned entries = 0;
-	struct scan s = { .place = place, .path = "", .entries = &entries, .diag = diag };
-	int r = place_list_any(place, "", scan_root, &s);
+static int scan_directory(struct scan *s, const char *path, unsigned depth);
 
-	return r == 0 || r == -ENOMEM || r == -EINVAL ? r : unreadable(diag, r);
+struct scan_below {
+	struct scan *scan;
+	const char *path;
+	unsigned depth;
+};
+
+static int scan_subdirectory(const char *name, mode_t type, void *user)
+{
+	const struct scan_below *b = user;
+	_cleanup_free_ char *path = NULL;
+
+	if (!S_ISDIR(type))
+		return 0;
+	if (asprintf(&path, "%s%s%s", b->path, *b->path ? "/" : "", name) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	if (b->depth == 0)
+		b->scan->blobs = strcmp(name, NAME_BLOB_DIR) == 0;
+	return scan_directory(b->scan, path, b->depth + 1);
+}
+
+/* path "", depth 0: the root. */
+static int scan_directory(struct scan *s, const char *path, unsigned depth)
+{
+	const struct scan_below below = { s, path, depth };
+	struct names *here;
+
+	if (depth > LAYER_SCAN_DEPTH_MAX)
+		return diag_set(s->diag, -EINVAL, "its directories are nested deeper than %d",
+				LAYER_SCAN_DEPTH_MAX);
+	int r = place_names_directory(s->names, path, &here);
+	if (r < 0)
+		return r;
+	s->into = here;
+	r = place_list_any(s->place, path, depth ? scan_entry : scan_root_entry, s);
+	if (r < 0)
+		return r == -ENOMEM || r == -EINVAL ? r : unreadable(s->diag, r);
+	return names_list(here, scan_subdirectory, (void *)&below);
+}
+
+/* *ret: the names in it (store/place_names.h). */
+static int scan(struct place *place, struct place **ret, struct diag *diag)
+{
+	_cleanup_(place_unrefp) struct place *names = NULL;
+	int r = place_new_names(&names);
+	struct scan s = { .place = place, .names = names, .diag = diag };
+
+	if (r == 0)
+		r = scan_directory(&s, "", 0);
+	if (r == 0)
+		*ret = TAKE_PTR(names);
+	return r;
 }
 
 /* The name of the one file in larder/layers. */
@@ -114,10 +147,10 @@ static int find_entry(const char *name, bool directory, void *user)
 	return f->found ? 0 : -ENOMEM;
 }
 
-static int find_manifest(struct place *place, char **ret, struct diag *diag)
+static int find_manifest(struct place *names, char **ret, struct diag *diag)
 {
 	struct find f = { .diag = diag };
-	int r = place_list(place, NAME_LAYER_MANIFEST_DIR, find_entry, &f);
+	int r = place_list(names, NAME_LAYER_MANIFEST_DIR, find_entry, &f);
 
 	if ((r == 0 && !f.found) || r == -ENOENT)
 		r = diag_set(diag, -EINVAL,
@@ -141,13 +174,13 @@ static int read_file(struct place *place, const char *path, size_t max, char **r
 	return r < 0 ? r : content_read_all(&content, max, ret, ret_size);
 }
 
-static int read_manifest(struct place *place, struct layer_manifest *ret, struct digest *ret_id,
-			 char **ret_text, struct diag *diag)
+static int read_manifest(struct place *place, struct place *names, struct layer_manifest *ret,
+			 struct digest *ret_id, char **ret_text, struct diag *diag)
 {
 	_cleanup_free_ char *name = NULL, *path = NULL, *text = NULL;
 	char shown[80];
 	size_t size;
-	int r = find_manifest(place, &name, diag);
+	int r = find_manifest(names, &name, diag);
 
 	if (r < 0)
 		return r;
@@ -239,7 +272,8 @@ static int visit_tag(const char *registry, const char *repository, const char *t
 			reference);
 }
 
-static int check_tags(struct place *place, const struct layer_manifest *manifest, struct diag *diag)
+static int check_tags(struct place *place, struct place *names,
+		      const struct layer_manifest *manifest, struct diag *diag)
 {
 	struct tag_check c = { .manifest = manifest, .diag = diag };
 	unsigned skipped = 0;
@@ -248,7 +282,7 @@ static int check_tags(struct place *place, const struct layer_manifest *manifest
 	for (size_t i = 0; r == 0 && i < manifest->n_images; i++)
 		r = check_image(place, &manifest->images[i], diag);
 	if (r == 0)
-		r = tree_walk_place(place, visit_tag, &c, &skipped);
+		r = tree_walk_place(names, visit_tag, &c, &skipped);
 	if (r < 0)
 		return diag && diag->message
 			       ? r
@@ -290,14 +324,15 @@ int layer_check(struct place *place, uint64_t file_size, struct layer_manifest *
 		struct digest *ret_id, char **ret_text, struct diag *diag)
 {
 	_cleanup_layer_manifest_ struct layer_manifest manifest = { 0 };
+	_cleanup_(place_unrefp) struct place *names = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct digest id;
-	int r = scan(place, diag);
+	int r = scan(place, &names, diag);
 
 	if (r == 0)
-		r = read_manifest(place, &manifest, &id, &text, diag);
+		r = read_manifest(place, names, &manifest, &id, &text, diag);
 	if (r == 0)
-		r = check_tags(place, &manifest, diag);
+		r = check_tags(place, names, &manifest, diag);
 	if (r == 0)
 		r = check_blobs(place, file_size, &manifest, diag);
 	if (r < 0)

@@ -128,7 +128,7 @@ static int visit_digests(struct walk *w, const char *directory, const char *regi
 	return 0;
 }
 
-/* Adds every directory below "repository" ("": the registry itself) that can be a repository. */
+/* Adds "repository" ("": the registry itself, which is none) and every directory below it that can be a repository and has something of one. */
 static int collect_repositories(struct walk *w, const char *registry_dir, const char *repository,
 				unsigned depth, char ***repositories)
 {
@@ -140,8 +140,13 @@ static int collect_repositories(struct walk *w, const char *registry_dir, const 
 		r = list_names(w, *repository ? path : registry_dir, S_IFDIR, !*repository, &names);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	if (*repository &&
+	    (strv_contains(names, NAME_REFERENCE_DIR) || strv_contains(names, NAME_DIGEST_DIR)))
+		r = strv_add(repositories, repository);
 	STRV_FOREACH (name, names) {
 		_cleanup_free_ char *child = NULL;
+		if (r < 0)
+			return r;
 		if (asprintf(&child, "%s%s%s", repository, *repository ? "/" : "", *name) < 0) {
 			child = NULL;
 			return -ENOMEM;
@@ -150,13 +155,9 @@ static int collect_repositories(struct walk *w, const char *registry_dir, const 
 			w->skipped++;
 			continue;
 		}
-		r = strv_add(repositories, child);
-		if (r == 0)
-			r = collect_repositories(w, registry_dir, child, depth + 1, repositories);
-		if (r < 0)
-			return r;
+		r = collect_repositories(w, registry_dir, child, depth + 1, repositories);
 	}
-	return 0;
+	return r;
 }
 
 static int walk_registry(struct walk *w, const char *dir, const char *registry)

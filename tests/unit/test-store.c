@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "store/digest.h"
 #include "store/ingest.h"
+#include "store/place_names.h"
 #include "store/reference.h"
 #include "store/side_hasher.h"
 #include "store/tree.h"
@@ -278,6 +279,64 @@ static int record(const char *registry, const char *repository, const char *tag,
 	return 0;
 }
 
+struct remembering {
+	struct place *place, *names;
+	struct names *into;
+	const char *path;
+};
+
+static int remember_entry(const char *name, mode_t type, void *user)
+{
+	return names_add(((struct remembering *)user)->into, name, type);
+}
+
+static void remember(struct place *place, struct place *names, const char *path);
+
+static int remember_below(const char *name, mode_t type, void *user)
+{
+	const struct remembering *r = user;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", r->path, name);
+	if (S_ISDIR(type))
+		remember(r->place, r->names, path);
+	return 0;
+}
+
+static void remember(struct place *place, struct place *names, const char *path)
+{
+	struct remembering r = { .place = place, .names = names, .path = path };
+
+	assert_int_equal(place_names_directory(names, path, &r.into), 0);
+	assert_int_equal(place_list_any(place, path, remember_entry, &r), 0);
+	assert_int_equal(names_list(r.into, remember_below, &r), 0);
+}
+
+/* What was remembered of a tree that is gone is walked as the tree was. */
+static void check_remembered(int dir, const char *expected, unsigned expected_skipped)
+{
+	_cleanup_(place_unrefp) struct place *names = NULL, *place = NULL;
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	_cleanup_free_ char *seen = NULL;
+	size_t size;
+	unsigned skipped = 0;
+	FILE *f = open_memstream(&seen, &size);
+
+	assert_int_equal(place_new_names(&names), 0);
+	assert_int_equal(place_new_directory(fcntl(dir, F_DUPFD_CLOEXEC, 3), &place), 0);
+	assert_int_equal(tree_walk_place(names, record, f, &skipped), 0);
+	remember(place, names, NAME_MANIFESTS_DIR);
+	assert_int_equal(remove_tree_at(dir, NAME_MANIFESTS_DIR), 0);
+	assert_int_equal(tree_walk_place(names, record, f, &skipped), 0);
+	fclose(f);
+	assert_string_equal(seen, expected);
+	assert_int_equal(skipped, expected_skipped);
+	assert_true(place_has_directory(names, NAME_MANIFESTS_DIR "/h.io/a"));
+	assert_false(place_has_directory(names, NAME_MANIFESTS_DIR "/h.io/a/reference/2"));
+	assert_int_equal(place_open(names, NAME_MANIFESTS_DIR "/h.io/a/reference/2", &content),
+			 -ENOENT);
+}
+
 static void test_walk(void **state)
 {
 	_cleanup_close_ int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -310,6 +369,7 @@ static void test_walk(void **state)
 				  "h.io/a/digest@digest\n"
 				  "h.io/a/z:x\n");
 	assert_int_equal(skipped, 4);
+	check_remembered(dir, seen, skipped);
 }
 
 static int count_entries(int dir, const char *path)
