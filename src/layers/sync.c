@@ -141,6 +141,16 @@ static int judge(const struct sync *s, struct diag *diag)
 		       : diag_set(diag, -EIO, "%s%s could not be copied", layers, images);
 }
 
+/* Was there nothing on media to copy? Then the first activation is the last one. */
+static bool is_settled(const struct layers_result *result)
+{
+	for (size_t i = 0; i < result->n_layers; i++)
+		if (result->layers[i].state == LAYER_ACTIVE &&
+		    result->layers[i].origin == LAYER_ON_MEDIUM)
+			return false;
+	return true;
+}
+
 static int sync_locked(const struct layers_request *request, struct layers_result *ret,
 		       struct diag *diag)
 {
@@ -155,8 +165,15 @@ static int sync_locked(const struct layers_request *request, struct layers_resul
 	if (r == 0 && s.failed == 0 && s.failed_images == 0)
 		(void)target_clean(&s.target);
 	target_done(&s.target);
-	if (r == 0)
-		r = layers_activate_locked(request, &after, diag);
+	if (r < 0)
+		return r;
+	if (is_settled(&before)) {
+		(void)media_release(request->run_dir, &before);
+		*ret = before;
+		before = (struct layers_result){ 0 };
+		return 0;
+	}
+	r = layers_activate_locked(request, &after, diag);
 	if (r < 0)
 		return r;
 	keep_notes(&before, &after);
