@@ -209,6 +209,7 @@ static int run_mksquashfs(struct build *b, int tar)
 		.timeout_ms = MKSQUASHFS_TIMEOUT_MS,
 		.stdin_fd = tar,
 		.environ = environment,
+		.ends_with_us = true,
 	};
 	/* clang-format off */
 	const char *const argv[] = {

@@ -83,6 +83,15 @@ check_equal "says so" "$(jq -c .deleted "$T/stdout")" "[]"
 cp "$T/run/volume/layers/k8s-1.36.0.sqsh" "$T/run/volume/layers/k8s-1.35.5.sqsh"
 check "a copy of a superseded layer is pruned" L layers prune --output json
 check_equal "its file is named" "$(jq -c '.deleted | map(split("/")[-1])' "$T/stdout")" '["k8s-1.35.5.sqsh"]'
+volume=$T/run/volume/layers
+touch "$volume/gone-1.sqsh".{sig,verity,roothash,sha256} "$volume/gone-1.sqsh.asc" "$volume/gone.sha256" "$volume/k8s-1.37.0.sqsh.sig"
+mkdir "$volume/gone-2.sqsh.sig" "$T/run/volume/elsewhere"
+touch "$T/run/volume/elsewhere/gone-1.sqsh.sig"
+check "what lies beside a layer that is gone is pruned" L layers prune
+check_equal "each is named" "$(grep -c '^gone-1.sqsh.* was deleted: there is no layer beside it$' "$T/stdout")" 4
+check_equal "and nothing else went" "$(cd "$volume" && echo -- *gone* *.sig)" "-- gone-1.sqsh.asc gone-2.sqsh.sig gone.sha256 gone-2.sqsh.sig k8s-1.37.0.sqsh.sig"
+check "nor from elsewhere" test -e "$T/run/volume/elsewhere/gone-1.sqsh.sig"
+rm -r "$volume"/gone* "$volume/k8s-1.37.0.sqsh.sig" "$T/run/volume/elsewhere"
 check "check, for programs" L layers check --output json
 check_equal "no drift" "$(jq -c '[.drift, .layers, .conflicts]' "$T/stdout")" '[false,[],[]]'
 check "layers verify, for programs" L layers verify --output json
