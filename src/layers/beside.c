@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/names.h"
+#include "base/text.h"
 #include "layers/copy.h"
 
 #define CHUNK (64 * 1024)
@@ -90,6 +91,14 @@ int beside_copy(const struct beside *b, const char *suffix, struct diag *diag)
 	int r = fill(from, size, part, target);
 	return r < 0 ? diag_set(diag, r == -EDQUOT ? -ENOSPC : r, "%s: %s", target, strerror(-r))
 		     : 0;
+}
+
+size_t beside_stem(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		if (text_ends_with(name, suffixes[i]))
+			return strlen(name) - strlen(suffixes[i]);
+	return 0;
 }
 
 /* 0 if there is none. */

@@ -5,6 +5,7 @@
  * What lies beside LAYER.sqsh and goes where it goes: .sha256 (made anew by every copy), .sig, .verity, .roothash. It comes from
  * where the layer comes from and is trusted as little: symlinks are not followed, and nothing but a regular file is read.
  */
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/diag.h"
@@ -23,6 +24,9 @@ struct beside {
  * too large.
  */
 int beside_copy(const struct beside *b, const char *suffix, struct diag *diag);
+
+/* How much of a file's name is the name of what it lies beside; 0: it is none of ours. */
+size_t beside_stem(const char *name);
 
 /* Removes everything beside a layer. Durable. */
 int beside_remove_sidecars(const char *layer);

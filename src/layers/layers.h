@@ -126,7 +126,8 @@ int layers_add_files(const struct layers_request *request, char *const *files,
 
 /*
  * Deletes superseded layers from the volume, the oldest versions first, so that at most "keep" of each name stay. Active layers,
- * those that are not configured or broken, and those that guard a tag are never touched. Names of deleted files are notes of *ret.
+ * those that are not configured or broken, and those that guard a tag are never touched. What lies beside a layer that is
+ * gone (layers/beside.h) goes as well. Names of deleted files are notes of *ret.
  */
 int layers_prune(const struct layers_request *request, struct layers_result *ret,
 		 struct diag *diag);

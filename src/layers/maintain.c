@@ -123,6 +123,8 @@ int layers_prune(const struct layers_request *request, struct layers_result *ret
 		r = layers_survey_locked(&settled, &result, diag);
 	if (r == 0)
 		r = target_make_room(&target, &result);
+	if (r >= 0)
+		r = target_remove_orphans(&target, &result);
 	target_done(&target);
 	if (r < 0)
 		return r;

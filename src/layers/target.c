@@ -132,6 +132,48 @@ int target_make_room(const struct target *t, struct layers_result *result)
 	return n;
 }
 
+/* A file beside a layer that is not there; length: of the layer's name in it. */
+static bool is_orphan(int dir, const char *name, size_t length)
+{
+	_cleanup_free_ char *layer = strndup(name, length);
+	struct stat st;
+
+	return layer && *layer != '.' && text_ends_with(layer, NAME_LAYER_SUFFIX) &&
+	       fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       fstatat(dir, layer, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+static int remove_orphan(const struct target *t, int dir, const char *name,
+			 struct layers_result *result)
+{
+	_cleanup_free_ char *path = path_join(t->layers_dir, name);
+
+	if (!path)
+		return -ENOMEM;
+	if (unlinkat(dir, name, 0) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	int r = strv_take(&result->deleted, TAKE_PTR(path));
+	return r < 0 ? r
+		     : strv_addf(&result->notes, "%s was deleted: there is no layer beside it",
+				 name);
+}
+
+int target_remove_orphans(const struct target *t, struct layers_result *result)
+{
+	_cleanup_closedir_ DIR *d = opendir(t->layers_dir);
+	int r = 0;
+
+	if (!d)
+		return -errno;
+	remove_temporaries_at(dirfd(d), ".", "");
+	for (struct dirent *e = readdir(d); r == 0 && e; e = readdir(d)) {
+		size_t length = beside_stem(e->d_name);
+		if (length && is_orphan(dirfd(d), e->d_name, length))
+			r = remove_orphan(t, dirfd(d), e->d_name, result);
+	}
+	return r == 0 && fsync(dirfd(d)) < 0 ? -errno : r;
+}
+
 int target_clean(const struct target *t)
 {
 	_cleanup_closedir_ DIR *d = opendir(t->incoming);

@@ -25,6 +25,12 @@ int target_copy(const struct target *t, const char *file, struct diag *diag);
  */
 int target_make_room(const struct target *t, struct layers_result *result);
 
+/*
+ * Deletes what lies beside layers that are not there any more (NAME.sqsh.sha256, .sig, .roothash, .verity), and notes each; and, without
+ * a word, what a killed run left half written. Not while somebody adds layers.
+ */
+int target_remove_orphans(const struct target *t, struct layers_result *result);
+
 /* Removes unfinished copies. After a run in which nothing failed, those that are left belong to layers that nobody offers any more. */
 int target_clean(const struct target *t);
 
