@@ -8,6 +8,8 @@
 
 #include "base/names.h"
 #include "base/text.h"
+#include "runtime/auth_json.h"
+#include "runtime/certs_d.h"
 #include "runtime/endpoints.h"
 #include "runtime/marked.h"
 #include "runtime/containers_route.h"
@@ -122,21 +124,31 @@ static int write_mirror(struct containers *c, const char *prefix, const struct e
 	return 0;
 }
 
-/* The table of a registry that the user has no table for. */
+/* The table of a registry that the user has no table for. One with a port cannot be part of the cache's location. */
 static int write_registry(struct containers *c, const char *host)
 {
 	_cleanup_endpoints_ struct endpoint_list list = { 0 };
 	_cleanup_free_ char *location = NULL;
+	bool cached = !strchr(host, ':');
 	size_t n;
 	int r = 0;
 
 	if (endpoints_for(c->plan->config, host, &list) < 0)
 		return out_of_memory(c->diag);
 	n = list.n_endpoints;
+	bool insecure = list.access && list.access->insecure_skip_verify;
+	if (!cached && n == 1 && list.fallback && !insecure)
+		return 0;
 	const struct endpoint *last = &list.endpoints[n - 1];
 	/* Without the registry itself, the last mirror stands in its place, or else the cache. */
 	if (!list.fallback && n > 1 && endpoint_location(last, &location) < 0)
 		return out_of_memory(c->diag);
+	if (!list.fallback && !location && !cached) {
+		fputs("\n[[registry]]\n", c->f);
+		write_quoted(c, "prefix = ", host);
+		fputs("blocked = true\n", c->f);
+		return 0;
+	}
 	if (!list.fallback && !location) {
 		last = &list.endpoints[0];
 		if (asprintf(&location, REGISTRY_ADDRESS "/%s", host) < 0)
@@ -145,11 +157,11 @@ static int write_registry(struct containers *c, const char *host)
 	fputs("\n[[registry]]\n", c->f);
 	write_quoted(c, "prefix = ", host);
 	write_quoted(c, "location = ", location ? location : host);
-	if (location ? is_insecure(last) : list.access && list.access->insecure_skip_verify)
+	if (location ? is_insecure(last) : insecure)
 		fputs("insecure = true\n", c->f);
 	if (location)
 		n--;
-	if (n > 0)
+	if (n > 0 && cached)
 		write_cache_mirror(c, host);
 	for (size_t i = 1; r == 0 && i < n; i++)
 		r = write_mirror(c, host, &list.endpoints[i], "");
@@ -253,7 +265,7 @@ static int write_drop_in(struct containers *c)
 		r = write_user_table(c, &c->user.tables[i]);
 	STRV_FOREACH (host, hosts)
 		/* A table for all hosts of a domain counts as one: a longer prefix would hide what it says. */
-		if (r == 0 && !registries_conf_find(&c->user, *host) && !strchr(*host, ':'))
+		if (r == 0 && !registries_conf_find(&c->user, *host))
 			r = write_registry(c, *host);
 	return r;
 }
@@ -280,45 +292,6 @@ static int put_drop_in(struct containers *c)
 	return plan_put(c->plan, c->report, path, user, text, 0644, c->diag);
 }
 
-/* Certificates where these runtimes look for them: certs.d/<host:port>/. The user's own files there stay. */
-static int put_certificate(struct containers *c, const char *host, const char *name,
-			   const char *text, mode_t mode)
-{
-	_cleanup_free_ char *path = NULL, *user = NULL;
-
-	if (!text)
-		return 0;
-	if (asprintf(&path, CONTAINERS_CERTS_D "/%s/%s", host, name) < 0)
-		return out_of_memory(c->diag);
-	int r = plan_user_text(c->plan, path, marked_strip, &user, c->diag);
-	if (r < 0 || user)
-		return r;
-	return plan_put(c->plan, c->report, path, NULL, text, mode, c->diag);
-}
-
-static int put_access(struct containers *c)
-{
-	const struct machine_config *config = c->plan->config;
-	bool credentials = false;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < config->n_access; i++) {
-		const struct registry_access_config *a = &config->access[i];
-		credentials = credentials || a->username || a->auth || a->identity_token;
-		r = put_certificate(c, a->host, "ca.crt", a->ca, 0644);
-		if (r == 0)
-			r = put_certificate(c, a->host, "client.cert", a->client_cert, 0644);
-		if (r == 0)
-			r = put_certificate(c, a->host, "client.key", a->client_key, 0600);
-	}
-	if (r == 0 && credentials &&
-	    plan_hint(c->plan, c->report,
-		      "credentials of the machine config are not written for these runtimes; they "
-		      "read auth.json (podman login, or global_auth_file of CRI-O)") < 0)
-		return out_of_memory(c->diag);
-	return r;
-}
-
 static int plan_containers(struct runtime_plan *plan, size_t report, struct diag *diag)
 {
 	struct containers c = { .plan = plan, .report = report, .diag = diag };
@@ -327,7 +300,9 @@ static int plan_containers(struct runtime_plan *plan, size_t report, struct diag
 	if (r == 0)
 		r = put_drop_in(&c);
 	if (r == 0)
-		r = put_access(&c);
+		r = certs_d_plan(plan, report, CONTAINERS_CERTS_D, diag);
+	if (r == 0)
+		r = auth_json_plan(plan, diag);
 	registries_conf_done(&c.user);
 	return r;
 }

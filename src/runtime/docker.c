@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Docker: registry-mirrors in daemon.json, which it asks for images of Docker Hub only; and certs.d/<host>/hosts.toml, which
- * versions from 29 on read for every registry, as containerd does.
+ * versions from 29 on read for every registry, as containerd does. Earlier ones take their TLS settings from certificates in
+ * certs.d/<host:port>/ and from insecure-registries, and credentials from the client that asks for a pull.
  */
 #include <jansson.h>
 #include <string.h>
 
 #include "base/names.h"
 #include "base/text.h"
+#include "runtime/certs_d.h"
 #include "runtime/endpoints.h"
 #include "runtime/hosts_toml.h"
+#include "runtime/json_file.h"
 #include "runtime/runtimes.h"
 
-#define DOCKER_CONFIG  "/etc/docker/daemon.json"
-#define DOCKER_CERTS_D "/etc/docker/certs.d"
-#define DOCKER_MIRRORS "registry-mirrors"
-#define DOCKER_HUB     "docker.io"
-#define DOCKER_INDENT  4
+#define DOCKER_CONFIG	  "/etc/docker/daemon.json"
+#define DOCKER_CERTS_D	  "/etc/docker/certs.d"
+#define DOCKER_MIRRORS	  "registry-mirrors"
+#define DOCKER_HUB	  "docker.io"
+#define DOCKER_HUB_SERVER "registry-1.docker.io"
+#define DOCKER_INSECURE	  "insecure-registries"
 
 static const char *const docker_evidence[] = {
 	"/usr/bin/dockerd", "/usr/local/bin/dockerd", "/usr/sbin/dockerd", "/etc/docker", NULL,
@@ -25,42 +29,6 @@ static const char *const docker_evidence[] = {
 static int out_of_memory(struct diag *diag)
 {
 	return diag_set(diag, -ENOMEM, "out of memory");
-}
-
-static int parse(const char *text, json_t **ret, struct diag *diag)
-{
-	json_error_t error;
-	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-
-	if (!root)
-		return diag_set_at(diag, -EINVAL, DOCKER_CONFIG,
-				   error.line > 0 ? (unsigned)error.line : 0,
-				   error.column > 0 ? (unsigned)error.column : 0,
-				   "this is not JSON: %s", error.text);
-	if (json_is_object(root)) {
-		*ret = root;
-		return 0;
-	}
-	json_decref(root);
-	return diag_set_at(diag, -EINVAL, DOCKER_CONFIG, 0, 0, "the file must hold one object");
-}
-
-/* By how many spaces the file's first line is indented, so that it keeps looking as it did. */
-static size_t indentation(const char *text)
-{
-	const char *newline = strchr(text, '\n');
-	size_t n = newline ? strspn(newline + 1, " ") : 0;
-
-	return n > 0 && n <= 8 ? n : DOCKER_INDENT;
-}
-
-static int dump(const json_t *root, size_t indent, char **ret, struct diag *diag)
-{
-	_cleanup_free_ char *text = json_dumps(root, JSON_INDENT(indent));
-
-	if (!text || asprintf(ret, "%s\n", text) < 0)
-		return out_of_memory(diag);
-	return 0;
 }
 
 static bool has_url(const json_t *mirrors, const char *url)
@@ -76,58 +44,6 @@ static bool has_url(const json_t *mirrors, const char *url)
 			return true;
 	}
 	return false;
-}
-
-/* One of the texts that larder remembers; NULL: none, or it is no JSON. */
-static json_t *parse_saved(const char *text)
-{
-	json_t *root = NULL;
-
-	if (text && parse(text, &root, NULL) < 0)
-		return NULL;
-	return root;
-}
-
-/* The mirrors that larder added go: those it wrote that were not there before; without a memory, the cache. */
-static bool remove_mirrors(json_t *mirrors, const json_t *original, const json_t *written)
-{
-	bool any = false;
-
-	for (size_t i = json_array_size(mirrors); i > 0; i--) {
-		const char *url = json_string_value(json_array_get(mirrors, i - 1));
-		if (!url ||
-		    (written ? !has_url(json_object_get(written, DOCKER_MIRRORS), url) ||
-				       has_url(json_object_get(original, DOCKER_MIRRORS), url)
-			     : strcmp(url, REGISTRY_URL) != 0))
-			continue;
-		json_array_remove(mirrors, i - 1);
-		any = true;
-	}
-	return any;
-}
-
-/* What the file is without larder's mirrors. */
-int docker_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag)
-{
-	_cleanup_(json_decrefp) json_t *root = NULL;
-	int r = parse(text, &root, diag);
-
-	if (r < 0)
-		return r;
-	_cleanup_(json_decrefp) json_t *original = base ? parse_saved(base->original) : NULL;
-	_cleanup_(json_decrefp) json_t *written = base ? parse_saved(base->written) : NULL;
-	json_t *mirrors = json_object_get(root, DOCKER_MIRRORS);
-	bool any = json_is_array(mirrors) && remove_mirrors(mirrors, original, written);
-	if (any && json_array_size(mirrors) == 0 && !json_object_get(original, DOCKER_MIRRORS))
-		json_object_del(root, DOCKER_MIRRORS);
-	*ret = NULL;
-	if (json_object_size(root) == 0 && !original)
-		return 0;
-	/* Where nothing is to be taken out, or nothing else was changed, not even the white space changes. */
-	if (any && !json_equal(root, original))
-		return dump(root, indentation(text), ret, diag);
-	*ret = strdup(any ? base->original : text);
-	return *ret ? 0 : out_of_memory(diag);
 }
 
 /* dockerd takes mirrors without a path only. */
@@ -175,42 +91,143 @@ static int merge_mirrors(struct runtime_plan *plan, size_t report, json_t *root,
 	return json_object_set_new(root, DOCKER_MIRRORS, mirrors) < 0 ? out_of_memory(diag) : 0;
 }
 
+/* Docker Hub itself is always verified, by the certificates of the system. */
+static bool is_hub(const char *host)
+{
+	return strcmp(host, DOCKER_HUB) == 0 || strcmp(host, DOCKER_HUB_SERVER) == 0;
+}
+
+/* A name that dockerd knows nothing of keeps it from starting: DomainRegexp of Docker's references, or an IPv6 address with a port. */
+static bool takes_insecure(const char *host)
+{
+	if (*host == '[')
+		return strstr(host, "]:") != NULL;
+	for (const char *part = host;; part++) {
+		size_t length = strcspn(part, ".:");
+		if (length == 0 || *part == '-' || part[length - 1] == '-' ||
+		    memchr(part, '_', length))
+			return false;
+		part += length;
+		if (*part != '.')
+			return true;
+	}
+}
+
+static bool has_item(const json_t *list, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *item = json_string_value(json_array_get(list, i));
+		if (item && strcmp(item, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_insecure(json_t *root, const char *host, struct diag *diag)
+{
+	json_t *list = json_object_get(root, DOCKER_INSECURE);
+
+	if (list && !json_is_array(list))
+		return diag_set_at(diag, -EINVAL, DOCKER_CONFIG, 0, 0,
+				   DOCKER_INSECURE " must be an array");
+	if (!list) {
+		list = json_array();
+		if (json_object_set_new(root, DOCKER_INSECURE, list) < 0)
+			return out_of_memory(diag);
+	}
+	if (!has_item(list, host) && json_array_append_new(list, json_string(host)) < 0)
+		return out_of_memory(diag);
+	return 0;
+}
+
+static int merge_insecure(struct runtime_plan *plan, size_t report, json_t *root, struct diag *diag)
+{
+	const struct machine_config *c = plan->config;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_access; i++) {
+		const char *host = c->access[i].host;
+		if (!c->access[i].insecure_skip_verify || is_hub(host))
+			continue;
+		if (takes_insecure(host))
+			r = add_insecure(root, host, diag);
+		else if (plan_hint(
+				 plan, report,
+				 "insecureSkipVerify of %s is not written to daemon.json, because "
+				 "dockerd does not start with that name in " DOCKER_INSECURE,
+				 host) < 0)
+			r = out_of_memory(diag);
+	}
+	return r;
+}
+
 static int plan_daemon(struct runtime_plan *plan, size_t report, struct diag *diag)
 {
 	_cleanup_(json_decrefp) json_t *root = NULL, *before = NULL;
 	_cleanup_free_ char *user = NULL, *text = NULL;
-	int r = plan_user_text(plan, DOCKER_CONFIG, docker_strip, &user, diag);
+	int r = plan_user_text(plan, DOCKER_CONFIG, json_file_strip, &user, diag);
 
-	if (r < 0)
-		return r;
 	/* An empty file is to dockerd what none is. */
-	bool empty = !user || user[strspn(user, " \t\r\n")] == '\0';
-	r = parse(empty ? "{}" : user, &root, diag);
+	if (r == 0)
+		r = json_file_parse(DOCKER_CONFIG, user, &root, diag);
 	if (r < 0)
 		return r;
 	before = json_deep_copy(root);
 	r = merge_mirrors(plan, report, root, diag);
+	if (r == 0)
+		r = merge_insecure(plan, report, root, diag);
 	if (r < 0)
 		return r;
 	/* The user put the cache first: nothing to do, not even to the white space. */
 	if (json_equal(before, root))
 		return 0;
-	r = dump(root, indentation(empty ? "" : user), &text, diag);
+	r = json_file_dump(root, user, &text, diag);
 	if (r == 0)
 		r = plan_put(plan, report, DOCKER_CONFIG, user, text, 0644, diag);
 	if (r == 0 && plan_changes(plan, DOCKER_CONFIG) &&
 	    plan_hint(plan, report,
-		      "dockerd reads daemon.json when it starts, and its mirrors again "
-		      "on SIGHUP") < 0)
+		      "dockerd reads daemon.json when it starts, and its mirrors and insecure "
+		      "registries again on SIGHUP") < 0)
 		return out_of_memory(diag);
 	return r;
+}
+
+/* What Docker before 29 cannot be told by any file of the system. */
+static int hint_at_access(struct runtime_plan *plan, size_t report)
+{
+	const struct machine_config *c = plan->config;
+
+	for (size_t i = 0; i < c->n_access; i++) {
+		const struct registry_access_config *a = &c->access[i];
+		if ((a->username || a->auth || a->identity_token) &&
+		    plan_hint(plan, report,
+			      "Docker before version 29 takes credentials from whoever asks for a "
+			      "pull: run \"docker login%s%s\" once as each user who pulls (it "
+			      "writes ~/.docker/config.json)",
+			      is_hub(a->host) ? "" : " ", is_hub(a->host) ? "" : a->host) < 0)
+			return -ENOMEM;
+		if (is_hub(a->host) && (a->ca || a->client_cert || a->insecure_skip_verify) &&
+		    plan_hint(
+			    plan, report,
+			    "Docker before version 29 takes no TLS settings for %s; a CA of your own "
+			    "must be one of the system (update-ca-certificates)",
+			    a->host) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int plan_docker(struct runtime_plan *plan, size_t report, struct diag *diag)
 {
 	int r = plan_daemon(plan, report, diag);
 
-	return r < 0 ? r : hosts_toml_plan(plan, report, DOCKER_CERTS_D, diag);
+	if (r == 0)
+		r = certs_d_plan(plan, report, DOCKER_CERTS_D, diag);
+	if (r == 0)
+		r = hosts_toml_plan(plan, report, DOCKER_CERTS_D, diag);
+	if (r == 0 && hint_at_access(plan, report) < 0)
+		r = out_of_memory(diag);
+	return r;
 }
 
 /* Versions before 29: the mirrors for Docker Hub; later ones: hosts.toml. Which it is cannot be told from files. */
@@ -235,7 +252,7 @@ static int route_docker(int root, const char *host, const char *repository,
 	if (!file.text)
 		return route_add_registry(route, host);
 	route->source = strdup(DOCKER_CONFIG);
-	r = parse(file.text, &config, diag);
+	r = json_file_parse(DOCKER_CONFIG, file.text, &config, diag);
 	if (r < 0)
 		return r;
 	json_array_foreach (json_object_get(config, DOCKER_MIRRORS), i, item)

@@ -5,6 +5,7 @@
 
 #include "base/names.h"
 #include "base/text.h"
+#include "runtime/certs_d.h"
 #include "runtime/endpoints.h"
 #include "runtime/hosts_text.h"
 #include "runtime/marked.h"
@@ -119,7 +120,7 @@ static int make_text(const struct endpoint_list *list, const char *user, char *c
 
 struct host_directory {
 	char *name;
-	char **names; /* strv: what is in it */
+	char **names; /* strv: certificates and keys of the user's in it */
 	char *file;   /* path of its hosts.toml */
 	char *user;   /* the user's own hosts.toml; NULL: none */
 };
@@ -133,6 +134,37 @@ static void host_directory_done(struct host_directory *h)
 }
 #define _cleanup_directory_ _cleanup_(host_directory_done)
 
+static bool is_certificate(const char *name)
+{
+	return text_ends_with(name, ".crt") || text_ends_with(name, ".cert") ||
+	       text_ends_with(name, ".key");
+}
+
+/* Those that larder put there are named by their paths in its own directory. */
+static int list_certificates(struct runtime_plan *plan, const char *path, char ***ret,
+			     struct diag *diag)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = rootfs_list(plan->root, path, &names);
+
+	if (r < 0 && r != -ENOTDIR)
+		return diag_set_at(diag, r, path, 0, 0, "cannot read: %s", strerror(-r));
+	STRV_FOREACH (name, names) {
+		_cleanup_free_ char *file = NULL;
+		bool users = false;
+		if (!is_certificate(*name))
+			continue;
+		if (asprintf(&file, "%s/%s", path, *name) < 0)
+			return out_of_memory(diag);
+		r = certs_d_is_users(plan, file, &users, diag);
+		if (r == 0 && users && strv_add(ret, *name) < 0)
+			r = out_of_memory(diag);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int read_directory(struct runtime_plan *plan, const char *certs_d, const char *name,
 			  struct host_directory *ret, struct diag *diag)
 {
@@ -142,9 +174,9 @@ static int read_directory(struct runtime_plan *plan, const char *certs_d, const 
 	if (!h.name || asprintf(&path, "%s/%s", certs_d, name) < 0 ||
 	    asprintf(&h.file, "%s/" HOSTS_TOML, path) < 0)
 		return out_of_memory(diag);
-	int r = rootfs_list(plan->root, path, &h.names);
-	if (r < 0 && r != -ENOTDIR)
-		return diag_set_at(diag, r, path, 0, 0, "cannot read: %s", strerror(-r));
+	int r = list_certificates(plan, path, &h.names, diag);
+	if (r < 0)
+		return r;
 	r = plan_user_text(plan, h.file, marked_strip, &h.user, diag);
 	if (r < 0)
 		return r;
@@ -174,15 +206,6 @@ static int plan_host(struct runtime_plan *plan, size_t report, const struct host
 	return plan_put(plan, report, h->file, h->user, text, secret ? 0600 : 0644, diag);
 }
 
-static bool has_certificates(char *const *names)
-{
-	for (; names && *names; names++)
-		if (text_ends_with(*names, ".crt") || text_ends_with(*names, ".cert") ||
-		    text_ends_with(*names, ".key"))
-			return true;
-	return false;
-}
-
 /* Directories that are there and say something: each would hide the cache. */
 static int plan_existing(struct runtime_plan *plan, size_t report, const char *certs_d,
 			 char ***hosts, struct diag *diag)
@@ -196,7 +219,7 @@ static int plan_existing(struct runtime_plan *plan, size_t report, const char *c
 		_cleanup_directory_ struct host_directory h = { 0 };
 		_cleanup_free_ char *host = directory_host(*name);
 		r = host ? read_directory(plan, certs_d, *name, &h, diag) : out_of_memory(diag);
-		if (r == 0 && (h.user || has_certificates(h.names))) {
+		if (r == 0 && (h.user || h.names)) {
 			r = plan_host(plan, report, &h, host, diag);
 			if (r == 0 && strv_add(hosts, host) < 0)
 				r = out_of_memory(diag);

@@ -11,6 +11,7 @@
 #include "runtime/saved.h"
 
 #define CONFIG_DIR "/etc"
+#define HOME_DIR   "/root"
 
 static int out_of_memory(struct diag *diag)
 {
@@ -393,7 +394,8 @@ static int apply_edit(struct runtime_plan *plan, struct plan_edit *e)
 	if (e->after.text)
 		r = rootfs_write(plan->root, e->path, &e->after);
 	else
-		r = rootfs_remove(plan->root, e->path, CONFIG_DIR);
+		r = rootfs_remove(plan->root, e->path,
+				  text_starts_with(e->path, HOME_DIR "/") ? HOME_DIR : CONFIG_DIR);
 	if (r < 0)
 		return r;
 	return e->forget ? saved_forget(plan->root, e->path, e->keep_original)

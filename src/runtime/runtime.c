@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "runtime/diff.h"
+#include "runtime/json_file.h"
 #include "runtime/pki.h"
 #include "runtime/plan.h"
 #include "runtime/marked.h"
@@ -55,7 +56,7 @@ bool runtime_is_installed(int root, const struct runtime_kind *kind)
 plan_strip runtime_strip(const char *path)
 {
 	if (text_ends_with(path, ".json"))
-		return docker_strip;
+		return json_file_strip;
 	return text_ends_with(path, ".yaml") ? yaml_edit_strip : marked_strip;
 }
 

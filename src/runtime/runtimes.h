@@ -25,9 +25,6 @@ bool runtime_is_installed(int root, const struct runtime_kind *kind);
 /* How larder's part is taken out of a file, by its name. */
 plan_strip runtime_strip(const char *path);
 
-/* Out of daemon.json: a plan_strip. */
-int docker_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag);
-
 extern const struct runtime_kind runtime_containerd;
 extern const struct runtime_kind runtime_containers;
 extern const struct runtime_kind runtime_docker;
