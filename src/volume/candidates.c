@@ -116,6 +116,7 @@ static int inspect(const struct volume_request *request, const struct disk *disk
 		.image = request->image,
 		.sector_size = request->image_sector_size ? request->image_sector_size : 512,
 		.io_size = request->image ? request->image_grain : disk->fields.io_size,
+		.grow = request->config->grow,
 	};
 	int r = inspect_disk(&target, &c->inspection, diag);
 	return r < 0 && request->image ? diag_prefix(diag, r, "%s", c->path) : r;

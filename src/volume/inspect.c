@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/io.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "block/blank.h"
 
@@ -310,7 +311,8 @@ static int inspect_table(const struct inspection_target *target, const struct st
 		i->can_add = false;
 		r = conclude(i, DISK_GPT, strdup("data at the end, where the backup GPT belongs"));
 	}
-	return r < 0 || !i->can_add ? r : find_free(target, i, diag);
+	bool needed = i->can_add && (target->grow || !gpt_find(inspection_table(i), NAME_VOLUME));
+	return r < 0 || !needed ? r : find_free(target, i, diag);
 }
 
 static int inspect_blank(const struct inspection_target *target, const struct stat *st,

@@ -46,6 +46,7 @@ struct inspection_target {
 	bool image;	      /* a regular file: no kernel to ask */
 	unsigned sector_size; /* of an image; a device knows its own */
 	uint64_t io_size;     /* optimal I/O size, a power of two; 0: unknown */
+	bool grow; /* may a volume that is there grow? Else the free ranges beside it are of no use, and not looked at. */
 };
 
 /* -EIO and the like with diag when the disk cannot be read; everything that is odd about its content is in *ret. */

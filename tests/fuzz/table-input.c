@@ -139,7 +139,9 @@ void table_input(const uint8_t *data, size_t size)
 		return;
 	unsigned flags = data[0], sector = flags & FLAG_SECTORS_4096 ? 4096 : 512;
 	_cleanup_close_ int fd = make_disk(data + 1, size - 1, sector, flags);
-	const struct inspection_target target = { .fd = fd, .image = true, .sector_size = sector };
+	const struct inspection_target target = {
+		.fd = fd, .image = true, .sector_size = sector, .grow = true
+	};
 	if (inspect_disk(&target, &in, &diag) == 0)
 		plan_for(&in, flags);
 }
