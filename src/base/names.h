@@ -46,6 +46,8 @@
 #define NAME_RUN_CACHE	  "cache" /* symlink to gen/N */
 #define NAME_RUN_STATUS	  "status.json"
 #define NAME_RUN_VERIFIED "verified"
+#define NAME_RUN_LOOKED                                                                            \
+	"looked" /* the last event of devices before larder-boot looked, for udev's rule */
 #define NAME_RUN_STOPPING "stopping" /* while this file is there, larderd keeps nothing open */
 
 /* The registry's address, as in Talos. */

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define UDEV_CONTROL	"/run/udev/control" /* is there while udevd runs */
 #define GROUP_KERNEL	1
 #define GROUP_UDEV	2
 #define EVENT_BYTES_MAX 8192

@@ -12,6 +12,8 @@
 #include "block/disk.h"
 
 #define DISK_WAIT_POLL_MS 1000
+#define UDEV_CONTROL                                                                               \
+	"/run/udev/control" /* is there while udevd runs, and before, when systemd has its sockets */
 
 /* Called with each new list. 1: this is it; 0: wait on; negative: give up with this error. */
 typedef int (*disk_wait_fn)(struct disk_list *disks, void *user);

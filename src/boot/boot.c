@@ -13,14 +13,19 @@
 #include "base/text.h"
 #include "block/disk.h"
 #include "block/system_disk.h"
+#include "block/udev.h"
 #include "boot/await.h"
 #include "boot/describe.h"
 #include "boot/status.h"
 #include "config/machine_config.h"
 #include "layers/layers.h"
+#include "layers/mount_api.h"
 #include "runtime/runtime.h"
 #include "store/tree.h"
 #include "volume/volume.h"
+
+#define UEVENT_SEQNUM	  "/sys/kernel/uevent_seqnum"
+#define UEVENT_SEQNUM_MAX 65536 /* what a file in /sys says of its size: a page */
 
 /* What the steps hand on to each other. */
 struct pipeline {
@@ -77,11 +82,56 @@ static int load_config(struct pipeline *p, struct diag *diag)
 	return machine_config_load(&sources, &p->config, diag);
 }
 
+/* Selectors that ask for what udev adds to disks are not answered before it did. */
+static int await_udev(struct pipeline *p, struct diag *diag)
+{
+	_cleanup_diag_ struct diag late = DIAG_INIT;
+	const struct install_config *install = &p->config->install;
+	struct udev_fields fields = { 0 };
+
+	if (p->options->root)
+		return 0;
+	udev_fields_add(&fields, p->config->volume.disk_selector);
+	udev_fields_add(&fields, p->config->media);
+	udev_fields_add(&fields, install->disk_selector);
+	/* A name that is not there yet. */
+	fields.symlinks |=
+		install->disk && *install->disk == '/' && access(install->disk, F_OK) < 0;
+	int r = udev_complete(&fields, &p->disks, &late);
+	if (r == -ETIMEDOUT) {
+		report(p, LOG_WARNING, NULL, "%s", diag_text(&late));
+		return 0;
+	}
+	return r < 0 ? diag_set(diag, r, "%s", diag_text(&late)) : 0;
+}
+
+/*
+ * From here on udev's rule (units/90-larder-media.rules) starts another look at what appears. What the kernel announced until
+ * now is seen by the look that follows, and is no news when udev gets to it.
+ */
+static void note_look(const struct pipeline *p)
+{
+	_cleanup_free_ char *path = path_join(p->options->run_dir, NAME_RUN_LOOKED);
+	_cleanup_free_ char *last = NULL, *line = NULL;
+
+	if (!path || p->options->root)
+		return;
+	int r = read_file_at(AT_FDCWD, UEVENT_SEQNUM, UEVENT_SEQNUM_MAX, &last, NULL);
+	if (r == 0 && asprintf(&line, "LARDER_LOOKED=%s", last) < 0)
+		line = NULL;
+	/* Without it everything is news. */
+	if (!line || write_file_atomic_at(AT_FDCWD, path, line, strlen(line), 0644) < 0)
+		(void)unlink(path);
+}
+
 static int find_disks(struct pipeline *p)
 {
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 
+	note_look(p);
 	int r = disk_list_read(p->options->root, &p->disks, &diag);
+	if (r == 0)
+		r = await_udev(p, &diag);
 	if (r == 0)
 		r = system_disk_find(p->options->root, &p->disks, &p->config->install, NULL, &diag);
 	if (r < 0)
@@ -261,6 +311,8 @@ static int run_pipeline(struct pipeline *p, struct diag *diag)
 	if (!p->config->cache_enabled) {
 		(void)status_set_state(p->status, "disabled");
 	} else {
+		if (!p->options->root)
+			mount_load_ahead();
 		if (find_disks(p) == 0)
 			provide_volume(p);
 		activate_layers(p);
@@ -288,7 +340,7 @@ int boot_run(const struct boot_options *options, json_t **ret_status, struct dia
 	p.status = status_new();
 	if (!p.status)
 		return -ENOMEM;
-	/* From here on udev's rule starts another look at what appears; that it cannot be made is said when it is needed. */
+	/* That it cannot be made is said when it is needed. */
 	(void)mkdir_all_at(AT_FDCWD, options->run_dir, 0755);
 	int r = run_pipeline(&p, diag);
 	if (r < 0)

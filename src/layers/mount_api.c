@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -98,6 +100,34 @@ int unmount(const char *target)
 	}
 	(void)rmdir(target);
 	return r;
+}
+
+/* Who opens a loop device or asks for a filesystem waits for its module. */
+static void *load_modules(void *unused)
+{
+	static const char *const filesystems[] = { "ext4", "squashfs", "overlay" };
+
+	close_fd(open("/dev/loop-control", O_RDONLY | O_CLOEXEC));
+	for (size_t i = 0; i < ARRAY_SIZE(filesystems); i++)
+		close_fd(sys_fsopen(filesystems[i]));
+	return unused;
+}
+
+void mount_load_ahead(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	sigset_t all, before;
+
+	if (pthread_attr_init(&attributes) != 0)
+		return;
+	sigfillset(&all);
+	/* Signals are for the caller. The thread is never waited for: it ends with the process at the latest. */
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	(void)!pthread_create(&thread, &attributes, load_modules, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
 }
 
 int mounts_now(struct mounts *ret)

@@ -32,6 +32,12 @@ int mount_overlay(const char *const *lower, size_t n, const char *target, struct
  */
 int unmount(const char *target);
 
+/*
+ * Has the kernel load the modules that mounting a volume and its layers needs, beside what the caller does meanwhile. Nothing is reported:
+ * a module that is missing is found missing by who mounts.
+ */
+void mount_load_ahead(void);
+
 /* What is mounted in this namespace (block/mounts.h). */
 int mounts_now(struct mounts *ret);
 

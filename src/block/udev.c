@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "block/udev.h"
+
+#include <linux/major.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "block/wait.h"
+
+#define UDEV_DATABASE "/run/udev/data/b%u:%u"
+
+/* A field can be asked for in no other way than by its name. That the name may also stand in a string costs some waiting. */
+void udev_fields_add(struct udev_fields *fields, const struct selector *s)
+{
+	const char *text = s ? selector_text(s) : "";
+
+	fields->symlinks |= strstr(text, "symlinks") != NULL;
+	fields->serial |= strstr(text, "serial") != NULL;
+}
+
+static bool is_missing(const struct disk *disk, const struct udev_fields *fields)
+{
+	char path[64];
+
+	if (disk->error || disk->fields.size == 0 || disk->major == FLOPPY_MAJOR)
+		return false;
+	if (!fields->symlinks && !(fields->serial && *disk->fields.serial == '\0'))
+		return false;
+	snprintf(path, sizeof(path), UDEV_DATABASE, disk->major, disk->minor);
+	return access(path, F_OK) < 0;
+}
+
+static const struct disk *first_missing(const struct disk_list *list,
+					const struct udev_fields *fields)
+{
+	for (size_t i = 0; i < list->n_disks; i++)
+		if (is_missing(&list->disks[i], fields))
+			return &list->disks[i];
+	return NULL;
+}
+
+struct completion {
+	const struct udev_fields *fields;
+	char missing[64]; /* the path of a disk; or empty */
+};
+
+static int is_complete(struct disk_list *list, void *user)
+{
+	struct completion *c = user;
+	const struct disk *disk = first_missing(list, c->fields);
+
+	snprintf(c->missing, sizeof(c->missing), "%s", disk ? disk->fields.dev_path : "");
+	return !disk;
+}
+
+int udev_complete(const struct udev_fields *fields, struct disk_list *list, struct diag *diag)
+{
+	_cleanup_disk_list_ struct disk_list anew = { 0 };
+	struct completion c = { .fields = fields };
+
+	if (access(UDEV_CONTROL, F_OK) < 0 || !first_missing(list, fields))
+		return 0;
+	int r = disk_wait(UDEV_WAIT_MS, is_complete, &c, &anew, diag);
+	if (r == -ETIMEDOUT)
+		return diag_set(
+			diag, r,
+			"udev did not tell within %d s what it knows of %s: its names in /dev/disk "
+			"and its serial number may be missing",
+			UDEV_WAIT_MS / 1000, c.missing);
+	if (r < 0)
+		return r;
+	disk_list_done(list);
+	*list = anew;
+	anew = (struct disk_list){ 0 };
+	return 0;
+}

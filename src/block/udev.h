@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LARDER_BLOCK_UDEV_H
+#define LARDER_BLOCK_UDEV_H
+/*
+ * What udev adds to disks: their names in /dev/disk, and the serial numbers of those that have none in /sys. A boot looks at
+ * disks before udev has been at them; a selector that asks for these things then must wait, and no other does. "Every disk but that one" would
+ * else hold for that one, too.
+ */
+#include <stdbool.h>
+
+#include "block/disk.h"
+#include "cel/selector.h"
+
+#define UDEV_WAIT_MS 30000 /* an udevd that is broken must not keep a machine from booting */
+
+struct udev_fields {
+	bool symlinks, serial;
+};
+
+/* Adds those that the selector mentions. NULL mentions none. */
+void udev_fields_add(struct udev_fields *fields, const struct selector *s);
+
+/*
+ * If udev has yet to be at a disk of the list, and one of the fields depends on it, waits for that and reads the list anew. 0 also where
+ * no udevd runs; -ETIMEDOUT names a disk, and the list is as good as it gets; another error of disk_list_read().
+ */
+int udev_complete(const struct udev_fields *fields, struct disk_list *list, struct diag *diag);
+
+#endif
