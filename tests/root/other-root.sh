@@ -37,7 +37,7 @@ check_equal "no medium is listed" "$(larder_there layers --output json | jq -c .
 run larder_there volume provision
 check_output "larder volume provision opens no disk" "$blank +no +is of another root \(--root\): it is not opened"
 check_equal "nothing was written" "$(tr -d '\0' <"$T/disk0.img" | wc -c)" 0
-check "the same without a root" larder boot --config "$config" --run-dir "$T/run"
+check "the same without a root" larder-boot --no-runtimes --config "$config" --run-dir "$T/run"
 cleanup "larder stop --run-dir '$T/run'"
 check_equal "takes both" "$(awk -v t="$T/" 'index($2, t) == 1 { print $1 }' /proc/self/mounts | sed "s/\([0-9]\)p1\$/\1/" | sort | xargs)" "$(printf '%s\n' "$blank" "$medium" | sort | xargs)"
 done_testing
