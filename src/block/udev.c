@@ -54,6 +54,23 @@ static int is_complete(struct disk_list *list, void *user)
 	return !disk;
 }
 
+/* What is not known of a disk may be what excludes it: no selector is to be true for it. */
+static int give_up_missing(const struct udev_fields *fields, struct disk_list *list)
+{
+	for (size_t i = 0; i < list->n_disks; i++) {
+		struct disk *disk = &list->disks[i];
+		if (is_missing(disk, fields) &&
+		    asprintf(&disk->error,
+			     "udev did not tell within %d s what it knows of it, and the selector "
+			     "asks for that",
+			     UDEV_WAIT_MS / 1000) < 0) {
+			disk->error = NULL;
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
 int udev_complete(const struct udev_fields *fields, struct disk_list *list, struct diag *diag)
 {
 	_cleanup_disk_list_ struct disk_list anew = { 0 };
@@ -62,11 +79,13 @@ int udev_complete(const struct udev_fields *fields, struct disk_list *list, stru
 	if (access(UDEV_CONTROL, F_OK) < 0 || !first_missing(list, fields))
 		return 0;
 	int r = disk_wait(UDEV_WAIT_MS, is_complete, &c, &anew, diag);
+	if (r == -ETIMEDOUT && give_up_missing(fields, list) < 0)
+		return -ENOMEM;
 	if (r == -ETIMEDOUT)
 		return diag_set(
 			diag, r,
 			"udev did not tell within %d s what it knows of %s: its names in /dev/disk "
-			"and its serial number may be missing",
+			"and its serial number may be missing, so it is not used",
 			UDEV_WAIT_MS / 1000, c.missing);
 	if (r < 0)
 		return r;

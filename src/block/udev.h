@@ -22,7 +22,8 @@ void udev_fields_add(struct udev_fields *fields, const struct selector *s);
 
 /*
  * If udev has yet to be at a disk of the list, and one of the fields depends on it, waits for that and reads the list anew. 0 also where
- * no udevd runs; -ETIMEDOUT names a disk, and the list is as good as it gets; another error of disk_list_read().
+ * no udevd runs; -ETIMEDOUT names a disk, and each that udev has not been at has its error set: no selector is true
+ * for it, since what is not known may be what excludes it. Another error of disk_list_read().
  */
 int udev_complete(const struct udev_fields *fields, struct disk_list *list, struct diag *diag);
 

@@ -54,8 +54,15 @@ check_equal "the volume is missing" "$(jq -r .volume.phase "$T/run/status.json")
 check_equal "the last event before the look is noted" "$(grep -cE '^LARDER_LOOKED=[0-9]+$' "$T/run/looked")" 1
 check "which is none of the future" test "$(sed 's/.*=//' "$T/run/looked")" -le "$(cat /sys/kernel/uevent_seqnum)"
 
-note "udev does not come, and nothing asks for it"
+note "udev does not come at all"
 rm "/run/udev/data/b$number"
+run boot
+check_output "after some time the boot goes on, and says so" "udev did not tell within 30 s what it knows of $disk"
+check_output "and of the disk that it is not used" "$disk.*udev did not tell within 30 s what it knows of it, and the selector asks for that"
+check "the disk that may be the one to keep is untouched" untouched
+check_equal "the volume is missing" "$(jq -r .volume.phase "$T/run/status.json")" missing
+
+note "udev does not come, and nothing asks for it"
 config 'disk.model != "KEEP"'
 run boot
 check_equal "the volume is made" "$(jq -r .volume.phase "$T/run/status.json")" ready
