@@ -10,9 +10,6 @@
 #include "runtime/runtimes.h"
 #include "runtime/saved.h"
 
-#define CONFIG_DIR "/etc"
-#define HOME_DIR   "/root"
-
 static int out_of_memory(struct diag *diag)
 {
 	return diag_set(diag, -ENOMEM, "out of memory");
@@ -375,58 +372,6 @@ int plan_finish(struct runtime_plan *plan, struct diag *diag)
 			continue;
 		rep->state = RUNTIME_CHANGED;
 		if (strv_add(&rep->files, e->path) < 0)
-			return out_of_memory(diag);
-	}
-	return 0;
-}
-
-/* The file itself, and before and after it what restore must know. */
-static int apply_edit(struct runtime_plan *plan, struct plan_edit *e)
-{
-	int r = 0;
-
-	if (!e->forget)
-		r = saved_remember(plan->root, e->path, &e->original, &e->after);
-	if (r < 0)
-		return r;
-	if (e->leave)
-		return saved_forget(plan->root, e->path, e->keep_original);
-	if (e->after.text)
-		r = rootfs_write(plan->root, e->path, &e->after);
-	else
-		r = rootfs_remove(plan->root, e->path,
-				  text_starts_with(e->path, HOME_DIR "/") ? HOME_DIR : CONFIG_DIR);
-	if (r < 0)
-		return r;
-	return e->forget ? saved_forget(plan->root, e->path, e->keep_original)
-			 : saved_written(plan->root, e->path, &e->after);
-}
-
-/* After a failure: if the file is what it was, nothing of the attempt is left. */
-static void abandon_edit(struct runtime_plan *plan, const struct plan_edit *e)
-{
-	_cleanup_rootfs_file_ struct rootfs_file now = { 0 };
-
-	if (!e->forget && rootfs_read(plan->root, e->path, &now) == 0 &&
-	    rootfs_same(&now, &e->before))
-		(void)saved_abandon(plan->root, e->path);
-}
-
-int plan_apply(struct runtime_plan *plan, struct diag *diag)
-{
-	for (size_t i = 0; i < plan->n_edits; i++) {
-		struct plan_edit *e = &plan->edits[i];
-		_cleanup_free_ char *why = NULL;
-		if (!e->change || plan->result.reports[e->report].state == RUNTIME_FAILED)
-			continue;
-		int r = apply_edit(plan, e);
-		if (r == 0)
-			continue;
-		abandon_edit(plan, e);
-		if (asprintf(&why, "%s: cannot write: %s", e->path,
-			     r == -ENOENT ? "its directory is a symbolic link that leads nowhere"
-					  : strerror(-r)) < 0 ||
-		    plan_fail(plan, e->report, why) < 0)
 			return out_of_memory(diag);
 	}
 	return 0;

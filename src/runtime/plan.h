@@ -22,6 +22,7 @@ struct plan_edit {
 	bool leave;		     /* the file itself is not touched */
 	bool keep_original;	     /* forget all but the copy of the user's file */
 	bool change;		     /* is there anything to do? */
+	bool done;		     /* it was written */
 };
 
 struct runtime_plan {
@@ -75,7 +76,10 @@ bool plan_changes(const struct runtime_plan *plan, const char *path);
 
 int plan_finish(struct runtime_plan *plan, struct diag *diag);
 
-/* Writes. States of the reports become true; a file that cannot be written fails its runtime alone. */
+/*
+ * Writes. States of the reports become true; a file that cannot be written fails its runtime alone, and what was written for that
+ * runtime before it becomes what it was.
+ */
 int plan_apply(struct runtime_plan *plan, struct diag *diag);
 
 /* Unified diff of all changes, owned by the caller. */

@@ -221,6 +221,34 @@ int rootfs_remove(int root, const char *path, const char *below)
 	return r;
 }
 
+int rootfs_remove_directory(int root, const char *path)
+{
+	_cleanup_close_ int parent = open_parent(root, path);
+
+	if (parent < 0)
+		return parent == -ENOENT ? 0 : parent;
+	return unlinkat(parent, name_of(path), AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int rootfs_missing(int root, const char *path, char ***ret)
+{
+	_cleanup_strv_ char **list = NULL;
+	int r = 0;
+
+	for (const char *slash = strchr(path + 1, '/'); slash && r == 0;
+	     slash = strchr(slash + 1, '/')) {
+		char *directory = strndup(path, (size_t)(slash - path));
+		bool there = directory && rootfs_exists(root, directory);
+		if (there)
+			free(directory);
+		else
+			r = strv_take(&list, directory);
+	}
+	if (r == 0)
+		*ret = TAKE_PTR(list);
+	return r;
+}
+
 bool rootfs_exists(int root, const char *path)
 {
 	_cleanup_close_ int fd = open_in_root(root, path, O_PATH);

@@ -45,6 +45,12 @@ int rootfs_write(int root, const char *path, const struct rootfs_file *file);
 /* 0 also if there is none. Directories that are empty then and that lie below "below" go, too (NULL: none). */
 int rootfs_remove(int root, const char *path, const char *below);
 
+/* Only if it is empty (-ENOTEMPTY). 0 also if there is none. */
+int rootfs_remove_directory(int root, const char *path);
+
+/* The directories above path that are not there, the topmost first; strv, owned by the caller. */
+int rootfs_missing(int root, const char *path, char ***ret);
+
 bool rootfs_exists(int root, const char *path);
 
 /* Names in a directory but "." and "..", in natural order; no such directory is an empty list. -ENOTDIR. */

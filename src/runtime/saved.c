@@ -8,6 +8,7 @@
 #define ORIGINAL_DIR	SAVED_DIR "/original"
 #define WRITTEN_DIR	SAVED_DIR "/written"
 #define NEXT_DIR	SAVED_DIR "/next"
+#define DIRECTORIES	SAVED_DIR "/directories"
 #define SAVED_DEPTH_MAX 16
 
 static char *saved_path(const char *directory, const char *path)
@@ -142,4 +143,37 @@ int saved_list(int root, char ***ret)
 	if (r == 0)
 		*ret = TAKE_PTR(list);
 	return r;
+}
+
+int saved_directories(int root, char ***ret)
+{
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
+	_cleanup_strv_ char **list = NULL;
+	int r = rootfs_read(root, DIRECTORIES, &file);
+
+	for (char *line = file.text, *end; r == 0 && line && (end = strchr(line, '\n'));
+	     line = end + 1) {
+		*end = '\0';
+		if (*line == '/')
+			r = strv_add(&list, line);
+	}
+	if (r == 0)
+		*ret = TAKE_PTR(list);
+	return r;
+}
+
+int saved_set_directories(int root, char **list)
+{
+	_cleanup_rootfs_file_ struct rootfs_file file = { .mode = 0644 };
+	FILE *f = open_memstream(&file.text, &file.size);
+
+	if (!f)
+		return -ENOMEM;
+	STRV_FOREACH (path, list)
+		if (!strchr(*path, '\n'))
+			fprintf(f, "%s\n", *path);
+	if (fclose(f) != 0)
+		return -ENOMEM;
+	return file.size > 0 ? rootfs_write(root, DIRECTORIES, &file)
+			     : rootfs_remove(root, DIRECTORIES, SAVED_DIR);
 }

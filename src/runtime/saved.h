@@ -7,6 +7,7 @@
  *	original/etc/docker/daemon.json   the user's file, with its mode and owner; none: there was no such file
  *	next/etc/docker/daemon.json       what larder is about to write; gone once it is written
  *	written/etc/docker/daemon.json    what larder wrote last
+ *	directories                       directories that larder made for its files, one in a line
  *
  * Written in this order, original, next, the file itself, written, so that at any moment each file can be told apart: it is
  * what larder wrote or was about to write, or what was there before, or it was edited since. The directory lies in /etc because that
@@ -50,5 +51,9 @@ int saved_forget(int root, const char *path, bool keep_original);
 
 /* Paths of all files that larder wrote or was about to write; strv, owned by the caller. */
 int saved_list(int root, char ***ret);
+
+/* Directories that larder made; strv, owned by the caller. One whose name holds a newline is not remembered, and stays. */
+int saved_directories(int root, char ***ret);
+int saved_set_directories(int root, char **list);
 
 #endif

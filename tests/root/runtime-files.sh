@@ -13,10 +13,10 @@ fresh() { # a root with every runtime, and the cache on
 	touch "$R/usr/bin/"{containerd,podman,dockerd} "$R/usr/local/bin/"{k3s,rke2}
 	echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$R/etc/larder/machine.yaml"
 }
-# Everything below /etc but what larder keeps for itself: kind, mode, owner, link, content.
+# Everything below /etc but what larder keeps for itself, directories too: kind, mode, owner, link, content.
 state() {
-	(cd "$R" && find etc -path etc/larder -prune -o \( -type f -o -type l \) -printf '%p %y %m %U:%G %l ' \
-		-exec sh -c '[ -L "$1" ] && echo || sha256sum <"$1"' - {} \; | sort)
+	(cd "$R" && find etc -path etc/larder -prune -o \( -type f -o -type l -o -type d \) -printf '%p %y %m %U:%G %l ' \
+		-exec sh -c '[ -L "$1" ] || [ -d "$1" ] && echo || sha256sum <"$1"' - {} \; | sort)
 }
 report() { jq -r --arg n "$1" '.runtimes[] | select(.name == $n) | .state' "$T/stdout"; }
 put() { mkdir -p "$(dirname "$R$1")" && cat >"$R$1"; }

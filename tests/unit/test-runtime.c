@@ -853,6 +853,67 @@ static void test_failed_write(void **state)
 	root_done(&root);
 }
 
+/* What was written for the runtime before it is what it was. */
+static void test_taken_back(void **state)
+{
+	static const char user[] = "version = 2\n", mirror[] = "[host.\"https://a\"]\n";
+	_cleanup_free_ char *message = NULL, *again = NULL;
+	struct root root;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	put(&root, "etc/containerd/config.toml", user);
+	put(&root, HOSTS "a/hosts.toml", mirror);
+	assert_int_equal(symlinkat("nowhere", root.dir, HOSTS "_default"), 0);
+	assert_int_equal(configure(&root, "containerd", &message), RUNTIME_FAILED);
+	assert_non_null(strstr(message, "_default/hosts.toml: cannot write"));
+	assert_file(&root, "etc/containerd/config.toml", user);
+	assert_file(&root, HOSTS "a/hosts.toml", mirror);
+	assert_int_equal(faccessat(root.dir, "etc/larder/runtime/written", F_OK, 0), -1);
+
+	/* What larder had written earlier becomes that again, and restore still knows the user's. */
+	assert_int_equal(unlinkat(root.dir, HOSTS "_default", 0), 0);
+	assert_int_equal(configure(&root, "containerd", NULL), RUNTIME_CHANGED);
+	_cleanup_free_ char *before = get(&root, HOSTS "a/hosts.toml");
+	assert_string_not_equal(before, mirror);
+	root_config(&root, ENABLED "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: a\n"
+				   "endpoints: [{url: https://b}]\n---\n"
+				   "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: z\n");
+	assert_int_equal(symlinkat("nowhere", root.dir, HOSTS "z"), 0);
+	assert_int_equal(configure(&root, "containerd", &again), RUNTIME_FAILED);
+	assert_file(&root, HOSTS "a/hosts.toml", before);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/containerd/config.toml", user);
+	assert_file(&root, HOSTS "a/hosts.toml", mirror);
+	root_done(&root);
+}
+
+/* Directories that larder made go with its files; empty ones that were there stay. */
+static void test_directories(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/containerd");
+	put(&root, "usr/bin/dockerd", "");
+	assert_int_equal(mkdir_parents_at(root.dir, HOSTS "_default/x", 0755), 0);
+	runtime_configured(&root);
+	assert_int_equal(faccessat(root.dir, HOSTS "_default/hosts.toml", F_OK, 0), 0);
+	assert_int_equal(faccessat(root.dir, "etc/docker/daemon.json", F_OK, 0), 0);
+	restore(&root, RUNTIME_CHANGED);
+	assert_int_equal(faccessat(root.dir, HOSTS "_default/hosts.toml", F_OK, 0), -1);
+	assert_int_equal(faccessat(root.dir, HOSTS "_default", F_OK, 0), 0);
+	assert_int_equal(faccessat(root.dir, "etc/docker", F_OK, 0), -1);
+
+	/* One that larder made stays with what somebody put there, and is theirs then. */
+	runtime_configured(&root);
+	put(&root, "etc/docker/mine", "");
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/docker/mine", "");
+	assert_int_equal(faccessat(root.dir, "etc/larder/runtime/directories", F_OK, 0), -1);
+	root_done(&root);
+}
+
 static void test_diff(void **state)
 {
 	static const struct {
@@ -904,6 +965,8 @@ int main(void)
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_limits),
 		cmocka_unit_test(test_failed_write),
+		cmocka_unit_test(test_taken_back),
+		cmocka_unit_test(test_directories),
 		cmocka_unit_test(test_diff),
 	};
 
