@@ -6,7 +6,6 @@
 
 #include "base/run.h"
 #include "base/text.h"
-#include "config/node.h"
 #include "store/reference.h"
 
 #define RUN_ARGUMENTS_MAX 16
@@ -23,11 +22,12 @@ int collect_note(struct collector *c, const char *format, ...)
 		return -ENOMEM;
 	node_clean(note);
 	/* What several lines of a file say is said once. */
-	if (strv_length(c->needs.notes) >= NEEDS_NOTES_MAX || strv_contains(c->needs.notes, note)) {
-		free(note);
-		return 0;
-	}
-	return strv_take(&c->needs.notes, note);
+	bool said = strv_contains(c->needs.notes, note);
+	if (!said && strv_length(c->needs.notes) < NEEDS_NOTES_MAX)
+		return strv_take(&c->needs.notes, note);
+	c->unsaid += !said;
+	free(note);
+	return 0;
 }
 
 static int add_need(struct collector *c, const char *reference, const char *who, const char *file)
@@ -119,6 +119,30 @@ int collect_read_listed(struct collector *c, const char *path, struct rootfs_fil
 	return r == 0 && !ret->text && !rootfs_exists(c->root, path)
 		       ? collect_note(c, "%s cannot be read: it is a link that leads nowhere", path)
 		       : r;
+}
+
+int collect_yaml(struct collector *c, const char *path, const struct rootfs_file *file,
+		 struct pool *pool, struct node ***ret, size_t *ret_n)
+{
+	const struct config_file text = { .path = path, .text = file->text, .size = file->size };
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	uint64_t nodes = 0;
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (!file->text)
+		return 0;
+	int r = node_parse(pool, &text, &nodes, ret, ret_n, &why);
+	if (r < 0)
+		*ret_n = 0;
+	return r < 0 && r != -ENOMEM ? collect_note(c, "%s is not read: line %u: %s", path,
+						    why.line, why.message ? why.message : "")
+				     : r;
+}
+
+const char *collect_text(const struct node *node)
+{
+	return node && node->kind == NODE_SCALAR && *node->text ? node->text : NULL;
 }
 
 int collect_list(struct collector *c, const char *path, char ***ret)

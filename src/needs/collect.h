@@ -5,6 +5,7 @@
  * What the readers of this module share: one collector that takes images and notes, and reads files below the root. Every
  * function returns 0 or -ENOMEM; what is wrong with a file or a name becomes a note.
  */
+#include "config/node.h"
 #include "needs/needs.h"
 #include "runtime/rootfs.h"
 
@@ -13,6 +14,7 @@ struct collector {
 	int root; /* descriptor */
 	struct needs needs;
 	size_t left_out;   /* images beyond NEEDS_MAX */
+	size_t unsaid;	   /* notes beyond NEEDS_NOTES_MAX */
 	struct diag *diag; /* of the caller; set for -ENOENT of what an option names */
 };
 
@@ -30,6 +32,13 @@ int collect_read(struct collector *c, const char *path, struct rootfs_file *ret)
 
 /* The same for what a directory names: that it leads nowhere is a note, too. */
 int collect_read_listed(struct collector *c, const char *path, struct rootfs_file *ret);
+
+/* The documents of the text of path, in pool. File without text: none. No YAML: none, and a note. */
+int collect_yaml(struct collector *c, const char *path, const struct rootfs_file *file,
+		 struct pool *pool, struct node ***ret, size_t *ret_n);
+
+/* The text of a scalar that is not empty; else NULL. */
+const char *collect_text(const struct node *node);
 
 /* Names in a directory, in natural order, at most NEEDS_FILES_MAX; there is no directory: none. strv. */
 int collect_list(struct collector *c, const char *path, char ***ret);

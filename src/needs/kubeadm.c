@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "config/node.h"
 #include "needs/collect.h"
 
 static const char *const kubeadm_programs[] = {
@@ -53,34 +52,25 @@ static bool is_version(const char *text)
 
 static int take(const struct node *map, const char *key, char **ret)
 {
-	const struct node *value = node_get(map, key);
+	const char *value = collect_text(node_get(map, key));
 
-	if (!value || value->kind != NODE_SCALAR || !*value->text || *ret)
+	if (!value || *ret)
 		return 0;
-	*ret = strdup(value->text);
+	*ret = strdup(value);
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int read_cluster(struct collector *c, const char *path, const char *text,
+static int read_cluster(struct collector *c, const char *path, const struct rootfs_file *file,
 			struct cluster *ret)
 {
 	_cleanup_(pool_done) struct pool pool = { 0 };
-	_cleanup_diag_ struct diag why = DIAG_INIT;
-	const struct config_file file = { .path = path, .text = text, .size = strlen(text) };
 	struct node **documents = NULL;
-	uint64_t nodes = 0;
 	size_t n = 0;
-	int r = node_parse(&pool, &file, &nodes, &documents, &n, &why);
+	int r = collect_yaml(c, path, file, &pool, &documents, &n);
 
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0)
-		return collect_note(c, "%s is not read: line %u: %s", path, why.line,
-				    why.message ? why.message : "");
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		const struct node *kind = node_get(documents[i], "kind");
-		if (!kind || kind->kind != NODE_SCALAR ||
-		    strcmp(kind->text, "ClusterConfiguration") != 0)
+		const char *kind = collect_text(node_get(documents[i], "kind"));
+		if (!kind || strcmp(kind, "ClusterConfiguration") != 0)
 			continue;
 		r = take(documents[i], "kubernetesVersion", &ret->version);
 		if (r == 0)
@@ -158,8 +148,8 @@ int read_kubeadm(struct collector *c)
 				c->options->root ? c->options->root : "/");
 	if (config)
 		r = collect_read(c, config, &file);
-	if (r == 0 && file.text)
-		r = read_cluster(c, config, file.text, &cluster);
+	if (r == 0)
+		r = read_cluster(c, config, &file, &cluster);
 	if (r < 0 || program)
 		return r < 0 ? r : list_images(c, program, config, &cluster);
 	if (config)

@@ -68,6 +68,8 @@ int needs_read(const struct needs_options *options, struct needs *ret, struct di
 	if (r == 0 && c.left_out > 0)
 		r = collect_note(&c, "more than %d images are needed: the last %zu are left out",
 				 NEEDS_MAX, c.left_out);
+	if (r == 0 && c.unsaid > 0)
+		r = strv_addf(&c.needs.notes, "%zu more notes are left out", c.unsaid);
 	if (r < 0) {
 		needs_done(&c.needs);
 		return r == -ENOMEM ? diag_set(diag, r, "out of memory") : r;

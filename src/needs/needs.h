@@ -15,7 +15,7 @@
 
 #define NEEDS_MAX                                                                                  \
 	10000 /* images, with who needs them; as many as a list for "larder build" takes */
-#define NEEDS_NOTES_MAX	 1000
+#define NEEDS_NOTES_MAX	 1000  /* and one that says how many more there were */
 #define NEEDS_FILES_MAX	 4096  /* files of one directory tree */
 #define NEEDS_DEPTH_MAX	 8     /* directories below each other, files that include files */
 #define NEEDS_PROGRAM_MS 10000 /* time limit of a program that is asked */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "config/node.h"
 
 struct manifest {
 	struct collector *c;
@@ -13,9 +12,9 @@ struct manifest {
 
 static int take_text(const struct manifest *m, const struct node *node)
 {
-	return node && node->kind == NODE_SCALAR && *node->text
-		       ? collect_image(m->c, m->who, m->path, node->text)
-		       : 0;
+	const char *image = collect_text(node);
+
+	return image ? collect_image(m->c, m->who, m->path, image) : 0;
 }
 
 static int read_containers(const struct manifest *m, const struct node *list)
@@ -44,8 +43,8 @@ static int read_pod_spec(const struct manifest *m, const struct node *spec)
 
 static int read_object(const struct manifest *m, const struct node *object, unsigned depth)
 {
-	const struct node *kind = node_get(object, "kind"), *items = node_get(object, "items");
-	const char *name = kind && kind->kind == NODE_SCALAR ? kind->text : "";
+	const char *kind = collect_text(node_get(object, "kind")), *name = kind ? kind : "";
+	const struct node *items = node_get(object, "items");
 	int r = 0;
 
 	if (depth > NEEDS_DEPTH_MAX)
@@ -64,26 +63,15 @@ static int read_object(const struct manifest *m, const struct node *object, unsi
 
 int pods_read(struct collector *c, const char *who, const char *path)
 {
-	_cleanup_rootfs_file_ struct rootfs_file content = { 0 };
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_(pool_done) struct pool pool = { 0 };
-	_cleanup_diag_ struct diag why = DIAG_INIT;
 	const struct manifest m = { c, who, path };
 	struct node **documents = NULL;
-	uint64_t nodes = 0;
 	size_t n = 0;
-	int r = collect_read_listed(c, path, &content);
+	int r = collect_read_listed(c, path, &file);
 
-	if (r < 0 || !content.text)
-		return r;
-	const struct config_file file = { .path = path,
-					  .text = content.text,
-					  .size = content.size };
-	r = node_parse(&pool, &file, &nodes, &documents, &n, &why);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0)
-		return collect_note(c, "%s is not read: line %u: %s", path, why.line,
-				    why.message ? why.message : "");
+	if (r == 0)
+		r = collect_yaml(c, path, &file, &pool, &documents, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = read_object(&m, documents[i], 0);
 	return r;

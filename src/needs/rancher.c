@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "config/node.h"
 #include "needs/collect.h"
 #include "needs/pods.h"
 
@@ -106,32 +105,24 @@ static int read_manifests(struct collector *c, const struct distribution *d, con
 /* data-dir and pause-image of config.yaml; *ret_data is owned by the caller. */
 static int read_config(struct collector *c, const struct distribution *d, char **ret_data)
 {
-	_cleanup_rootfs_file_ struct rootfs_file content = { 0 };
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_(pool_done) struct pool pool = { 0 };
+	const char *data = NULL, *pause = NULL;
 	struct node **documents = NULL;
-	const struct node *data = NULL, *pause = NULL;
-	uint64_t nodes = 0;
 	size_t n = 0;
-	int r = collect_read(c, d->config, &content);
+	int r = collect_read(c, d->config, &file);
 
-	if (r == 0 && content.text) {
-		const struct config_file file = { .path = d->config,
-						  .text = content.text,
-						  .size = content.size };
-		r = node_parse(&pool, &file, &nodes, &documents, &n, NULL);
-		if (r < 0 && r != -ENOMEM)
-			r = collect_note(c, "%s is not read: it is no YAML", d->config);
-	}
+	if (r == 0)
+		r = collect_yaml(c, d->config, &file, &pool, &documents, &n);
 	if (r == 0 && n > 0) {
-		data = node_get(documents[0], "data-dir");
-		pause = node_get(documents[0], "pause-image");
+		data = collect_text(node_get(documents[0], "data-dir"));
+		pause = collect_text(node_get(documents[0], "pause-image"));
 	}
-	if (r == 0 && pause && pause->kind == NODE_SCALAR && *pause->text)
-		r = collect_image(c, d->name, d->config, pause->text);
+	if (pause)
+		r = collect_image(c, d->name, d->config, pause);
 	if (r < 0)
 		return r;
-	bool given = data && data->kind == NODE_SCALAR && *data->text == '/';
-	*ret_data = strdup(given ? data->text : d->data);
+	*ret_data = strdup(data && *data == '/' ? data : d->data);
 	return *ret_data ? 0 : -ENOMEM;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "config/node.h"
 #include "needs/collect.h"
 #include "needs/pods.h"
 
@@ -34,29 +33,22 @@ static int read_directory(struct collector *c, const char *path)
 	return r;
 }
 
-/* *ret NULL: not set. A file that is no YAML is the kubelet's business. */
+/* *ret NULL: not set. */
 static int static_pod_path(struct collector *c, char **ret)
 {
-	_cleanup_rootfs_file_ struct rootfs_file content = { 0 };
+	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_(pool_done) struct pool pool = { 0 };
 	struct node **documents = NULL;
-	uint64_t nodes = 0;
 	size_t n = 0;
-	int r = collect_read(c, KUBELET_CONFIG, &content);
+	int r = collect_read(c, KUBELET_CONFIG, &file);
 
 	*ret = NULL;
-	if (r < 0 || !content.text)
+	if (r == 0)
+		r = collect_yaml(c, KUBELET_CONFIG, &file, &pool, &documents, &n);
+	const char *path = n > 0 ? collect_text(node_get(documents[0], "staticPodPath")) : NULL;
+	if (r < 0 || !path || *path != '/')
 		return r;
-	const struct config_file file = { .path = KUBELET_CONFIG,
-					  .text = content.text,
-					  .size = content.size };
-	r = node_parse(&pool, &file, &nodes, &documents, &n, NULL);
-	if (r < 0 || n == 0)
-		return r == -ENOMEM ? r : 0;
-	const struct node *path = node_get(documents[0], "staticPodPath");
-	if (!path || path->kind != NODE_SCALAR || *path->text != '/')
-		return 0;
-	*ret = strdup(path->text);
+	*ret = strdup(path);
 	return *ret ? 0 : -ENOMEM;
 }
 

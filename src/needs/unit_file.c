@@ -85,10 +85,11 @@ static void trim(char *text)
 	text[length - blanks] = '\0';
 }
 
-int unit_parse(struct unit *unit, const char *text)
+int unit_parse(struct unit *unit, const char *text, size_t *ret_ignored)
 {
 	_cleanup_free_ char *section = strdup("");
 	int r = section ? 0 : -ENOMEM;
+	size_t ignored = 0;
 
 	while (r == 0 && *text) {
 		_cleanup_free_ char *line = NULL;
@@ -103,14 +104,18 @@ int unit_parse(struct unit *unit, const char *text)
 			free(section);
 			section = strndup(line + 1, (size_t)(close - line - 1));
 			r = section ? 0 : -ENOMEM;
-		} else if (equals) {
+		} else if (equals && *section) {
 			size_t key = (size_t)(equals - line);
 			while (key > 0 && isspace((unsigned char)line[key - 1]))
 				key--;
 			trim(equals + 1);
 			r = add_setting(unit, section, line, key, equals + 1);
+		} else {
+			ignored++;
 		}
 	}
+	if (ret_ignored)
+		*ret_ignored = ignored;
 	return r;
 }
 

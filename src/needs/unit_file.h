@@ -25,8 +25,11 @@ struct unit_list {
 	size_t n_units;
 };
 
-/* Adds the settings of text. -E2BIG: more than UNIT_SETTINGS_MAX. -ENOMEM. */
-int unit_parse(struct unit *unit, const char *text);
+/*
+ * Adds the settings of text. *ret_ignored (may be NULL): lines that are neither a section nor a setting in one, which systemd
+ * ignores, too. -E2BIG: more than UNIT_SETTINGS_MAX. -ENOMEM.
+ */
+int unit_parse(struct unit *unit, const char *text, size_t *ret_ignored);
 void unit_done(struct unit *unit);
 
 /*

@@ -42,13 +42,21 @@ static bool has_suffix(const struct search *s, const char *name)
 static int parse(struct search *s, struct unit *unit, const char *path)
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
+	size_t ignored = 0;
 	int r = collect_read(s->c, path, &file);
 
 	if (r == 0 && file.text)
-		r = unit_parse(unit, file.text);
-	return r == -E2BIG ? collect_note(s->c, "%s is not read to its end: more than %d settings",
-					  path, UNIT_SETTINGS_MAX)
-			   : r;
+		r = unit_parse(unit, file.text, &ignored);
+	if (r == -E2BIG)
+		return collect_note(s->c, "%s is not read to its end: more than %d settings", path,
+				    UNIT_SETTINGS_MAX);
+	return r == 0 && ignored > 0
+		       ? collect_note(
+				 s->c,
+				 "%s: lines that are neither a section nor a setting in one count "
+				 "nothing: %zu",
+				 path, ignored)
+		       : r;
 }
 
 /* A link to /dev/null or to nowhere: the unit is masked. A pipe or a directory is not, and cannot be read. */

@@ -45,7 +45,7 @@ void units_input(const uint8_t *data, size_t size)
 	_cleanup_free_ char *text = strndup((const char *)data, size);
 
 	must(text);
-	int r = unit_parse(&unit, text);
+	int r = unit_parse(&unit, text, NULL);
 	must(r == 0 || r == -E2BIG);
 	for (size_t i = 0; i < unit.n_settings && i < 100; i++) {
 		const struct unit_setting *s = &unit.settings[i];

@@ -149,6 +149,18 @@ static const struct machine machines[] = {
 	  "note: /etc/kubernetes/manifests/link.yaml: the image \"a.io/${V}:1\" of static pod is a "
 	  "template or holds a variable, so it cannot be known here\n"
 	  "note: /etc/kubernetes/manifests/link.yaml: the image of static pod: \"A\": \"A\" is no repository (lower-case letters, digits and single separators . _ - within parts)\n" },
+	{ "files that their programs cannot read either",
+	  { { "var/lib/kubelet/config.yaml", "staticPodPath: [\n" },
+	    { "etc/rancher/k3s/config.yaml", "pause-image: [\n" },
+	    { "etc/containers/systemd/a.container",
+	      "Image=a.io/early:1\n[Container]\nImage=a.io/a:1\n\x81\x01no setting\n" } },
+	  "a.io/a:1 by quadlet a.container in /etc/containers/systemd/a.container\n"
+	  "note: /var/lib/kubelet/config.yaml is not read: line 2: this is not YAML: did not find "
+	  "expected node content, while parsing a flow node\n"
+	  "note: /etc/rancher/k3s/config.yaml is not read: line 2: this is not YAML: did not find "
+	  "expected node content, while parsing a flow node\n"
+	  "note: /etc/containers/systemd/a.container: lines that are neither a section nor a setting "
+	  "in one count nothing: 2\n" },
 	{ "kubeadm of another root",
 	  { { "usr/bin/kubeadm", "" },
 	    { "etc/kubernetes/kubeadm.yaml",
@@ -370,6 +382,30 @@ static void test_limits(void **state)
 	assert_int_equal(remove_tree_at(AT_FDCWD, path), 0);
 }
 
+static void test_many_notes(void **state)
+{
+	char path[] = "/tmp/larder-needs-XXXXXX";
+	_cleanup_needs_ struct needs needs = { 0 };
+	const struct needs_options options = { .root = path };
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	FILE *f = open_memstream(&text, &size);
+	for (int i = 0; i < NEEDS_NOTES_MAX + 5; i++)
+		fprintf(f, "localhost/%d\n", i);
+	fprintf(f, "localhost/1\n");
+	assert_int_equal(fclose(f), 0);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put(dir, &(struct file){ "var/lib/rancher/k3s/agent/images/a.txt", text });
+	assert_int_equal(needs_read(&options, &needs, NULL), 0);
+	assert_int_equal(strv_length(needs.notes), NEEDS_NOTES_MAX + 1);
+	assert_string_equal(needs.notes[NEEDS_NOTES_MAX], "5 more notes are left out");
+	close_fd(dir);
+	assert_int_equal(remove_tree_at(AT_FDCWD, path), 0);
+}
+
 static void test_option(void **state)
 {
 	_cleanup_needs_ struct needs needs = { 0 };
@@ -387,9 +423,8 @@ static void test_option(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_machines),
-		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_machines), cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_many_notes),
 		cmocka_unit_test(test_option),
 	};
 	return unit_main(tests);
