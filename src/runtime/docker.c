@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "runtime/certs_d.h"
+#include "runtime/docker_flags.h"
 #include "runtime/endpoints.h"
 #include "runtime/hosts_toml.h"
 #include "runtime/json_file.h"
@@ -161,6 +162,36 @@ static int merge_insecure(struct runtime_plan *plan, size_t report, json_t *root
 	return r;
 }
 
+/* A key that is a flag, too, keeps dockerd from starting: then it is not touched. */
+static int is_flag(struct runtime_plan *plan, size_t report, const char *key, const char *flag,
+		   bool *ret, struct diag *diag)
+{
+	_cleanup_free_ char *file = NULL;
+
+	if (docker_flag_find(plan->root, flag, &file) < 0)
+		return out_of_memory(diag);
+	*ret = file != NULL;
+	if (file && plan_hint(plan, report,
+			      "%s gives dockerd the flag %s, and it does not start with %s in "
+			      "daemon.json beside it, so that is not written: move what the flag "
+			      "says to daemon.json",
+			      file, flag, key) < 0)
+		return out_of_memory(diag);
+	return 0;
+}
+
+static int merge_keys(struct runtime_plan *plan, size_t report, json_t *root, struct diag *diag)
+{
+	bool flag;
+	int r = is_flag(plan, report, DOCKER_MIRRORS, "--registry-mirror", &flag, diag);
+
+	if (r == 0 && !flag)
+		r = merge_mirrors(plan, report, root, diag);
+	if (r == 0)
+		r = is_flag(plan, report, DOCKER_INSECURE, "--insecure-registry", &flag, diag);
+	return r == 0 && !flag ? merge_insecure(plan, report, root, diag) : r;
+}
+
 static int plan_daemon(struct runtime_plan *plan, size_t report, struct diag *diag)
 {
 	_cleanup_(json_decrefp) json_t *root = NULL, *before = NULL;
@@ -173,9 +204,7 @@ static int plan_daemon(struct runtime_plan *plan, size_t report, struct diag *di
 	if (r < 0)
 		return r;
 	before = json_deep_copy(root);
-	r = merge_mirrors(plan, report, root, diag);
-	if (r == 0)
-		r = merge_insecure(plan, report, root, diag);
+	r = merge_keys(plan, report, root, diag);
 	if (r < 0)
 		return r;
 	/* The user put the cache first: nothing to do, not even to the white space. */

@@ -521,6 +521,46 @@ static void test_docker(void **state)
 	root_done(&root);
 }
 
+/* dockerd does not start where a flag and daemon.json say the same. */
+static void test_docker_flags(void **state)
+{
+	static const char unit[] = "usr/lib/systemd/system/docker.service";
+	static const struct {
+		const char *path, *text;
+		bool mirrors, insecure; /* are they written? */
+	} cases[] = {
+		{ unit, "[Service]\nExecStart=/usr/bin/dockerd\n", true, true },
+		{ unit, "ExecStart=dockerd --registry-mirror=https://m\n", false, true },
+		{ unit, "ExecStart=dockerd \\\n  --insecure-registry r\n", true, false },
+		{ unit, "# --registry-mirror x\n ;--insecure-registry x\n", true, true },
+		{ unit, "ExecStart=dockerd --registry-mirrors-of-mine\n", true, true },
+		{ "etc/systemd/system/docker.service.d/x.conf",
+		  "ExecStart=dockerd --registry-mirror x\n", false, true },
+		{ "etc/default/docker", "DOCKER_OPTS=\"--insecure-registry=x\"", true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_runtime_result_ struct runtime_result result = { 0 };
+		struct root root;
+		root_make(&root,
+			  ENABLED "apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: r.example\n"
+				  "insecureSkipVerify: true\n",
+			  "usr/bin/dockerd");
+		put(&root, cases[i].path, cases[i].text);
+		assert_int_equal(runtime_configure(root.config, root.path, &result, NULL), 0);
+		_cleanup_free_ char *text = get(&root, "etc/docker/daemon.json");
+		assert_int_equal(text && strstr(text, "registry-mirrors"), cases[i].mirrors);
+		assert_int_equal(text && strstr(text, "insecure-registries"), cases[i].insecure);
+		char **hints = find_report(&result, "docker")->hints;
+		bool named = false;
+		STRV_FOREACH (hint, hints)
+			named = named || (strstr(*hint, cases[i].path) && strstr(*hint, "move"));
+		assert_int_equal(named, !cases[i].mirrors || !cases[i].insecure);
+		root_done(&root);
+	}
+}
+
 /* text with what comes in place of "old"; old "": at the end. Owned by the caller. */
 static char *replaced(const char *text, const char *old, const char *new)
 {
@@ -957,6 +997,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_stays_in_root),
 		cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_docker_flags),
 		cmocka_unit_test(test_taken_out),
 		cmocka_unit_test(test_unmerge),
 		cmocka_unit_test(test_k3s_fresh),
