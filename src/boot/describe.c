@@ -51,8 +51,7 @@ static json_t *describe_verdicts(const struct volume_plan *plan)
 	return array;
 }
 
-/* {"size", "free"} in bytes of the mounted filesystem; nothing where it is not mounted. */
-static void describe_space(json_t *volume, const char *mount_point)
+void describe_space(json_t *volume, const char *mount_point)
 {
 	struct statvfs fs;
 

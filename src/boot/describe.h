@@ -18,6 +18,9 @@ json_t *describe_config(const struct machine_config *config);
 /* {"phase", "device", "disk", "mounted", "error", "adopted", "disks": [{"disk", "taken", "reason"}]} */
 json_t *describe_volume(const struct volume_result *volume);
 
+/* Sets "size" and "free", in bytes of the filesystem that is mounted there; if that cannot be told, nothing. */
+void describe_space(json_t *volume, const char *mount_point);
+
 /*
  * Puts what the layers came to into a status: the parts "layers", "media" (larder-layers(1) documents their keys) and "generation",
  * and the problems that follow from them, in place of those that were there. tell (may be NULL) hears of each

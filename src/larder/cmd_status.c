@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "boot/describe.h"
 #include "boot/status.h"
 #include "larder/commands.h"
 #include "larder/output.h"
@@ -185,6 +186,15 @@ static void ask_layers(const char *run_dir, json_t *status)
 	parts_news(parts, note_part, status);
 }
 
+/* How full the volume is now, and not at the last boot. */
+static void ask_space(json_t *status)
+{
+	json_t *volume = json_object_get(status, "volume");
+
+	if (*string_at(volume, "mounted"))
+		describe_space(volume, string_at(volume, "mounted"));
+}
+
 static int run_status(struct context *context, const struct command *self, int argc, char *argv[])
 {
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
@@ -198,6 +208,8 @@ static int run_status(struct context *context, const struct command *self, int a
 	int r = status_read(context->run_dir, &status, &diag);
 	if (r == 0)
 		ask_layers(context->run_dir, status);
+	if (r == 0)
+		ask_space(status);
 	if (r == 0)
 		r = status_set(status, "registry", status_registry());
 	if (r == 0)

@@ -6,6 +6,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "larder/registry_client.h"
+#include "layers/layers.h"
 
 static const char *string_at(const json_t *object, const char *key)
 {
@@ -85,6 +86,12 @@ json_t *status_registry(void)
 	return registry;
 }
 
+static bool is_on_medium(const json_t *layer)
+{
+	return strcmp(string_at(layer, "state"), "active") == 0 &&
+	       strcmp(string_at(layer, "origin"), "medium") == 0;
+}
+
 json_t *status_copy(const json_t *status)
 {
 	const json_t *volume = json_object_get(status, "volume");
@@ -92,8 +99,7 @@ json_t *status_copy(const json_t *status)
 	size_t i;
 
 	json_array_foreach (json_object_get(status, "layers"), i, layer)
-		if (strcmp(string_at(layer, "state"), "active") == 0 &&
-		    strcmp(string_at(layer, "origin"), "medium") == 0)
+		if (is_on_medium(layer))
 			(void)json_array_append(pending, json_object_get(layer, "name"));
 	return json_pack("{s:s, s:o}", "state",
 			 !*string_at(volume, "mounted")	 ? "no volume"
@@ -138,6 +144,32 @@ static void advise_on_problems(json_t *list, const json_t *problems)
 	}
 }
 
+/* Layers that are still read from media: copied by the next sync, if there is room. */
+static void advise_on_copy(json_t *list, const json_t *status)
+{
+	const json_t *free = json_object_get(json_object_get(status, "volume"), "free"), *layer;
+	char need[TEXT_SIZE_MAX], have[TEXT_SIZE_MAX], sentence[512];
+	json_int_t needed = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "layers"), i, layer)
+		if (is_on_medium(layer) &&
+		    __builtin_add_overflow(
+			    needed, json_integer_value(json_object_get(layer, "size")), &needed))
+			return;
+	if (!free || needed <= json_integer_value(free)) {
+		advise(list, "layers are still read from media: leave those in until "
+			     "\"larder layers sync\" has copied them");
+		return;
+	}
+	snprintf(
+		sentence, sizeof(sentence),
+		"the volume has %s free for layers of %s that are still read from media: " LAYERS_MAKE_ROOM,
+		text_size_iec((uint64_t)json_integer_value(free), have),
+		text_size_iec((uint64_t)needed, need));
+	advise(list, sentence);
+}
+
 json_t *status_advice(const json_t *status)
 {
 	const json_t *registry = json_object_get(status, "registry");
@@ -165,7 +197,6 @@ json_t *status_advice(const json_t *status)
 		advise(list, "content was found corrupt and is not served: \"larder images "
 			     "verify\" names it");
 	if (strcmp(string_at(json_object_get(status, "copy"), "state"), "pending") == 0)
-		advise(list, "layers are still read from media: leave those in until "
-			     "\"larder layers sync\" has copied them");
+		advise_on_copy(list, status);
 	return list;
 }

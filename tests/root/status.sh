@@ -75,6 +75,15 @@ jq '.layers[0].origin = "medium" | .volume.mounted = "/run/larder/volume"' "$T/n
 check "layers that are still on a medium" S
 check_output "are named" "^  copy +pending +still on media: site$"
 check_output "and that the medium is needed" "leave those in until"
+mkdir "$T/small" && mount -t tmpfs -o size=1m tmpfs "$T/small"
+cleanup "umount '$T/small'"
+jq --arg at "$T/small" '.volume.mounted = $at | .volume.free = 1 | .layers[0].size = 700000' "$T/run/status.json" >"$T/medium" && cp "$T/medium" "$T/run/status.json"
+check_equal "free space is that of now" "$(S --output json | jq -c '[.volume.size, .volume.free]')" '[1048576,1048576]'
+run S
+check_output "room for the layer: only the medium is needed" "leave those in until"
+head -c 600000 /dev/zero >"$T/small/file"
+run S
+check_output "without room, that is what to do" "the volume has [0-9.]+ KiB free for layers of [0-9.]+ KiB that are still read from media: .*larder layers prune"
 cp "$T/new" "$T/run/status.json"
 
 # Every key that comes out is documented, and every key that is documented comes out somewhere: the page is the contract.
