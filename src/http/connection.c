@@ -93,6 +93,8 @@ void connection_free(struct http_exchange *c)
 		event_free(c->readable);
 	if (c->writable)
 		event_free(c->writable);
+	if (c->turn)
+		event_free(c->turn);
 	close_fd(c->fd);
 	free_input(c);
 	free(c);
@@ -247,12 +249,21 @@ static int take_request(struct http_exchange *c)
 	return 0;
 }
 
-/* Others first: the rest of the pipelined requests when the loop comes around again. */
+static void on_turn(evutil_socket_t fd, short what, void *user);
+
+/*
+ * Others first: the rest of the pipelined requests when the loop comes around again. That is what a timer means to libevent; an event made
+ * active would have its turn before the loop looks at the sockets of others.
+ */
 static void take_turn_later(struct http_exchange *c)
 {
-	c->resume = true;
+	static const struct timeval now = { 0, 0 };
+
 	stop_reading(c);
-	event_active(c->readable, EV_READ, 0);
+	if (!c->turn)
+		c->turn = evtimer_new(c->server->base, on_turn, c);
+	if (!c->turn || event_add(c->turn, &now) < 0)
+		connection_free(c);
 }
 
 static void process_input(struct http_exchange *c)
@@ -278,6 +289,13 @@ static void process_input(struct http_exchange *c)
 		connection_free(c);
 	else
 		read_more(c);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *user)
+{
+	(void)fd;
+	(void)what;
+	process_input(user);
 }
 
 void connection_answer(struct http_exchange *c)
@@ -337,11 +355,6 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
 	/* What comes while an answer is due waits in the socket. */
 	if (c->phase == PHASE_PENDING || c->phase == PHASE_SENDING) {
 		stop_reading(c);
-		return;
-	}
-	if (c->resume) {
-		c->resume = false;
-		process_input(c);
 		return;
 	}
 	if (!make_room(c)) {

@@ -27,10 +27,11 @@ struct http_exchange {
 	uint64_t since; /* when it came into its phase, or progressed in it; ms */
 	struct event *readable;
 	struct event *writable; /* NULL until the socket was full for the first time */
-	bool reading;		/* readable is added */
-	bool writing;		/* writable is added */
-	bool in_handler;	/* the answer is sent when the handler has returned */
-	bool resume;		/* more pipelined requests are waiting for their turn */
+	struct event
+		*turn;	 /* for the rest of many pipelined requests; NULL until there were many */
+	bool reading;	 /* readable is added */
+	bool writing;	 /* writable is added */
+	bool in_handler; /* the answer is sent when the handler has returned */
 
 	char *in; /* NULL: nothing was read */
 	size_t in_size, in_capacity;
