@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "cel/cel.h"
-#include "cel/selector_fields.h"
+#include "lib/selector-sample.h"
 
 /* Compile and evaluate a second over the same kind of file, measured once with the reference evaluator (cel-go) on one core. */
 #define REFERENCE_PER_SECOND 6000
@@ -21,44 +21,6 @@ struct expression {
 	char *text;
 	size_t length;
 	bool wants_bool;
-};
-
-static const char *const symlinks[] = { "/dev/disk/by-diskseq/9",
-					"/dev/disk/by-id/nvme-SAMSUNG_S64GNE0R123456",
-					"/dev/disk/by-path/pci-0000:81:00.0-nvme-1", NULL };
-
-static const struct disk_fields disk = {
-	.size = 1920383410176,
-	.io_size = 512,
-	.sector_size = 512,
-	.dev_path = "/dev/nvme0n1",
-	.pretty_size = "1.9 TB",
-	.model = "SAMSUNG MZQL21T9HCJR-00A07",
-	.serial = "S64GNE0R123456",
-	.modalias = "",
-	.wwid = "eui.36344730526123450025384500000001",
-	.uuid = "",
-	.bus_path = "/pci0000:80/0000:80:03.1/0000:81:00.0/nvme",
-	.sub_system = "/sys/class/block",
-	.transport = "nvme",
-	.firmware_version = "GDC5602Q",
-	.symlinks = symlinks,
-};
-
-static const struct volume_fields volume = {
-	.size = 10737418240,
-	.dev_path = "/dev/nvme0n1p1",
-	.type = "partition",
-	.device_path = "",
-	.parent = "",
-	.parent_dev_path = "",
-	.pretty_size = "11 GB",
-	.name = "ext4",
-	.uuid = "",
-	.label = "",
-	.partition_uuid = "",
-	.partition_type = "",
-	.partition_label = "",
 };
 
 static size_t read_expressions(const char *path, struct expression list[static EXPRESSIONS_MAX])
@@ -94,8 +56,8 @@ static size_t read_expressions(const char *path, struct expression list[static E
 
 static void run(const struct expression *x)
 {
-	const struct cel_object disk_object = { &selector_disk_type, &disk };
-	const struct cel_object volume_object = { &selector_volume_type, &volume };
+	const struct cel_object disk_object = { &selector_disk_type, &sample_disk };
+	const struct cel_object volume_object = { &selector_volume_type, &sample_volume };
 	const struct cel_value values[SELECTOR_N_VARIABLES] = {
 		[SELECTOR_VAR_DISK] = cel_value_object(&disk_object),
 		[SELECTOR_VAR_SYSTEM_DISK] = cel_value_bool(false),

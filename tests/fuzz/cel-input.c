@@ -7,48 +7,10 @@
 #include "cel/arena.h"
 #include "cel/cel.h"
 #include "cel/regex.h"
-#include "cel/selector_fields.h"
+#include "lib/selector-sample.h"
 
 #define REGEX_BYTES (512 * 1024)
 #define REGEX_STEPS 1000000
-
-static const char *const symlinks[] = { "/dev/disk/by-id/nvme-A", "/dev/disk/by-path/pci-1", NULL };
-
-static const struct disk_fields disk = {
-	.size = 1920383410176,
-	.io_size = 512,
-	.sector_size = 512,
-	.rotational = true,
-	.dev_path = "/dev/nvme0n1",
-	.pretty_size = "1.9 TB",
-	.model = "SAMSUNG MZQL21T9HCJR",
-	.serial = "S64GNE0R123456",
-	.modalias = "",
-	.wwid = "eui.36344730526123450025384500000001",
-	.uuid = "",
-	.bus_path = "/pci0000:80/0000:81:00.0/nvme",
-	.sub_system = "/sys/class/block",
-	.transport = "nvme",
-	.firmware_version = "",
-	.symlinks = symlinks,
-};
-
-static const struct volume_fields volume = {
-	.size = 1048576000,
-	.partition_index = 2,
-	.dev_path = "/dev/nvme0n1p2",
-	.type = "partition",
-	.device_path = "",
-	.parent = "nvme0n1",
-	.parent_dev_path = "/dev/nvme0n1",
-	.pretty_size = "1.0 GB",
-	.name = "ext4",
-	.uuid = "",
-	.label = "LARDER_1",
-	.partition_uuid = "",
-	.partition_type = "",
-	.partition_label = "IMAGECACHE",
-};
 
 static void must(bool truth)
 {
@@ -65,8 +27,8 @@ static void check_diag(const struct diag *d)
 
 static void evaluate(const struct cel_program *program)
 {
-	const struct cel_object disk_object = { &selector_disk_type, &disk };
-	const struct cel_object volume_object = { &selector_volume_type, &volume };
+	const struct cel_object disk_object = { &selector_disk_type, &sample_disk };
+	const struct cel_object volume_object = { &selector_volume_type, &sample_volume };
 	const struct cel_value values[SELECTOR_N_VARIABLES] = {
 		[SELECTOR_VAR_DISK] = cel_value_object(&disk_object),
 		[SELECTOR_VAR_SYSTEM_DISK] = { .kind = CEL_ERROR },

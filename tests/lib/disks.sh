@@ -50,6 +50,20 @@ image_config() {
 	} >"$config"
 }
 
+# volume_start: larder volume with $config and a run directory of the test's own, which is unmounted at the end.
+volume_start() {
+	run_dir=$T/run
+	mkdir "$run_dir"
+	cleanup umount "$run_dir/volume"
+}
+volume() { # WORD [OPTION…]
+	local word=$1
+	shift
+	larder volume "$word" --config "$config" --run-dir "$run_dir" "$@"
+}
+unmount() { umount "$run_dir/volume"; }
+field() { jq -r "$1" "$T/stdout"; }
+
 # range_hash FILE FIRST COUNT: what is in these sectors of 512 bytes.
 range_hash() { dd if="$1" bs=512 skip="$2" count="$3" status=none | sha256sum | cut -d' ' -f1; }
 

@@ -10,16 +10,7 @@ in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 requires losetup delpart mkfs.ext4 sfdisk jq
-run_dir=$T/run
-mkdir "$run_dir"
-volume() { # WORD [OPTION…]
-	local word=$1
-	shift
-	larder volume "$word" --config "$config" --run-dir "$run_dir" "$@"
-}
-unmount() { umount "$run_dir/volume"; }
-cleanup umount "$run_dir/volume"
-field() { jq -r "$1" "$T/stdout"; }
+volume_start
 hash() { sha256sum <"$1" | cut -d' ' -f1; }
 again() { # [losetup options]: the same disk, attached anew
 	disk_forget "$disk"

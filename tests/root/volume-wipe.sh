@@ -5,14 +5,7 @@
 in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
 requires script losetup delpart mkfs.ext4 sfdisk jq python3
-run_dir=$T/run
-mkdir "$run_dir"
-cleanup umount "$run_dir/volume"
-volume() { # WORD [OPTION…]
-	local word=$1
-	shift
-	larder volume "$word" --config "$config" --run-dir "$run_dir" "$@"
-}
+volume_start
 entries() { sfdisk --dump "$1" | sed -n "s|^[^ ]*\([0-9]\) : |\1 |p" | grep -v IMAGECACHE; }
 # A table with a partition before the volume and one behind it, both full of data; sets $file to the disk's file.
 neighbours() { # FILE

@@ -5,16 +5,7 @@
 in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
 requires script losetup delpart mkfs.ext4 sfdisk debugfs flock jq python3
-run_dir=$T/run
-mkdir "$run_dir"
-volume() { # WORD [OPTION…]
-	local word=$1
-	shift
-	larder volume "$word" --config "$config" --run-dir "$run_dir" "$@"
-}
-unmount() { umount "$run_dir/volume"; }
-cleanup umount "$run_dir/volume"
-field() { jq -r "$1" "$T/stdout"; }
+volume_start
 partition_dump() { sfdisk --dump "$1" | grep -v '^device:' | sed "s|^$1||"; }
 
 filesystem_size() { dumpe2fs -h "$1" 2>/dev/null | awk '/^Block count/ {n=$3} /^Block size/ {print n*$3}'; }

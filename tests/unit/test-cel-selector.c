@@ -5,43 +5,7 @@
 #include <string.h>
 
 #include "cel/selector.h"
-
-static const char *const symlinks[] = { "/dev/disk/by-id/nvme-A", "/dev/disk/by-path/pci-1", NULL };
-
-static const struct disk_fields nvme = {
-	.size = 1920383410176,
-	.io_size = 512,
-	.sector_size = 512,
-	.dev_path = "/dev/nvme0n1",
-	.pretty_size = "1.9 TB",
-	.model = "SAMSUNG MZQL21T9HCJR",
-	.serial = "S64GNE0R123456",
-	.modalias = "",
-	.wwid = "eui.36344730526123450025384500000001",
-	.uuid = "",
-	.bus_path = "/pci0000:80/0000:81:00.0/nvme",
-	.sub_system = "/sys/class/block",
-	.transport = "nvme",
-	.firmware_version = "GDC5602Q",
-	.symlinks = symlinks,
-};
-
-static const struct volume_fields partition = {
-	.size = 1048576000,
-	.partition_index = 2,
-	.dev_path = "/dev/nvme0n1p2",
-	.type = "partition",
-	.device_path = "",
-	.parent = "nvme0n1",
-	.parent_dev_path = "/dev/nvme0n1",
-	.pretty_size = "1.0 GB",
-	.name = "ext4",
-	.uuid = "",
-	.label = "LARDER_1",
-	.partition_uuid = "",
-	.partition_type = "",
-	.partition_label = "IMAGECACHE",
-};
+#include "lib/selector-sample.h"
 
 static void test_matching(void **state)
 {
@@ -75,8 +39,9 @@ static void test_matching(void **state)
 		if (selector_compile(SELECTOR_DISK, cases[i].text, &s, &d) < 0)
 			fail_msg("%s", diag_text(&d));
 		assert_string_equal(selector_text(s), cases[i].text);
-		assert_int_equal(selector_match(s, &nvme, NULL, cases[i].system_disk, &matches, &d),
-				 0);
+		assert_int_equal(
+			selector_match(s, &sample_disk, NULL, cases[i].system_disk, &matches, &d),
+			0);
 		if (matches != cases[i].matches)
 			fail_msg("%s: %d", cases[i].text, matches);
 	}
@@ -95,7 +60,7 @@ static void test_volume(void **state)
 				 "volume.partition_index == 2u && disk.transport == 'nvme'",
 				 &s, NULL),
 		0);
-	assert_int_equal(selector_match(s, &nvme, &partition, false, &matches, NULL), 0);
+	assert_int_equal(selector_match(s, &sample_disk, &sample_volume, false, &matches, NULL), 0);
 	assert_true(matches);
 	assert_false(selector_uses_system_disk(s));
 }
@@ -178,7 +143,7 @@ static void test_error_on_one_disk(void **state)
 
 	(void)state;
 	assert_int_equal(selector_compile(SELECTOR_DISK, "disk.symlinks[7] == 'x'", &s, &d), 0);
-	assert_int_equal(selector_match(s, &nvme, NULL, false, &matches, &d), -EDOM);
+	assert_int_equal(selector_match(s, &sample_disk, NULL, false, &matches, &d), -EDOM);
 	assert_true(matches); /* untouched */
 	assert_string_equal(diag_text(&d), "the list has no element 7\n"
 					   "  disk.symlinks[7] == 'x'\n"
