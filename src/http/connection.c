@@ -34,6 +34,8 @@ void connection_enter(struct http_exchange *c, enum phase phase)
 		     queue);
 	c->phase = phase;
 	c->since = http_now_ms();
+	c->looked_at = false;
+	c->unread = 0;
 	TAILQ_INSERT_TAIL(phase == PHASE_PENDING ? &s->pending_queue : &s->queues[phase], c, queue);
 }
 

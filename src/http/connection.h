@@ -25,6 +25,8 @@ struct http_exchange {
 	int fd;
 	enum phase phase;
 	uint64_t since; /* when it came into its phase, or progressed in it; ms */
+	int unread;	/* bytes that the client had not taken out of the socket, */
+	bool looked_at; /* when it was looked at after that */
 	struct event *readable;
 	struct event *writable; /* NULL until the socket was full for the first time */
 	struct event

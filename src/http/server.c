@@ -4,13 +4,16 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define ACCEPT_TURN 64 /* connections accepted before others have their turn */
 /* What may be given up for a new connection: one without a request for so long, an answer that has not progressed for so long. */
 #define YOUNG_MS      200
 #define STALLED_MS    5000
+#define LOOK_MS	      1000 /* an answer that has not progressed for so long is looked at closely */
 #define TICK_USECONDS 250000
 
 static uint64_t phase_limit_ms(const struct http_server *s, enum phase phase)
@@ -46,6 +49,44 @@ static void free_queue(struct exchange_queue *queue)
 		connection_free(c);
 }
 
+/* What the socket holds that the client has not taken; 0: unknown. */
+static int unread_bytes(const struct http_exchange *c)
+{
+	int bytes = 0;
+
+	return ioctl(c->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+/*
+ * A socket that holds much has room for more only when much was read. So for a client that reads slowly what counts is whether it has taken
+ * some of what the socket held soon after the answer progressed for the last time.
+ */
+static void look_at_stalled(struct http_server *s, uint64_t now)
+{
+	struct http_exchange *c;
+
+	TAILQ_FOREACH(c, &s->queues[PHASE_SENDING], queue)
+	{
+		if (now - c->since < LOOK_MS)
+			return;
+		if (!c->looked_at)
+			c->unread = unread_bytes(c);
+		c->looked_at = true;
+	}
+}
+
+static void end_overdue(struct http_server *s, enum phase phase, uint64_t now)
+{
+	struct http_exchange *c;
+
+	while ((c = TAILQ_FIRST(&s->queues[phase])) && now - c->since >= phase_limit_ms(s, phase)) {
+		if (phase == PHASE_SENDING && unread_bytes(c) < c->unread)
+			connection_enter(c, PHASE_SENDING);
+		else
+			connection_free(c);
+	}
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *user)
 {
 	struct http_server *s = user;
@@ -53,12 +94,9 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
 
 	(void)fd;
 	(void)what;
-	for (enum phase phase = 0; phase < PHASES; phase++) {
-		struct http_exchange *c;
-		while ((c = TAILQ_FIRST(&s->queues[phase])) &&
-		       now - c->since >= phase_limit_ms(s, phase))
-			connection_free(c);
-	}
+	look_at_stalled(s, now);
+	for (enum phase phase = 0; phase < PHASES; phase++)
+		end_overdue(s, phase, now);
 	if (s->cut_at && now >= s->cut_at) {
 		s->cut_at = 0;
 		free_queue(&s->queues[PHASE_SENDING]);
