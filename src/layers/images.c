@@ -110,8 +110,8 @@ static int note_platform(char ***list, const struct platform *p)
 static int follow_manifest(struct follow *f, const struct digest *digest,
 			   const struct platform *platform, unsigned depth);
 
-/* A platform that is not there is left out, unless it is this machine's. */
-static int follow_child(struct follow *f, const struct descriptor *d, unsigned depth)
+/* A platform that is not there is left out, unless it is what this machine takes. */
+static int follow_child(struct follow *f, const struct descriptor *d, bool wanted, unsigned depth)
 {
 	_cleanup_content_ struct content content = CONTENT_INIT;
 	char path[PATH_MAX];
@@ -123,8 +123,23 @@ static int follow_child(struct follow *f, const struct descriptor *d, unsigned d
 	if (find(f->store, path, &content) == 0)
 		return follow_manifest(f, &d->digest, &d->platform, depth + 1);
 	r = note_platform(&f->image->omitted, &d->platform);
-	if (r == 0 && platform_matches(&d->platform, platform_host()))
+	if (r == 0 && wanted)
 		r = note_missing(f->image, "manifest", &d->digest);
+	return r;
+}
+
+/* As larderd sees it: an index that has nothing for this machine needs any of what it has. */
+static int follow_index(struct follow *f, const struct manifest *index, unsigned depth)
+{
+	const struct descriptor *host = manifest_for_host(index, platform_host());
+	size_t before = strv_length(f->image->platforms);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < index->n_items; i++)
+		r = follow_child(f, &index->items[i], &index->items[i] == host, depth);
+	if (r == 0 && !host && index->n_items > 0 && !f->image->missing &&
+	    strv_length(f->image->platforms) == before && f->image->omitted)
+		r = note_missing(f->image, "manifest", &index->items[0].digest);
 	return r;
 }
 
@@ -138,11 +153,8 @@ static int follow_manifest(struct follow *f, const struct digest *digest,
 		return r;
 	if (r < 0 || depth > IMAGES_DEPTH_MAX)
 		return note_missing(f->image, "manifest", digest);
-	if (m.kind == MANIFEST_INDEX) {
-		for (size_t i = 0; r == 0 && i < m.n_items; i++)
-			r = follow_child(f, &m.items[i], depth);
-		return r;
-	}
+	if (m.kind == MANIFEST_INDEX)
+		return follow_index(f, &m, depth);
 	if (platform)
 		r = note_platform(&f->image->platforms, platform);
 	if (r == 0 && m.config.digest.algorithm != DIGEST_NONE)

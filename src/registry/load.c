@@ -134,32 +134,41 @@ static bool item_is_complete(struct load *load, const struct descriptor *item, u
 	return false;
 }
 
-static bool is_for_host(const struct descriptor *item)
-{
-	return item->platform.os && item->platform.architecture &&
-	       platform_matches(&item->platform, platform_host());
-}
-
-/* The first manifest for this host decides, as it is the one that a runtime here takes. NULL: there is none. */
 static const struct descriptor *host_item(const struct manifest *index)
 {
-	for (size_t i = 0; i < index->n_items; i++)
-		if (is_for_host(&index->items[i]))
-			return &index->items[i];
-	return NULL;
+	return manifest_for_host(index, platform_host());
 }
 
-/* An index without a manifest for this host is there for others: any complete manifest will do, and an empty index is. */
+static bool any_item_is_complete(struct load *load, const struct manifest *index, bool unknown,
+				 unsigned depth)
+{
+	for (size_t i = 0; i < index->n_items; i++)
+		if (platform_is_unknown(&index->items[i].platform) == unknown &&
+		    item_is_complete(load, &index->items[i], depth))
+			return true;
+	return false;
+}
+
+static bool has_platforms(const struct manifest *index)
+{
+	for (size_t i = 0; i < index->n_items; i++)
+		if (!platform_is_unknown(&index->items[i].platform))
+			return true;
+	return false;
+}
+
+/*
+ * The manifest that a runtime here takes decides. An index without one is there for others: any complete manifest will do. What describes
+ * images is nothing that somebody could run: it counts only where there is nothing else. An empty index is complete.
+ */
 static bool index_is_complete(struct load *load, const struct manifest *index, unsigned depth)
 {
 	const struct descriptor *host = host_item(index);
 
 	if (host)
 		return item_is_complete(load, host, depth);
-	for (size_t i = 0; i < index->n_items; i++)
-		if (item_is_complete(load, &index->items[i], depth))
-			return true;
-	return index->n_items == 0;
+	return index->n_items == 0 ||
+	       any_item_is_complete(load, index, !has_platforms(index), depth);
 }
 
 static bool is_complete(struct load *load, const struct manifest *manifest, unsigned depth)

@@ -71,4 +71,14 @@ const struct platform *platform_host(void);
  */
 bool platform_matches(const struct platform *image, const struct platform *host);
 
+/* Is this for no platform at all, "unknown/unknown", as what describes an image is (its provenance, its parts)? */
+bool platform_is_unknown(const struct platform *p);
+
+/*
+ * The manifest of an index that a runtime on this host takes: of those that match it one with the highest variant, the first of equals.
+ * NULL: there is none.
+ */
+const struct descriptor *manifest_for_host(const struct manifest *index,
+					   const struct platform *host);
+
 #endif

@@ -153,3 +153,28 @@ bool platform_matches(const struct platform *image, const struct platform *host)
 		       strcmp(image->variant, host->variant) == 0;
 	return wanted == have || (strcmp(architecture, "arm") == 0 && wanted < have);
 }
+
+bool platform_is_unknown(const struct platform *p)
+{
+	return p->os && p->architecture && strcmp(p->os, "unknown") == 0 &&
+	       strcmp(p->architecture, "unknown") == 0;
+}
+
+static int variant_of(const struct platform *p)
+{
+	return variant_number(normal_architecture(p->architecture), p->variant);
+}
+
+const struct descriptor *manifest_for_host(const struct manifest *index,
+					   const struct platform *host)
+{
+	const struct descriptor *best = NULL;
+
+	for (size_t i = 0; i < index->n_items; i++) {
+		const struct descriptor *item = &index->items[i];
+		if (platform_matches(&item->platform, host) &&
+		    (!best || variant_of(&item->platform) > variant_of(&best->platform)))
+			best = item;
+	}
+	return best;
+}

@@ -103,4 +103,26 @@ L layers sync >/dev/null 2>&1
 check_status 1 "lost blobs" L images missing --output json
 check_equal "are incomplete images, and say who needs them" "$(jq -r '.[] | [.state, (.missing | length > 0), .needed_by[0].who] | join(" ")' "$T/stdout" | sort -u)" \
 	$'incomplete true quadlet tool.container\nincomplete true static pod'
+
+# An index needs the manifest that this machine takes, whatever it has for others; one that has nothing for this machine needs any of them.
+repository=$T/run/volume/manifests/localhost_5000_/app
+item() { printf '{"digest":"sha256:%s","size":9,"platform":{"os":"linux","architecture":"%s"}}' "$1" "$2"; }
+index() { # TAG ITEM ITEM
+	printf '{"schemaVersion":2,"manifests":[%s,%s]}' "$2" "$3" >"$repository/reference/$1"
+	cp "$repository/reference/$1" "$repository/digest/sha256-$(sha256sum <"$repository/reference/$1" | cut -d' ' -f1)"
+}
+config=$(printf '{}' | sha256sum | cut -d' ' -f1)
+mkdir -p "$T/run/volume/blob" && printf '{}' >"$T/run/volume/blob/sha256-$config"
+printf '{"schemaVersion":2,"config":{"digest":"sha256:%s","size":2},"layers":[]}' "$config" >"$T/whole"
+whole=$(sha256sum <"$T/whole" | cut -d' ' -f1)
+cp "$T/whole" "$repository/digest/sha256-$whole"
+nowhere=$(printf %064d 7)
+index others "$(item "$nowhere" "$(image_host_arch)")" "$(item "$whole" mips)"
+index host "$(item "$nowhere" mips)" "$(item "$whole" "$(image_host_arch)")"
+index no-host "$(item "$nowhere" mips)" "$(item "$whole" s390)"
+index nothing "$(item "$nowhere" mips)" "$(item "${nowhere}" s390)"
+check_status 1 "indexes of which something is missing" L images missing --output json
+check_equal "are those that lack this machine's platform, or all of them" \
+	"$(jq -r '.[] | select(.reference | test("app:(host|no-host|others|nothing)$")) | [.reference, .state, .missing[]] | join(" ")' "$T/stdout" | sort)" \
+	"localhost:5000/app:nothing incomplete manifest sha256:$nowhere"$'\n'"localhost:5000/app:others incomplete manifest sha256:$nowhere"
 done_testing

@@ -198,16 +198,54 @@ static void test_platform(void **state)
 	assert_true(platform_matches(platform_host(), platform_host()));
 }
 
+/* Which manifest of an index a host takes, by its position; -1: none. */
+static void test_for_host(void **state)
+{
+	static const struct {
+		const char *host;
+		const char *items[6]; /* NULL: the end */
+		int taken;
+	} cases[] = {
+		{ "linux/amd64", { "linux/arm64", "linux/amd64", "linux/amd64" }, 1 },
+		{ "linux/amd64", { "linux/arm64", "windows/amd64" }, -1 },
+		{ "linux/amd64", { "linux/amd64/v3", "unknown/unknown" }, -1 },
+		{ "linux/amd64", { NULL }, -1 },
+		{ "linux/arm/v7",
+		  { "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8" },
+		  2 },
+		{ "linux/arm/v7", { "linux/arm/v6", "linux/arm/v5", "linux/arm/v8" }, 0 },
+		{ "linux/arm/v7", { "linux/arm/v6", "linux/arm" }, 1 },
+		{ "linux/arm/v6", { "linux/arm/v7", "linux/arm/v5" }, 1 },
+		{ "linux/arm/v6", { "linux/arm/v7", "linux/arm" }, -1 },
+		{ "linux/arm64/v8", { "linux/arm/v7", "linux/arm64" }, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct descriptor items[6] = { 0 };
+		struct manifest index = { .kind = MANIFEST_INDEX, .items = items };
+		struct platform host;
+		assert_int_equal(platform_parse(cases[i].host, &host), 0);
+		for (; cases[i].items[index.n_items]; index.n_items++)
+			assert_int_equal(platform_parse(cases[i].items[index.n_items],
+							&items[index.n_items].platform),
+					 0);
+		const struct descriptor *taken = manifest_for_host(&index, &host);
+		if ((taken ? (int)(taken - items) : -1) != cases[i].taken)
+			fail_msg("case %zu: %s", i, cases[i].host);
+		while (index.n_items > 0)
+			platform_done(&items[--index.n_items].platform);
+		platform_done(&host);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image),
-		cmocka_unit_test(test_index),
-		cmocka_unit_test(test_docker_without_type),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_platform),
+		cmocka_unit_test(test_image),	 cmocka_unit_test(test_index),
+		cmocka_unit_test(test_for_host), cmocka_unit_test(test_docker_without_type),
+		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_too_many), cmocka_unit_test(test_platform),
 	};
 
 	return unit_main(tests);

@@ -809,6 +809,107 @@ static void test_given_up(void **state)
 	assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
 }
 
+/* What is asked for is hashed at once, however much is left to be hashed ahead of need. */
+static void test_before_the_pass_ends(void **state)
+{
+	struct world *w = *state;
+	char *caches[] = { w->dir, NULL }, request[256], digest[DIGEST_STRING_MAX];
+	struct registry_options options = { .caches = caches, .workers = 1, .verify_ahead = true };
+
+	add_zeros(w);
+	registry_free(w->registry);
+	assert_int_equal(registry_new(w->base, &options, &w->registry, NULL), 0);
+	while (verified_count(w->registry->verified) < 3 || !w->registry->hashing)
+		event_base_loop(w->base, EVLOOP_ONCE);
+	for (unsigned i = 0; i < 20; i++) {
+		struct digest blob = store_add_blob(w->dir, &i, sizeof(i));
+		snprintf(request, sizeof(request),
+			 "GET /v2/one/blobs/%s HTTP/1.1\r\nHost: a\r\n\r\n",
+			 digest_format(&blob, digest));
+		_cleanup_free_ char *answer = ask(w, request);
+		assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
+	}
+	assert_int_equal(verified_count(w->registry->verified), 3 + 20);
+	assert_non_null(w->registry->hashing);
+}
+
+static bool is_verified(struct world *w, const struct digest *digest)
+{
+	struct content_id id;
+
+	return source_stat_blob(w->registry->caches[0], digest, &id) == 0 &&
+	       verified_get(w->registry->verified, digest, &id) == VERDICT_SOUND;
+}
+
+/* In the order of need: what an image is pulled with, config and layers as they are fetched; what no tag leads to comes last. */
+static void test_order_of_need(void **state)
+{
+	struct world *w = *state;
+	char *caches[] = { w->dir, NULL };
+	struct registry_options options = { .caches = caches, .workers = 1, .verify_ahead = true };
+	struct digest order[43] = { store_config, store_layer, store_second_layer };
+
+	for (size_t i = 3; i < ARRAY_SIZE(order); i++)
+		order[i] = store_add_blob(w->dir, &i, sizeof(i));
+	registry_free(w->registry);
+	assert_int_equal(registry_new(w->base, &options, &w->registry, NULL), 0);
+	while (verified_count(w->registry->verified) < ARRAY_SIZE(order)) {
+		event_base_loop(w->base, EVLOOP_ONCE);
+		for (size_t i = 1; i < ARRAY_SIZE(order); i++)
+			if (is_verified(w, &order[i]))
+				assert_true(is_verified(w, &order[i < 3 ? i - 1 : 2]));
+	}
+}
+
+/* Which manifests decide whether an index is there. Each case is an index; its items have a platform and a manifest that is whole or not. */
+static void test_index_of_platforms(void **state)
+{
+#define HOST_ITEM(digest) "{\"digest\":\"" digest "\",\"size\":9,\"platform\":{PLATFORM}}"
+#define ITEM(digest, os, architecture)                                                             \
+	"{\"digest\":\"" digest "\",\"size\":9,\"platform\":{\"os\":\"" os                         \
+	"\",\"architecture\":\"" architecture "\"}}"
+#define NOWHERE "sha256:0000000000000000000000000000000000000000000000000000000000000009"
+	static const struct {
+		const char *tag, *items;
+		unsigned status;
+	} cases[] = {
+		{ "host", HOST_ITEM("{image}") "," ITEM(NOWHERE, "plan9", "mips"), 200 },
+		{ "host-last", ITEM(NOWHERE, "plan9", "mips") "," HOST_ITEM("{image}"), 200 },
+		{ "others", HOST_ITEM(NOWHERE) "," ITEM("{image}", "plan9", "mips"), 404 },
+		{ "broken", HOST_ITEM("{broken}") "," ITEM("{image}", "plan9", "mips"), 404 },
+		{ "no-host", ITEM(NOWHERE, "plan9", "arm") "," ITEM("{image}", "plan9", "mips"),
+		  200 },
+		{ "nothing", ITEM(NOWHERE, "plan9", "arm") "," ITEM("{broken}", "plan9", "mips"),
+		  404 },
+		{ "described",
+		  ITEM(NOWHERE, "plan9", "arm") "," ITEM("{image}", "unknown", "unknown"), 404 },
+		{ "description", ITEM("{image}", "unknown", "unknown"), 200 },
+		{ "empty", "", 200 },
+	};
+	struct world *w = *state;
+	const struct platform *host = platform_host();
+
+	store_broken = store_add_manifest(
+		w->dir, "docker.io/library/one", NULL,
+		"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"" NOWHERE
+		"\",\"size\":1},\"layers\":[]}");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *items = expand(cases[i].items), *text = NULL, *request = NULL;
+		char *at = strstr(items, "PLATFORM");
+		assert_true(asprintf(&text,
+				     "{\"schemaVersion\":2,\"manifests\":[%.*s%s%s%s%s%s%s]}",
+				     (int)(at ? at - items : 0), items, at ? "\"os\":\"" : "",
+				     at ? host->os : "", at ? "\",\"architecture\":\"" : "",
+				     at ? host->architecture : "", at ? "\"" : "",
+				     at ? at + strlen("PLATFORM") : items) > 0);
+		store_add_manifest(w->dir, "docker.io/library/one", cases[i].tag, text);
+		assert_true(asprintf(&request, "GET /v2/library/one/manifests/%s" NS,
+				     cases[i].tag) > 0);
+		const struct expectation expected = { request, NULL, cases[i].status, { NULL } };
+		check_all(w, &expected, 1);
+	}
+}
+
 /* What waits is freed with the registry. */
 static void test_ends_with_lists(void **state)
 {
@@ -892,6 +993,9 @@ int main(void)
 		with_world(test_referrers_by_tag),
 		with_world(test_readiness),
 		with_world(test_given_up),
+		with_world(test_before_the_pass_ends),
+		with_world(test_order_of_need),
+		with_world(test_index_of_platforms),
 		with_world(test_many_lists),
 		with_world(test_ends_with_lists),
 		with_world(test_drained),
