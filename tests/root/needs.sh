@@ -111,9 +111,9 @@ index() { # TAG ITEM ITEM
 	printf '{"schemaVersion":2,"manifests":[%s,%s]}' "$2" "$3" >"$repository/reference/$1"
 	cp "$repository/reference/$1" "$repository/digest/sha256-$(sha256sum <"$repository/reference/$1" | cut -d' ' -f1)"
 }
-config=$(printf '{}' | sha256sum | cut -d' ' -f1)
-mkdir -p "$T/run/volume/blob" && printf '{}' >"$T/run/volume/blob/sha256-$config"
-printf '{"schemaVersion":2,"config":{"digest":"sha256:%s","size":2},"layers":[]}' "$config" >"$T/whole"
+empty=$(printf '{}' | sha256sum | cut -d' ' -f1)
+mkdir -p "$T/run/volume/blob" && printf '{}' >"$T/run/volume/blob/sha256-$empty"
+printf '{"schemaVersion":2,"config":{"digest":"sha256:%s","size":2},"layers":[]}' "$empty" >"$T/whole"
 whole=$(sha256sum <"$T/whole" | cut -d' ' -f1)
 cp "$T/whole" "$repository/digest/sha256-$whole"
 nowhere=$(printf %064d 7)
