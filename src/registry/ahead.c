@@ -124,7 +124,8 @@ static void report_damages(struct walk *w, const struct load *load)
 {
 	for (size_t i = 0; i < load->n_damages; i++)
 		registry_corrupt(w->ahead->registry, source_path(load->damages[i].source),
-				 &load->damages[i].digest, &load->damages[i].id, "manifest");
+				 &load->damages[i].digest, &load->damages[i].id, "manifest",
+				 load->damages[i].error);
 }
 
 static int walk_tag(struct walk *w, const char *tag)

@@ -31,6 +31,7 @@ struct hashing {
 	struct parts *parts; /* of the moment when it began; NULL: none are known */
 	char *path;	     /* of the source, for the message */
 	enum verdict verdict;
+	int error; /* why its bytes could not be read; 0: they were */
 	bool sound;
 	bool cancel; /* atomic: nobody waits for it, and its source is to be let go */
 	struct waiter *waiters;
@@ -55,7 +56,17 @@ static bool hashing_step(struct job *job)
 		h->verdict = h->sound ? VERDICT_SOUND : VERDICT_CORRUPT;
 	else
 		h->verdict = r == -EAGAIN || r == -ENOMEM ? VERDICT_UNKNOWN : VERDICT_CORRUPT;
+	h->error = r < 0 ? r : 0;
 	return false;
+}
+
+/* What cannot be read is looked for in its file: the merged layers have no bytes of their own. */
+static void report_corrupt(const struct hashing *h)
+{
+	_cleanup_free_ char *file = h->error && h->parts ? parts_file(h->parts, &h->key.id) : NULL;
+
+	registry_corrupt(h->registry, file ? file : h->path, &h->key.digest, &h->key.id,
+			 NAME_BLOB_DIR, h->error);
 }
 
 static void hashing_done(struct job *job, bool cancelled)
@@ -72,7 +83,7 @@ static void hashing_done(struct job *job, bool cancelled)
 		r->metrics.verified++;
 		r->metrics.verified_bytes += h->key.id.size;
 	} else if (h->verdict == VERDICT_CORRUPT) {
-		registry_corrupt(r, h->path, &h->key.digest, &h->key.id, NAME_BLOB_DIR);
+		report_corrupt(h);
 	}
 	while ((waiter = h->waiters)) {
 		h->waiters = waiter->next;
@@ -192,10 +203,11 @@ static bool body_holds(void *user)
 static void body_unreadable(void *user)
 {
 	struct outgoing *out = user;
+	_cleanup_free_ char *file = out->parts ? parts_file(out->parts, &out->content.id) : NULL;
 	char digest[DIGEST_STRING_MAX];
 
 	verified_forget(out->registry->verified, &out->digest, &out->content.id);
-	log_warning("%s: the blob %s %s", source_path(out->source),
+	log_warning("%s: the blob %s %s", file ? file : source_path(out->source),
 		    digest_format(&out->digest, digest),
 		    out->changed ? "was cut off: its file was written to while it was sent"
 				 : "could not be read to its end while it was sent");

@@ -99,9 +99,12 @@ struct asked *asked_keep(const struct asked *asked);
 void asked_free(struct asked *asked);
 DEFINE_CLEANUP(struct asked *, asked_free);
 
-/* One line in the journal for each damaged file; path is that of its source. On any thread. */
+/*
+ * One line in the journal for each damaged file; path is that of its source. error: why it cannot be read, a negative errno; 0: it was read,
+ * and has other bytes. On any thread.
+ */
 void registry_corrupt(struct registry *r, const char *path, const struct digest *digest,
-		      const struct content_id *id, const char *what);
+		      const struct content_id *id, const char *what, int error);
 
 /* answer.c */
 void answer_error(struct http_exchange *x, unsigned status, const char *code, const char *format,
@@ -147,6 +150,7 @@ struct load {
 		struct source *source; /* borrowed from the view */
 		struct digest digest;
 		struct content_id id;
+		int error; /* as for registry_corrupt() */
 	} damages[8];
 	size_t n_damages;
 };

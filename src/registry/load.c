@@ -19,10 +19,10 @@ void manifest_entry_unref(struct manifest_entry *entry)
 }
 
 static void note_damage(struct load *load, struct source *source, const struct digest *digest,
-			const struct content_id *id)
+			const struct content_id *id, int error)
 {
 	if (load->n_damages < ARRAY_SIZE(load->damages))
-		load->damages[load->n_damages++] = (struct damage){ source, *digest, *id };
+		load->damages[load->n_damages++] = (struct damage){ source, *digest, *id, error };
 }
 
 /* Reads a content that should have this digest. -EBADMSG: it has not; -EFBIG: no manifest is so large. */
@@ -39,7 +39,7 @@ static int read_verified(struct load *load, struct source *source, const struct 
 	if (r == 0)
 		r = digest_of(digest->algorithm, data, size, &found);
 	if (r < 0 || !digest_equal(&found, digest)) {
-		note_damage(load, source, digest, &content->id);
+		note_damage(load, source, digest, &content->id, r);
 		return -EBADMSG;
 	}
 	*ret = TAKE_PTR(data);
@@ -243,7 +243,7 @@ static int load_tag_from(struct load *load, struct source *source, struct manife
 		return r == -ENOMEM ? r : -EBADMSG;
 	r = load_digest(load, &digest, &id, ret);
 	if (r == -ENOENT && load->missing[0] == '\0') {
-		note_damage(load, source, &digest, &content.id);
+		note_damage(load, source, &digest, &content.id, 0);
 		return -EBADMSG;
 	}
 	load->id = content.id;

@@ -271,7 +271,8 @@ static void settle_job(struct manifest_job *m)
 
 	for (size_t i = 0; i < m->load.n_damages; i++)
 		registry_corrupt(r, source_path(m->load.damages[i].source),
-				 &m->load.damages[i].digest, &m->load.damages[i].id, "manifest");
+				 &m->load.damages[i].digest, &m->load.damages[i].id, "manifest",
+				 m->load.damages[i].error);
 	if (m->result == 0) {
 		struct key key = make_key(m->asked, &m->load.id);
 		keep(r, &key, m->entry, m->epoch);

@@ -17,7 +17,7 @@ uint64_t now_ms(void)
 }
 
 void registry_corrupt(struct registry *r, const char *path, const struct digest *digest,
-		      const struct content_id *id, const char *what)
+		      const struct content_id *id, const char *what, int error)
 {
 	char text[DIGEST_STRING_MAX];
 
@@ -25,9 +25,19 @@ void registry_corrupt(struct registry *r, const char *path, const struct digest 
 		return;
 	__atomic_add_fetch(&r->epoch, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&r->metrics.corrupt, 1, __ATOMIC_RELAXED);
-	log_at(LOG_ERR, EVENT_BLOB_CORRUPT,
-	       "%s: the %s %s has other bytes than its digest says; it is not served from there",
-	       path, what, digest_format(digest, text));
+	digest_format(digest, text);
+	if (error == -ENODATA)
+		log_at(LOG_ERR, EVENT_BLOB_CORRUPT,
+		       "%s: the %s %s ends before its end; it is not served from there", path, what,
+		       text);
+	else if (error < 0)
+		log_at(LOG_ERR, EVENT_BLOB_CORRUPT,
+		       "%s: the %s %s cannot be read: %s; it is not served from there", path, what,
+		       text, strerror(-error));
+	else
+		log_at(LOG_ERR, EVENT_BLOB_CORRUPT,
+		       "%s: the %s %s has other bytes than its digest says; it is not served from there",
+		       path, what, text);
 }
 
 static void drop_view(struct registry *r)

@@ -386,18 +386,33 @@ int parts_open(struct parts *parts, size_t i, struct source **ret)
 	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
 }
 
+/* The layer that a content is in; NULL: in none. */
+static const struct known *layer_of(const struct parts *parts, const struct content_id *id)
+{
+	for (size_t i = 0; id->image && i < parts->n; i++)
+		if (parts->known[i].salt == id->mounted && parts->known[i].link)
+			return &parts->known[i];
+	return NULL;
+}
+
 bool parts_hold(const struct parts *parts, const struct content_id *id)
 {
+	const struct known *known = layer_of(parts, id);
 	struct part_file now;
 
-	for (size_t i = 0; id->image && i < parts->n; i++) {
-		const struct known *known = &parts->known[i];
-		if (known->salt != id->mounted || !known->link)
-			continue;
-		return !look_at(known, &now) || now.device != id->device ||
-		       now.inode != id->image || now.change == id->change;
-	}
-	return true;
+	return !known || !look_at(known, &now) || now.device != id->device ||
+	       now.inode != id->image || now.change == id->change;
+}
+
+char *parts_file(const struct parts *parts, const struct content_id *id)
+{
+	const struct known *known = layer_of(parts, id);
+	char file[PATH_MAX];
+
+	if (!known)
+		return NULL;
+	ssize_t n = readlink(known->link, file, sizeof(file));
+	return n > 0 && (size_t)n < sizeof(file) ? strndup(file, (size_t)n) : strdup(known->link);
 }
 
 /* One line for the journal, the caller's. */

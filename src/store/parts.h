@@ -99,6 +99,9 @@ int parts_open(struct parts *parts, size_t i, struct source **ret);
 /* Is the layer's file that this content is in unchanged? Asks the file system. True for what is in no layer. Any thread. */
 bool parts_hold(const struct parts *parts, const struct content_id *id);
 
+/* The file of the layer that this content is in, for a message; the caller's. NULL: it is in none. Any thread. */
+char *parts_file(const struct parts *parts, const struct content_id *id);
+
 /* Calls tell for each thing that happened to a part since it was last called, in words for the journal. */
 void parts_news(struct parts *parts, void (*tell)(const char *text, void *user), void *user);
 

@@ -7,7 +7,7 @@
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 . "$LARDER_SOURCE/tests/lib/registry.sh"
 in_namespaces "$@"
-requires curl jq python3 mksquashfs unsquashfs setpriv skopeo
+requires curl jq python3 strace mksquashfs unsquashfs setpriv skopeo
 mount --make-rshared /
 layers_start
 unprivileged_larderd "$T/record"
@@ -59,6 +59,21 @@ a=$(blob_of "$D/a-1.sqsh") b=$(blob_of "$D/b-1.sqsh")
 layers_config
 check "two layers" L layers sync
 check_equal "each has a link to its file beside its mount" "$(readlink "$T"/run/layers/a-1-*.sqsh) $(readlink "$T"/run/layers/b-1-*.sqsh)" "$D/a-1.sqsh $D/b-1.sqsh"
+
+# What cannot be read is named with its layer's file, and why.
+log=unread
+check "larderd starts, and hashes nothing ahead of need" start_larderd unread --run-dir "$T/run" --record "$T/record/unread" --no-verify-ahead
+strace -f -o "$T/strace" -e inject=pread64:error=EIO -p "$larderd_pid" 2>"$T/attached" &
+tracer=$!
+cleanup kill "$tracer"
+until_true 60 grep -q attached "$T/attached"
+check_http 404 "a blob that cannot be read is not there" "$(blob_url "$a")"
+check_equal "the journal says in which layer, and why" "$(lines "$D/a-1.sqsh: the blob $a cannot be read: Input/output error")" 1
+kill "$tracer"
+wait "$tracer"
+check_http 200 "the other layer's is" "$(blob_url "$b")"
+check "larderd ends" stop_larderd
+
 log=one
 check "larderd starts, unprivileged" serve one
 check_http 200 "a blob" "$(blob_url "$a")"

@@ -113,6 +113,7 @@ check_http 404 "and what cannot be read is not there any more" "$url$blob_path"
 check_equal "a thousand times" "$(python3 "$T/ask.py" "$address" "$blob_path")" "{404: 1000}"
 works_again
 check_equal "with two lines in the journal" "$(($(wc -l <"$T/four.log") - before))" 2
+check_equal "of which one says why" "$(grep -c "$T/tree: the blob sha256:${blob#sha256-} cannot be read: Input/output error; it is not served from there" "$T/four.log")" 1
 check "larderd ends" stop_larderd
 
 # Files that are written to while larderd has them open: a blob of 40 MB, in a tree, in an OCI layout, and in images of that tree, stored and
