@@ -31,6 +31,7 @@ static const struct call {
 	{ "loop", SYS_ioctl, LOOP_CTL_GET_FREE },
 	{ "sched_setscheduler", SYS_sched_setscheduler, 0 },
 	{ "ioprio_set", SYS_ioprio_set, 0 },
+	{ "vmsplice", SYS_vmsplice, 0 },
 };
 
 static const struct {

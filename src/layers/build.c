@@ -16,6 +16,7 @@
 #include "layers/sign.h"
 #include "layers/version.h"
 #include "layers/work_dir.h"
+#include "store/side_hasher.h"
 
 #define MKSQUASHFS_TIMEOUT_MS (24U * 60 * 60 * 1000)
 #define MKSQUASHFS_MEMORY     "24M"
@@ -311,7 +312,7 @@ static int seal(struct build *b, struct build_result *ret)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	int r = digest_of_fd(fd, 0, (uint64_t)st.st_size, DIGEST_SHA256, &ret->digest);
+	int r = side_hasher_of_fd(fd, 0, (uint64_t)st.st_size, DIGEST_SHA256, &ret->digest);
 	if (r < 0)
 		return r;
 	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)

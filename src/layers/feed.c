@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "base/io.h"
 #include "base/names.h"
@@ -19,6 +20,7 @@ struct writer {
 	const struct feed *feed;
 	struct tar_stream tar;
 	struct side_hasher *hasher;
+	bool lends; /* see send_piece() */
 	uint64_t done;
 	struct diag *diag;
 };
@@ -162,6 +164,35 @@ static int check_size(struct writer *w, int fd, const struct content *item)
 	return 0;
 }
 
+static bool pipe_is_small(int fd)
+{
+	int size = fcntl(fd, F_GETPIPE_SZ);
+
+	return size > 0 && size <= SIDE_HASHER_PIECE;
+}
+
+/*
+ * A piece goes into the pipe as the pages that it lies in, which saves a copy. They must stay as they are until they were read from it,
+ * which they were once as much as the pipe holds was written after them: so only if one more full piece of the file follows. Those in
+ * front of it are not filled anew before that is written.
+ */
+static int send_piece(struct writer *w, void *piece, size_t size, uint64_t following)
+{
+	struct iovec rest = { .iov_base = piece, .iov_len = size };
+	bool lend = w->lends && following >= SIDE_HASHER_PIECE;
+
+	while (lend && rest.iov_len > 0) {
+		ssize_t n = vmsplice(w->tar.fd, &rest, 1, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break; /* a sandbox may forbid it; write() says what else it is */
+		rest.iov_base = (char *)rest.iov_base + n;
+		rest.iov_len -= (size_t)n;
+	}
+	return write_exact(w->tar.fd, rest.iov_base, rest.iov_len);
+}
+
 /* The bytes of one file into the stream, and their digest. */
 static int pump(struct writer *w, int fd, const struct content *item, struct digest *ret)
 {
@@ -177,7 +208,7 @@ static int pump(struct writer *w, int fd, const struct content *item, struct dig
 		r = pread_exact(fd, piece, part, at);
 		if (r == 0) {
 			side_hasher_push(w->hasher, part);
-			r = write_exact(w->tar.fd, piece, part);
+			r = send_piece(w, piece, part, item->size - at - part);
 		}
 		at += part;
 		w->done += part;
@@ -249,6 +280,7 @@ int feed_write(const struct feed *feed, struct diag *diag)
 		.feed = feed,
 		.tar = { .fd = feed->fd, .time = feed->time },
 		.hasher = hasher,
+		.lends = pipe_is_small(feed->fd),
 		.diag = diag,
 	};
 

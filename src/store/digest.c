@@ -4,10 +4,6 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "base/io.h"
-
-#define READ_CHUNK (256 * 1024)
-
 static const struct algorithm {
 	enum digest_algorithm id;
 	const char *name;
@@ -209,23 +205,5 @@ int digest_of(enum digest_algorithm algorithm, const void *data, size_t size, st
 
 	if (r == 0)
 		r = hasher_update(h, data, size);
-	return r < 0 ? r : hasher_finish(h, ret);
-}
-
-int digest_of_fd(int fd, uint64_t offset, uint64_t size, enum digest_algorithm algorithm,
-		 struct digest *ret)
-{
-	_cleanup_(hasher_freep) struct hasher *h = NULL;
-	_cleanup_free_ char *chunk = malloc(READ_CHUNK);
-	int r = chunk ? hasher_new(algorithm, &h) : -ENOMEM;
-
-	while (r == 0 && size > 0) {
-		size_t part = size < READ_CHUNK ? (size_t)size : READ_CHUNK;
-		r = pread_exact(fd, chunk, part, offset);
-		if (r == 0)
-			r = hasher_update(h, chunk, part);
-		offset += part;
-		size -= part;
-	}
 	return r < 0 ? r : hasher_finish(h, ret);
 }

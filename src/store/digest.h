@@ -47,8 +47,4 @@ int hasher_finish(struct hasher *h, struct digest *ret); /* once; then only hash
 void hasher_free(struct hasher *h);
 DEFINE_CLEANUP(struct hasher *, hasher_free);
 
-/* Hashes size bytes of fd from offset on; -ENODATA: the file ends before. */
-int digest_of_fd(int fd, uint64_t offset, uint64_t size, enum digest_algorithm algorithm,
-		 struct digest *ret);
-
 #endif

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/io.h"
+
 /* What is hashed sooner than a thread can be woken. */
 #define SMALL_BYTES (64 * 1024)
 
@@ -151,4 +153,23 @@ int side_hasher_finish(struct side_hasher *h, struct digest *ret)
 {
 	wait_for(h, 0);
 	return h->result < 0 ? h->result : hasher_finish(h->hasher, ret);
+}
+
+int side_hasher_of_fd(int fd, uint64_t offset, uint64_t size, enum digest_algorithm algorithm,
+		      struct digest *ret)
+{
+	_cleanup_(side_hasher_freep) struct side_hasher *h = NULL;
+	int r = side_hasher_new(&h);
+
+	if (r == 0)
+		r = side_hasher_begin(h, algorithm);
+	while (r == 0 && size > 0) {
+		size_t part = size < SIDE_HASHER_PIECE ? (size_t)size : SIDE_HASHER_PIECE;
+		r = pread_exact(fd, side_hasher_piece(h), part, offset);
+		if (r == 0)
+			side_hasher_push(h, part);
+		offset += part;
+		size -= part;
+	}
+	return r < 0 ? r : side_hasher_finish(h, ret);
 }

@@ -42,4 +42,8 @@ void side_hasher_push(struct side_hasher *h, size_t size);
 /* Waits for the thread. 0, or -EIO when the library refuses. Then begin() is next. */
 int side_hasher_finish(struct side_hasher *h, struct digest *ret);
 
+/* Hashes size bytes of a file from offset on, and reads beside it. -ENODATA: the file ends before. */
+int side_hasher_of_fd(int fd, uint64_t offset, uint64_t size, enum digest_algorithm algorithm,
+		      struct digest *ret);
+
 #endif

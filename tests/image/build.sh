@@ -192,6 +192,36 @@ check_status 1 "a manifest with other bytes" B --images "$T/list"
 check_equal "the older layer is as it was" "$(sha256sum "$T/out.d/l-1.sqsh")" "$before"
 check_equal "nothing is left over" "$(left_over)" 0
 
+# Large blobs and small ones after them, to a mksquashfs that reads slowly: what it gets is what was hashed, with pages lent to the pipe and
+# where that is not allowed.
+mkdir "$T/slow" "$T/sizes"
+cat >"$T/slow/mksquashfs" <<'END'
+#!/bin/bash
+PATH=${PATH#*:}
+python3 -c 'import os, time
+while data := os.read(0, 65536):
+    time.sleep(0.003)
+    while data:
+        data = data[os.write(1, data):]' | mksquashfs "$@"
+END
+chmod +x "$T/slow/mksquashfs"
+for size in 6291456 100000 1048576 99999 70000 5000001 80000 90000; do
+	head -c $size /dev/urandom >"$T/extra.bin"
+	mkdir "$T/sizes/$size"
+	IMAGE_EXTRA=$T/extra.bin make_image "$T/sizes/$size" tag $size riscv64 >/dev/null
+	echo "x.io/sizes:$size=oci:$T/sizes/$size:tag"
+done >"$T/list"
+# Every blob is what its name says.
+blobs_are_right() {
+	rm -rf "$T/unpacked"
+	unsquashfs -quiet -no-progress -d "$T/unpacked" "$T/out.d/$1" >"$T/out" && (cd "$T/unpacked/blob" && sha256sum ./* |
+		awk '{ n++; if ("./sha256-" $1 != $2) bad++ } END { exit bad || n < 16 }')
+}
+PATH=$T/slow:$PATH NAME=slow-1.sqsh check "a mksquashfs that reads slowly" B --images "$T/list" --name l
+check "gets every blob as it is" blobs_are_right slow-1.sqsh
+NAME=copied-1.sqsh check "where no pages may be lent" without-syscalls vmsplice=EPERM larder build --output "$T/out.d/copied-1.sqsh" --images "$T/list" --name l
+check "it is the same to the byte" cmp "$T/out.d/slow-1.sqsh" "$T/out.d/copied-1.sqsh"
+
 # Interrupted while a registry does not answer: the program that waits for it ends as well.
 python3 -u -c 'import socket, time
 s = socket.create_server(("127.0.0.1", 0))

@@ -98,9 +98,9 @@ static void test_hash_of_file(void **state)
 
 	assert_true(fd >= 0);
 	assert_int_equal(write_exact(fd, "xxabcyy", 7), 0);
-	assert_int_equal(digest_of_fd(fd, 2, 3, DIGEST_SHA256, &d), 0);
+	assert_int_equal(side_hasher_of_fd(fd, 2, 3, DIGEST_SHA256, &d), 0);
 	assert_string_equal(digest_format(&d, text), "sha256:" HEX_ABC);
-	assert_int_equal(digest_of_fd(fd, 2, 6, DIGEST_SHA256, &d), -ENODATA);
+	assert_int_equal(side_hasher_of_fd(fd, 2, 6, DIGEST_SHA256, &d), -ENODATA);
 }
 
 /* Contents of odd sizes, one after the other, in pieces that a copy would use: the digests are those of the whole. */
