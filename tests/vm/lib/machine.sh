@@ -79,10 +79,17 @@ vm_enable() { systemctl --root="$V/root" enable larder.target; }
 
 vm_ended() { grep -qa '^vm: end ' "$1"; }
 
-# vm_watch PID CONSOLE RESULT: until qemu has ended. 0: by itself; 1: killed by VM_KILL; 2: killed by the deadline.
+# vm_watch PID CONSOLE RESULT: until qemu has ended. 0: by itself; 1: killed by VM_KILL; 2: killed by the deadline. A machine of which
+# nothing is heard for 20 seconds is woken (see wake).
 vm_watch() {
-	local end=$((SECONDS + VM_DEADLINE))
+	local end=$((SECONDS + VM_DEADLINE)) heard=$SECONDS size='' now
 	while kill -0 "$1" 2>/dev/null; do
+		now=$(stat -c %s "$2" "$3")
+		[ "$now" = "$size" ] || heard=$SECONDS size=$now
+		if ((SECONDS - heard >= 20)); then
+			"$LARDER_SOURCE/tests/vm/lib/wake" "$V/monitor" >/dev/null 2>&1
+			heard=$SECONDS
+		fi
 		if [ -n "${VM_KILL-}" ] && grep -qaE "$VM_KILL" "$2" "$3"; then
 			sleep "${VM_KILL_AFTER:-0}"
 			kill -KILL "$1"
@@ -124,7 +131,7 @@ vm_qemu() {
 		-nodefaults -no-user-config -display none -no-reboot -serial "file:$console" -serial "file:$result" \
 		-kernel "${VM_KERNEL:-$vm_dir/vmlinuz}" ${VM_INITRD:+-initrd "$VM_INITRD"} \
 		-append "console=ttyS0 ${VM_LIVE:-$root} panic=-1 no_timer_check mitigations=off systemd.log_color=0 systemd.show_status=1 vm.scenario=$scenario ${VM_APPEND-}" \
-		-device virtio-rng-pci
+		-device virtio-rng-pci -monitor "unix:$V/monitor,server=on,wait=off"
 	[ -n "${VM_LIVE-}" ] ||
 		printf '%s\0' -drive "if=none,id=root,file=$V/root.ext4,format=raw,cache=unsafe" -device nvme,drive=root,serial=ROOT
 }
