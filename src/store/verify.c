@@ -18,7 +18,7 @@ struct key {
 	uint8_t bytes[KEY_BYTES];
 };
 
-/* A set of keys: open addressing, a power of two of slots, at most three quarters full. All zero: empty. */
+/* A set of keys: open addressing, a power of two of slots, at most seven eighths full. All zero: empty. */
 struct table {
 	struct key *slots;
 	size_t n, capacity;
@@ -77,7 +77,7 @@ static bool table_add(struct table *t, const struct key *key)
 {
 	if (table_has(t, key))
 		return false;
-	if (t->n + 1 > t->capacity / 4 * 3 && table_grow(t) < 0)
+	if (t->n + 1 > t->capacity / 8 * 7 && table_grow(t) < 0)
 		return true;
 	t->slots[slot_of(t, key)] = *key;
 	t->n++;

@@ -50,7 +50,8 @@ size_t verified_count(struct verified *v);
  * blob_check_new() borrows nothing: it becomes another owner of content. Step returns 0: there is more; 1: ended, and *ret_sound
  * says how; or a negative errno: the bytes could not be read. A content that changed meanwhile is -EAGAIN.
  */
-#define BLOB_CHECK_SLICE (8U << 20) /* bytes */
+/* Bytes; little, since who asks for what is being hashed ahead of need waits for a slice of a thread that gets hardly any time. */
+#define BLOB_CHECK_SLICE (256U << 10)
 struct blob_check;
 int blob_check_new(const struct content *content, const struct digest *digest,
 		   struct blob_check **ret);
