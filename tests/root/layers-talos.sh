@@ -6,7 +6,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs unsquashfs mkfs.ext4 jq openssl strace
+requires mksquashfs unsquashfs mkfs.ext4 jq openssl strace xorriso
 layers_start
 real_root
 tree=$T/medium/imagecache
@@ -181,5 +181,31 @@ check_equal "and why" "$(reason imagecache:LAYOUT)" \
 	"it is an OCI image layout, and only a cache tree is used from a medium; \"larder build\" makes a layer of it (oci:DIR)"
 check_status 1 "check names it" L layers check
 check_output "by its reason" "it is an OCI image layout"
+losetup --detach "$device"
+
+# An ISO, as Talos's own: the same tree, in an iso9660.
+empty_volume
+talos registry.local:5000/acme/app:1=one ghcr.io/acme/c:1=two
+check "an ISO is made" xorriso -as mkisofs -quiet -V TALOS_ISO -r -o "$T/talos.iso" "$T/medium"
+device=$(losetup --find --show --read-only "$T/talos.iso")
+cleanup losetup --detach "$device"
+listed() { jq -r --arg d "$device" ".media[] | select(.device == \$d) | $1" "$T/sync.json"; }
+layers_config "false"
+check "an ISO that nothing selects" sync
+check_equal "is listed as untrusted" "$(listed '[.label, .filesystem, .trusted, .mounted, (.reason | split(":")[0])] | map(tostring) | join(" ")')" \
+	"TALOS_ISO iso9660 false null untrusted"
+check_equal "and not copied" "$(tags)" ""
+layers_config "volume.dev_path == \"$device\" && volume.name == \"iso9660\" && volume.label == \"TALOS_ISO\""
+if grep -qw iso9660 /proc/filesystems || modprobe -q iso9660 2>"$T/modprobe"; then
+	check "an ISO that is selected" sync
+	check_equal "its images are on the volume" "$(tags)" "./ghcr.io/acme/c/reference/1 ./registry.local_5000_/acme/app/reference/1"
+	check "blobs are whole" whole
+	check_equal "the medium is released" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0
+else
+	L layers sync --output json >"$T/sync.json" 2>"$T/out"
+	check_equal "an ISO that is selected, and a kernel that cannot mount it: the medium is listed as trusted" "$(listed .trusted)" true
+	check_equal "with the reason" "$(listed .reason | grep -c "iso9660")" 1
+	check_equal "and nothing is copied" "$(tags)" ""
+fi
 losetup --detach "$device"
 done_testing
