@@ -81,8 +81,8 @@ int source_add_dirs(struct contents *c, const char *const *dirs, const char *ref
 	if (r == 0)
 		r = digest_of(DIGEST_SHA256, content, size, &digest);
 	if (r < 0)
-		return diag_set(diag, r, "%s: %s/manifest.json: %s", reference, dirs[0],
-				strerror(-r));
+		return diag_set(diag, r == -ENOENT ? -EINVAL : r, "%s: %s/manifest.json: %s",
+				reference, dirs[0], strerror(-r));
 	return contents_add_image(c, &locator, reference, &digest, &options->choice, diag);
 }
 
@@ -93,9 +93,13 @@ static int check_kind(const struct image_spec *spec, struct diag *diag)
 		spec->kind == SOURCE_OCI || spec->kind == SOURCE_DIR || spec->kind == SOURCE_TREE;
 	struct stat st;
 
-	if (spec->kind == SOURCE_REGISTRY || stat(spec->path, &st) < 0 ||
-	    (directory ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
-		return 0; /* what is not there is said by who opens it */
+	if (spec->kind == SOURCE_REGISTRY)
+		return 0;
+	if (stat(spec->path, &st) < 0)
+		return diag_set(diag, -EINVAL, "%s%s: %s", source_kind_prefix(spec->kind),
+				spec->path, strerror(errno));
+	if ((directory ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+		return 0;
 	return diag_set(diag, -EINVAL, "%s%s is no %s", source_kind_prefix(spec->kind), spec->path,
 			directory ? "directory" : "regular file");
 }

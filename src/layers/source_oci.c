@@ -29,8 +29,8 @@ static int read_index(const char *dir, struct manifest *ret, struct diag *diag)
 	if (r == 0)
 		r = read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
 	if (r < 0)
-		return diag_set(diag, r, "%s is no OCI image layout: index.json: %s", dir,
-				strerror(-r));
+		return diag_set(diag, r == -ENOENT ? -EINVAL : r,
+				"%s is no OCI image layout: index.json: %s", dir, strerror(-r));
 	r = manifest_parse(text, size, ret, diag);
 	return r < 0 ? diag_prefix(diag, r, "%s/index.json", dir) : 0;
 }
@@ -76,7 +76,7 @@ static int find_image(const struct manifest *index, const struct image_spec *spe
 	}
 	_cleanup_free_ char *names = list_names(index);
 	if (n == 0)
-		return diag_set(diag, -ENOENT, "%s: oci:%s has no image \"%s\"; it has %s",
+		return diag_set(diag, -EINVAL, "%s: oci:%s has no image \"%s\"; it has %s",
 				spec->reference, spec->path, spec->name ? spec->name : "",
 				names && *names ? names : "none with a name");
 	return diag_set(diag, -EINVAL, "%s: oci:%s has %zu images; say which: oci:%s:NAME, of %s",

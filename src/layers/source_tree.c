@@ -93,7 +93,7 @@ int source_add_tree(struct contents *c, const char *dir, const struct image_spec
 	if (r < 0)
 		return diag && diag->message ? r : diag_set(diag, r, "%s: %s", dir, strerror(-r));
 	if (s.n_found == 0)
-		return diag_set(diag, -ENOENT, "%s: it has no %s", spec->path,
+		return diag_set(diag, -EINVAL, "%s: it has no %s", spec->path,
 				spec->reference ? spec->reference : "tags");
 	return 0;
 }

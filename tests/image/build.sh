@@ -78,7 +78,20 @@ list "layer:$T/out.d/l-1.sqsh"
 NAME=again-1.sqsh check "a layer as a source" B --images "$T/list" --platform all --name l
 check "gives the same layer" cmp "$T/out.d/l-1.sqsh" "$T/out.d/again-1.sqsh"
 list "other.io/x:9=tree:$tree"
-check_status 1 "an image that the tree has not" B --images "$T/list"
+check_status 2 "an image that the tree has not" B --images "$T/list"
+mkdir "$T/empty"
+for source in oci: oci-archive: docker-archive: dir: tree: layer:; do
+	list "x.io/x:1=$source$T/nowhere"
+	check_status 2 "$source of a path that is not there" B --images "$T/list"
+	check_output "is named with its prefix" "$source$T/nowhere: No such file"
+	[[ $source =~ archive|layer ]] && continue
+	list "x.io/x:1=$source$T/empty"
+	check_status 2 "$source of an empty directory" B --images "$T/list"
+	check_output "is named, too" "$T/empty"
+done
+list "x.io/x:1=oci:$T/one:nope"
+check_status 2 "an image that a layout has not" B --images "$T/list"
+check_output "is answered by those that there are" 'has no image "nope"; it has 1.0'
 
 # A registry on loopback: larderd serves the tree, skopeo fetches from it.
 larderd --cache "$tree" --listen 127.0.0.1:0 --run-dir "$T/larderd" >"$T/larderd.log" 2>&1 &
