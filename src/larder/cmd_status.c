@@ -65,8 +65,13 @@ static void medium_line(const json_t *medium, const char *what)
 			    : trusted			  ? "not used"
 							  : "untrusted";
 
+	const char *reason = string_at(medium, "reason");
+	size_t said = strlen(state);
+
+	if (strncmp(reason, state, said) == 0 && strncmp(reason + said, ": ", 2) == 0)
+		reason += said + 2;
 	if (asprintf(&text, "%s %s %s", string_at(medium, "device"), string_at(medium, "label"),
-		     string_at(medium, "reason")) >= 0)
+		     reason) >= 0)
 		print_line(what, state, text);
 }
 

@@ -54,6 +54,7 @@ struct layer {
 	uint64_t size;	  /* bytes of the file */
 	bool tree;	  /* a cache tree in a directory instead of an image file */
 	bool is_signed;	  /* by one of trust.keys */
+	bool unchecked;	  /* it has a signature, which may be by a key that could not be read */
 	char *mount;	  /* where it is mounted; NULL: it is not */
 	char *root_hash; /* of dm-verity, through which it is mounted; NULL: without (layers/layer_verity.h) */
 	char *note;    /* what a person should know, though it works; NULL: nothing */

@@ -21,10 +21,12 @@ static int check_trust(const struct layers_request *request, struct layer *layer
 		return 0;
 	int r = trust_check(config, request->root, &alone);
 	if (r == 0 && !layer->is_signed)
-		r = diag_set(diag, -EPERM,
-			     "it is not signed by a trusted key, which trust.required of "
-			     "CacheLayerConfig wants, and is not copied%s%s",
-			     alone.notes ? "; " : "", alone.notes ? alone.notes[0] : "");
+		r = diag_set(
+			diag, -EPERM,
+			"%s, which trust.required of CacheLayerConfig wants, and it is not copied%s%s",
+			layer->unchecked ? "its signature cannot be checked"
+					 : "it is not signed by a trusted key",
+			alone.notes ? "; " : "", alone.notes ? alone.notes[0] : "");
 	strv_free(alone.notes);
 	return r;
 }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "layers/find.h"
+#include "layers/trust.h"
 #include "layers/version.h"
 
 static int set_state(struct layer *layer, enum layer_state state, const char *format, ...)
@@ -66,7 +67,9 @@ static int judge_alone(const struct layer_config *config, struct layer *layer)
 		return 0;
 	layer->state = LAYER_ACTIVE;
 	if (config->trust_required && !layer->is_signed)
-		return set_state(layer, LAYER_REFUSED, "it is not signed by a trusted key");
+		return set_state(layer, LAYER_REFUSED, "%s",
+				 layer->unchecked ? TRUST_UNCHECKED
+						  : "it is not signed by a trusted key");
 	if (layer->tree)
 		return 0;
 	if (config->n_layers && !w)

@@ -17,7 +17,7 @@
 
 struct keys {
 	EVP_PKEY *list[KEYS_MAX];
-	size_t n;
+	size_t n, n_unread;
 };
 
 static void keys_done(struct keys *keys)
@@ -48,6 +48,7 @@ static int load_key(const char *root, const char *path, struct keys *keys,
 	if (!full)
 		return -ENOMEM;
 	int r = read_file_at(AT_FDCWD, full, KEY_BYTES_MAX, &text, &size);
+	keys->n_unread++;
 	if (r < 0)
 		return strv_addf(&result->notes, "trust key %s: %s", full, strerror(-r));
 	EVP_PKEY *key = keys->n < KEYS_MAX ? parse_key(text, size) : NULL;
@@ -56,6 +57,7 @@ static int load_key(const char *root, const char *path, struct keys *keys,
 				 "trust key %s: it is no Ed25519 public key in PEM (\"openssl pkey "
 				 "-pubout\" makes one of a private key)",
 				 full);
+	keys->n_unread--;
 	keys->list[keys->n++] = key;
 	return 0;
 }
@@ -100,8 +102,10 @@ static int check_one(struct layer *layer, const struct keys *keys)
 		return r == -ENOMEM ? r : 0;
 	for (size_t i = 0; r == 0 && i < keys->n; i++)
 		layer->is_signed |= verifies(keys->list[i], signature, h->text);
+	layer->unchecked = r == 0 && !layer->is_signed && keys->n_unread > 0;
 	if (!layer->is_signed && !layer->reason) {
-		layer->reason = strdup("its signature is by no trusted key");
+		layer->reason = strdup(layer->unchecked ? TRUST_UNCHECKED
+							: "its signature is by no trusted key");
 		return layer->reason ? 0 : -ENOMEM;
 	}
 	return 0;
@@ -114,7 +118,7 @@ int trust_check(const struct layer_config *config, const char *root, struct laye
 
 	for (size_t i = 0; r == 0 && config->trust_keys && config->trust_keys[i]; i++)
 		r = load_key(root, config->trust_keys[i], &keys, result);
-	for (size_t i = 0; r == 0 && keys.n > 0 && i < result->n_layers; i++)
+	for (size_t i = 0; r == 0 && keys.n + keys.n_unread > 0 && i < result->n_layers; i++)
 		r = check_one(&result->layers[i], &keys);
 	return r;
 }

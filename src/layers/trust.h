@@ -7,8 +7,11 @@
  */
 #include "layers/layers.h"
 
+/* Of a layer with a signature that may be by a key that could not be read. */
+#define TRUST_UNCHECKED "its signature cannot be checked: a trust key could not be read"
+
 /*
- * Sets is_signed of every open layer whose signature is by one of trust.keys (public keys as PEM). A key that cannot be
+ * Sets is_signed and unchecked of every open layer whose signature is by one of trust.keys (public keys as PEM). A key that cannot be
  * read is a note. A signature that is there and fits no key is a reason only if nothing else is. -ENOMEM.
  */
 int trust_check(const struct layer_config *config, const char *root, struct layers_result *result);

@@ -140,6 +140,16 @@ trust: {keys: [$T/root/keys/none.pub, $T/root/keys/site.pub], required: true}"
 check "a key that is not there" sync
 check_equal "is said" "$(jq -r '.notes[]' "$T/sync.json" | grep -c "trust key .*/keys/none.pub: No such file")" 1
 check_equal "and the others count" "$(state k8s 2.0 | grep -c active)" 1
+layers_config "$(match)" "keep: 1
+trust: {keys: [$T/root/keys/none.pub], required: true}"
+check "no key that could be read" sync
+check_equal "is said once" "$(jq -r '.notes[]' "$T/sync.json" | grep -c "trust key")" 1
+check_equal "what is signed is refused" "$(state k8s 2.0 | tr , '\n' | sort -u)" refused
+check_equal "since it cannot be checked" "$(jq -r '.layers[] | select(.name == "k8s" and .version == "2.0") | .reason' "$T/sync.json" | sort -u)" \
+	"its signature cannot be checked: a trust key could not be read"
+check_equal "what is not signed is not" "$(reason more | tr , '\n' | sort -u)" "it is not signed by a trusted key"
+check_status 1 "nor can one that is added" L layers add "$T/foreign-1.sqsh"
+check_output "which says why" "its signature cannot be checked, which trust.required of CacheLayerConfig wants, and it is not copied; trust key .*none.pub: No such file"
 
 # One layer clears the way for another: a higher version of k8s without the tag, and the tag in a layer of another name or in a cache
 # tree. Also when it comes again, when the first is on the volume already, and when there is no room and old versions go.

@@ -75,6 +75,10 @@ jq '.layers[0].origin = "medium" | .volume.mounted = "/run/larder/volume"' "$T/n
 check "layers that are still on a medium" S
 check_output "are named" "^  copy +pending +still on media: site$"
 check_output "and that the medium is needed" "leave those in until"
+jq '.media = [{device: "/dev/sdz", label: "STICK", filesystem: "ext4", trusted: false, mounted: null, reason: "untrusted: nothing selects it"}]' "$T/new" >"$T/run/status.json"
+run S
+check_output "a medium that is not used is called so once" "untrusted +/dev/sdz STICK nothing selects it$"
+jq '.layers[0].origin = "medium" | .volume.mounted = "/run/larder/volume"' "$T/new" >"$T/run/status.json"
 mkdir "$T/small" && mount -t tmpfs -o size=1m tmpfs "$T/small"
 cleanup "umount '$T/small'"
 jq --arg at "$T/small" '.volume.mounted = $at | .volume.free = 1 | .layers[0].size = 700000' "$T/run/status.json" >"$T/medium" && cp "$T/medium" "$T/run/status.json"
