@@ -111,5 +111,47 @@ check_no_output "nothing is said of it" "one by one"
 blob_is_right "then"
 check "larderd ends" stop_larderd
 check "and all is taken down" larder stop --run-dir "$T/run"
+
+# A layer is replaced while two clients are in the middle of a blob of it: both have it to the end, from the old generation, which nobody
+# finds any more; its loop device goes with the last of them.
+rm -f "$D/"*
+cp "$T/one/larder/big-1.sqsh" "$D"
+head -c 12000000 /dev/urandom >"$T/extra.bin"
+mkdir "$T/image2"
+IMAGE_EXTRA=$T/extra.bin make_image "$T/image2" tag message2 >/dev/null
+echo "ghcr.io/acme/big:1=oci:$T/image2:tag" | larder build --images - --output "$T/big-2.sqsh" >"$T/out"
+layers_config
+check "a layer on the volume" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run"
+check "larderd starts" start_larderd four --run-dir "$T/run"
+loops_of() { losetup --list --noheadings --output BACK-FILE | grep -c "^$D/$1\( (deleted)\)\?\$"; }
+served_manifest() { curl -s "$url/v2/acme/big/manifests/1?ns=ghcr.io" | sha256sum; }
+first=$(served_manifest) generation=$(readlink "$T/run/cache")
+clients=()
+for client in a b; do
+	"$LARDER_SOURCE/tests/lib/slow-client.py" "$address" "/v2/x/blobs/${blob/-/:}" sh -c "
+		: >'$T/begun.$client'; while [ -d '$T' ] && [ ! -e '$T/go.$client' ]; do sleep 0.1; done" >"$T/slow.$client" 2>&1 &
+	clients+=($!)
+done
+cleanup "touch '$T/go.a' '$T/go.b'"
+check "two clients are in the middle of a blob" until_true 60 eval '[ -e "$T/begun.a" ] && [ -e "$T/begun.b" ]'
+check "a new version is added" larder layers add "$T/big-2.sqsh" --config "$T/machine.yaml" --run-dir "$T/run"
+check_output "and is active" "big 2 is active"
+[ "$(readlink "$T/run/cache")" != "$generation" ]
+verdict $? "there is a new generation"
+check "a new client gets its manifest" until_true 20 eval '[ "$(served_manifest)" != "$first" ]'
+check_http 404 "and the old blob is not offered to it" "$url/v2/x/blobs/${blob/-/:}"
+check_equal "nobody finds the old generation any more" "$(grep -c " $T/run/$generation " /proc/self/mounts)" 0
+check_equal "its layer is still there for the two" "$(loops_of big-1.sqsh)" 1
+touch "$T/go.a"
+check "the first of them ends" wait "${clients[0]}"
+check_equal "with the right bytes" "$(cat "$T/slow.a")" "200 whole"
+check_equal "the layer is there for the other" "$(loops_of big-1.sqsh)" 1
+touch "$T/go.b"
+check "the other ends" wait "${clients[1]}"
+check_equal "with the right bytes, too" "$(cat "$T/slow.b")" "200 whole"
+check "then nothing holds the old layer" until_true 20 eval '[ "$(loops_of big-1.sqsh)" = 0 ]'
+check_equal "the new one is mounted" "$(loops_of big-2.sqsh)" 1
+check "larderd ends" stop_larderd
+check "and all is taken down" larder stop --run-dir "$T/run"
 check_equal "no loop device is left" "$(losetup --list --noheadings --output BACK-FILE | grep -c "$D/")" 0
 done_testing
