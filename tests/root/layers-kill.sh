@@ -130,7 +130,8 @@ check_equal "is broken" "$(state outside)" broken
 rm "$D/outside-1.sqsh"
 
 touch "$T/stop"
-wait "${clients[@]}"
+for i in 1 2; do check "client $i ended by itself, without an error" wait "${clients[i]}"; done
+check_equal "and told of all it did" "$(cat "$T"/result.* | grep -cE '^[0-9]+ [0-9]+ [0-9]+ ')" 2
 check_equal "no client got anything wrong" "$(awk '{ n += $3 } END { print n + 0 }' "$T"/result.*)" 0
 [ "$(awk '{ n += $1 } END { print (n > 10) }' "$T"/result.*)" = 1 ]
 verdict $? "and they pulled many times"
