@@ -112,6 +112,54 @@ python3 - "$D/$name-1.sqsh" <<-'END'
 	    f.write(struct.pack("<H", 40000))
 END
 
+# Uncompressed tables, in which one field of an inode, of the directory table or of the ids lies.
+lying() { # NAME REGEX KIND: the field is set by the script
+	tree "$1" "$2"
+	pack -no-xattrs -noI -noD -noF -noId -no-fragments
+	python3 - "$D/$name-1.sqsh" "$3" <<-'END'
+		import struct, sys
+		with open(sys.argv[1], "r+b") as f:
+		    data = bytearray(f.read())
+		    inodes, directories, = struct.unpack_from("<QQ", data, 64)
+		    ids, = struct.unpack_from("<Q", data, 48)
+		    root = inodes + 2 + (struct.unpack_from("<Q", data, 32)[0] & 0xffff)
+		    # type, mode, uid, gid, time, number; then of a file: start, fragment, offset, size; of a directory: block, links, size, offset
+		    at, files = inodes + 2, []
+		    while at < root:
+		        kind, = struct.unpack_from("<H", data, at)
+		        if kind == 2:
+		            fragment, _, size = struct.unpack_from("<III", data, at + 20)
+		            files.append(at)
+		            at += 32 + 4 * -(-size // 131072)
+		        elif kind == 1:
+		            at += 32
+		        elif kind == 9: # of more than one link: start, size, sparse, links, fragment, offset, xattr
+		            size, = struct.unpack_from("<Q", data, at + 24)
+		            at += 56 + 4 * -(-size // 131072)
+		        else:
+		            sys.exit("inode type %d" % kind)
+		    put = {
+		        "block-size": lambda: [struct.pack_into("<I", data, i + 32, 0x01ffffff) for i in files],
+		        "block-start": lambda: [struct.pack_into("<I", data, i + 16, 0xfffffff0) for i in files],
+		        "fragment": lambda: [struct.pack_into("<I", data, i + 20, 0x7fffffff) for i in files],
+		        "file-size": lambda: [struct.pack_into("<I", data, i + 28, 0xffffffff) for i in files],
+		        "root-block": lambda: struct.pack_into("<I", data, root + 16, 0x7fffffff),
+		        "root-offset": lambda: struct.pack_into("<H", data, root + 26, 0xffff),
+		        "root-size": lambda: struct.pack_into("<H", data, root + 24, 3),
+		        "id-pointer": lambda: struct.pack_into("<Q", data, ids, 0x7fffffffffffffff),
+		        "uid-index": lambda: struct.pack_into("<H", data, root + 4, 0xffff),
+		        "directory-inode": lambda: struct.pack_into("<I", data, directories + 2 + 4, 0x7fffffff),
+		        "directory-count": lambda: struct.pack_into("<I", data, directories + 2, 0xffffffff),
+		    }
+		    put[sys.argv[2]]()
+		    f.seek(0)
+		    f.write(data)
+	END
+}
+for lie in block-size block-start fragment file-size root-block root-offset root-size id-pointer uid-index directory-inode directory-count; do
+	lying lying-$lie . $lie
+done
+
 # Entries called "." and "..": of directories, of a file, at the root, in what is served and in what is not looked at otherwise.
 dotted() { # NAME PATH DOTS: an entry of that path, which mksquashfs would not make, is renamed
 	tree "$1" 'an entry called "." or ".."'
@@ -204,6 +252,10 @@ check_equal "none of which holds a control character" "$(grep -c '[[:cntrl:]]' "
 # The same where nothing can be mounted, and libsquashfuse reads what is in them.
 without-syscalls loop=ENXIO larder layers --output json --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" >"$T/layers.json" 2>"$T/out"
 check_no_output "no sanitizer complains" "Sanitizer|runtime error"
+# Owners are not read then, and a lie about them is none that anybody could be told.
+owners=$(jq -r '.layers[] | select(.name == "lying-id-pointer" or .name == "lying-uid-index") | .state' "$T/layers.json" | sort -u)
+check_equal "what lies about owners holds what it says, read in place" "$owners" active
+unset "expected[lying-id-pointer]" "expected[lying-uid-index]"
 for name in "${!expected[@]}"; do
 	reason=${expected[$name]//the kernel does not mount it/its compression is not supported}
 	reason=${reason//does not mount/tables cannot be read|cannot be read}
