@@ -4,8 +4,12 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <time.h>
+
+#define LOCK_POLL_MS 20
 
 int read_fd(int fd, size_t max, char **ret, size_t *ret_size)
 {
@@ -347,4 +351,18 @@ char *path_join(const char *root, const char *path)
 	if (asprintf(&joined, "%.*s/%s", (int)length, root, path) < 0)
 		return NULL;
 	return joined;
+}
+
+int lock_within(int fd, unsigned ms)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_POLL_MS * 1000000L };
+
+	for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited >= ms)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }

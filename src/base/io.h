@@ -77,4 +77,7 @@ int remove_tree_at(int dir, const char *path);
 /* root + path with exactly one slash between; root NULL or "/" means path itself. NULL: out of memory. */
 char *path_join(const char *root, const char *path);
 
+/* Waits for an exclusive flock(2) on fd, which ends with it. -ETIMEDOUT: somebody else still holds it after ms. */
+int lock_within(int fd, unsigned ms);
+
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* 1*DIGIT. False: no digit, or more than 64 bits. */
+/* 1*DIGIT. More than 64 bits are as good as the largest of them: no size reaches it. False: no digit. */
 static bool take_number(struct http_text *rest, uint64_t *ret)
 {
 	uint64_t value = 0;
@@ -14,7 +14,9 @@ static bool take_number(struct http_text *rest, uint64_t *ret)
 	for (; n < rest->size && rest->data[n] >= '0' && rest->data[n] <= '9'; n++)
 		if (__builtin_mul_overflow(value, 10, &value) ||
 		    __builtin_add_overflow(value, (uint64_t)(rest->data[n] - '0'), &value))
-			return false;
+			break;
+	for (; n < rest->size && rest->data[n] >= '0' && rest->data[n] <= '9'; n++)
+		value = UINT64_MAX;
 	rest->data += n;
 	rest->size -= n;
 	*ret = value;

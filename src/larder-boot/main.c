@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* larder-boot(8): the pipeline as a program of its own, for larder-boot.service and for the initramfs. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -102,6 +103,7 @@ int main(int argc, char *argv[])
 	};
 
 	log_open("larder-boot");
+	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
 	int r = parse_arguments(&arguments, argc, argv);
 	if (r > 0)
 		return r - 1;

@@ -142,7 +142,7 @@ static int add_who(json_t *rows)
 	return 0;
 }
 
-static int print_rows(const struct context *context, json_t *rows)
+static int print_rows(const struct context *context, const struct needs *needs, json_t *rows)
 {
 	static const struct column columns[] = {
 		{ "REFERENCE", "reference", false }, { "STATE", "state", false },
@@ -153,7 +153,9 @@ static int print_rows(const struct context *context, json_t *rows)
 	if (context->output != OUTPUT_TABLE)
 		return output_value(context, rows);
 	if (json_array_size(rows) == 0) {
-		puts("nothing is missing");
+		puts(needs->notes ? "nothing is known to be missing; what cannot be told is in the "
+				    "notes above"
+				  : "nothing is missing");
 		return EXIT_DONE;
 	}
 	return add_who(rows) == 0 ? output_table(rows, columns, ARRAY_SIZE(columns)) : EXIT_FAILED;
@@ -174,7 +176,7 @@ static int run_missing(struct context *context, const struct command *self, int 
 		r = add_uncached(&s);
 	if (r < 0)
 		return command_failed(r, &s.diag);
-	status = print_rows(context, s.rows);
+	status = print_rows(context, &s.needs, s.rows);
 	return status == EXIT_DONE && json_array_size(s.rows) > 0 ? EXIT_FAILED : status;
 }
 

@@ -143,15 +143,16 @@ static bool is_drift(const struct layer *layer)
 	       (layer->state == LAYER_ACTIVE && !layer->mount && !layer->link);
 }
 
-static int print_drift(const struct layers_result *result)
+/* Says what is the matter with each layer that is so; were there any? */
+static bool print_which(const struct layers_result *result, bool (*is_so)(const struct layer *))
 {
-	int status = strv_length(result->conflicts) ? EXIT_FAILED : EXIT_DONE;
+	bool any = false;
 
 	for (size_t i = 0; i < result->n_layers; i++) {
 		const struct layer *layer = &result->layers[i];
-		if (!is_drift(layer))
+		if (!is_so(layer))
 			continue;
-		status = EXIT_FAILED;
+		any = true;
 		log_error("%s%s%s: %s: %s", layer->manifest.name,
 			  layer->manifest.version ? " " : "",
 			  layer->manifest.version ? layer->manifest.version : "",
@@ -162,7 +163,21 @@ static int print_drift(const struct layers_result *result)
 			  : layer->path ? layer->path
 					: "");
 	}
-	return status;
+	return any;
+}
+
+static int print_drift(const struct layers_result *result)
+{
+	bool any = print_which(result, is_drift);
+
+	return any || strv_length(result->conflicts) ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* What a sync must not drop in silence. */
+static bool is_useless(const struct layer *layer)
+{
+	return layer->state == LAYER_MISSING || layer->state == LAYER_BROKEN ||
+	       layer->state == LAYER_REFUSED;
 }
 
 static int output_drift(const struct context *context, const struct layers_result *result)
@@ -223,6 +238,8 @@ static int show_sync(const struct context *context, const struct layers_result *
 		printf("; generation %u is served\n", result->generation);
 	else
 		printf("; no layer is active\n");
+	fflush(stdout);
+	(void)print_which(result, is_useless);
 	return EXIT_DONE;
 }
 

@@ -2,6 +2,7 @@
 /* larder(1): finds the command in the table, reads the common options, prints help made from the tables. */
 #include "larder/command.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -181,8 +182,9 @@ int command_next_option(struct context *context, const struct command *self, int
 	for (;;) {
 		/* Before the command ("+"), only options; after it, anywhere. */
 		int option = getopt_long(argc, argv, self ? "vho:" : "+vho:", options, NULL);
+		/* Options before the command may be followed by others after it. */
 		if (option == -1)
-			return settle_paths(context);
+			return self ? settle_paths(context) : COMMAND_OPTIONS_END;
 		if (option == '?') {
 			fprintf(stderr, "See larder %s%s--help.\n", self ? self->name : "",
 				self ? " " : "");
@@ -340,6 +342,7 @@ int main(int argc, char *argv[])
 	struct context context = { 0 };
 
 	log_open("larder");
+	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
 	if (argc > 0)
 		argv[0] = (char *)"larder"; /* in getopt(3)'s messages */
 	int status = run(&context, argc, argv);

@@ -251,6 +251,7 @@ int main(int argc, char *argv[])
 	_cleanup_free_ char *record = NULL;
 
 	log_open("larderd");
+	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
 	/* Few threads allocate: one arena for them saves memory. */
 	mallopt(M_ARENA_MAX, 1);
 	int status = options_parse(&daemon.options, argc, argv);

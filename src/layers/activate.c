@@ -5,7 +5,6 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/io.h"
 #include "base/names.h"
@@ -25,7 +24,6 @@
 #include "layers/trust.h"
 
 #define READ_AHEAD_BYTES (128 * 1024)
-#define LOCK_POLL_MS	 100
 
 /* Each candidate keeps a descriptor or two until the generation stands. */
 static void raise_descriptor_limit(void)
@@ -338,20 +336,14 @@ static int wait_for_lock(int fd)
 
 static int wait_for_lock_within(int fd, const char *path, unsigned ms, struct diag *diag)
 {
-	const struct timespec poll = { .tv_nsec = LOCK_POLL_MS * 1000000L };
+	int r = lock_within(fd, ms);
 
-	for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (waited >= ms)
-			return diag_set(diag, -ETIMEDOUT,
-					"another larder command mounts or copies since at least "
-					"%u s and holds %s; end it (fuser -v names it), then try "
-					"again",
-					ms / 1000, path);
-		nanosleep(&poll, NULL);
-	}
-	return 0;
+	return r == -ETIMEDOUT ? diag_set(diag, r,
+					  "another larder command mounts or copies since at least "
+					  "%u s and holds %s; end it (fuser -v names it), then try "
+					  "again",
+					  ms / 1000, path)
+			       : r;
 }
 
 int run_lock_within(const struct layers_request *request, unsigned ms, struct layers_request *ret,

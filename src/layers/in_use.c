@@ -37,7 +37,8 @@ static int describe_unmounted(const struct layers_request *request, unsigned gen
 	if (layer->changed)
 		return set_reason(layer,
 				  "its file was written to since it was mounted; \"larder layers "
-				  "sync\" mounts what it is now");
+				  "verify\" tells whether it is sound, \"larder layers sync\" "
+				  "mounts what it is now");
 	return set_reason(layer, "what is in its file now is not served; \"larder layers sync\" "
 				 "changes that");
 }

@@ -6,6 +6,7 @@
 #include "layers/find.h"
 #include "layers/layer_check.h"
 #include "layers/layer_open.h"
+#include "layers/media.h"
 #include "layers/run_lock.h"
 #include "layers/target.h"
 #include "layers/trust.h"
@@ -89,6 +90,7 @@ static int add_locked(const struct layers_request *request, char *const *files,
 	if (r == 0 && (failed == 0 || copied))
 		r = layers_activate_locked(request, ret, failed ? NULL : diag);
 	if (r == 0) {
+		(void)media_release(ret);
 		ret->copied = copied;
 		STRV_FOREACH (note, before.notes)
 			if (!strv_contains(ret->notes, *note))

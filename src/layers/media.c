@@ -182,7 +182,7 @@ static int take_trusted(struct search *s, const struct volume *v, dev_t device)
 		return m->mount ? 0 : -ENOMEM;
 	}
 	if (!s->mount)
-		return set_reason(m, "it is not mounted");
+		return set_reason(m, "it is not mounted; \"larder layers sync\" looks at it");
 	int r = mount_medium(m, s->media_dir, &diag);
 	if (r == -ENOMEM)
 		return r;
@@ -259,11 +259,10 @@ int media_find(const struct layers_request *request, bool mount, struct layers_r
 	return r;
 }
 
-int media_release(const char *run_dir, struct layers_result *result)
+int media_release(struct layers_result *result)
 {
 	int r = 0;
 
-	(void)run_dir;
 	for (size_t i = 0; i < result->n_media; i++) {
 		struct medium *m = &result->media[i];
 		bool needed = false;

@@ -16,7 +16,7 @@ int media_find(const struct layers_request *request, bool mount, struct layers_r
 	       struct diag *diag);
 
 /* Unmounts the medium unless an active layer comes from it. */
-int media_release(const char *run_dir, struct layers_result *result);
+int media_release(struct layers_result *result);
 
 /* Unmounts all. -EBUSY as in generation_clean(). */
 int media_stop(const char *run_dir);

@@ -168,7 +168,7 @@ static int sync_locked(const struct layers_request *request, struct layers_resul
 	if (r < 0)
 		return r;
 	if (is_settled(&before)) {
-		(void)media_release(request->run_dir, &before);
+		(void)media_release(&before);
 		*ret = before;
 		before = (struct layers_result){ 0 };
 		return 0;
@@ -177,7 +177,7 @@ static int sync_locked(const struct layers_request *request, struct layers_resul
 	if (r < 0)
 		return r;
 	keep_notes(&before, &after);
-	(void)media_release(request->run_dir, &after);
+	(void)media_release(&after);
 	*ret = after;
 	after = (struct layers_result){ 0 };
 	return judge(&s, diag);

@@ -148,6 +148,11 @@ int read_kubeadm(struct collector *c)
 				c->options->root ? c->options->root : "/");
 	if (config)
 		r = collect_read(c, config, &file);
+	/* What an option names must be read; why it was not is the last note. */
+	size_t said = strv_length(c->needs.notes);
+	if (r == 0 && c->options->kubeadm_config && !file.text)
+		return diag_set(c->diag, -EIO, "%s",
+				said > 0 ? c->needs.notes[said - 1] : "cannot be read");
 	if (r == 0)
 		r = read_cluster(c, config, &file, &cluster);
 	if (r < 0 || program)

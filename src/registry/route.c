@@ -124,7 +124,7 @@ static void parse_namespace(struct route *route, struct http_text query)
 
 static void parse_page(struct route *route, struct http_text query)
 {
-	char number[16], *end;
+	char number[64], *end;
 	int r = http_query_parameter(query, "n", number, sizeof(number));
 
 	if (r == 0) {

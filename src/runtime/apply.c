@@ -72,9 +72,12 @@ static void abandon_edit(struct runtime_plan *plan, const struct plan_edit *e)
 {
 	_cleanup_rootfs_file_ struct rootfs_file now = { 0 };
 
-	if (!e->forget && rootfs_read(plan->root, e->path, &now) == 0 &&
-	    rootfs_same(&now, &e->before))
-		(void)saved_abandon(plan->root, e->path);
+	if (e->forget || rootfs_read(plan->root, e->path, &now) < 0 ||
+	    !rootfs_same(&now, &e->before))
+		return;
+	(void)saved_abandon(plan->root, e->path);
+	if (!now.text)
+		(void)remove_file(plan->root, e->path); /* directories that were made for it */
 }
 
 /* The file becomes what it was: the user's own, of which nothing is remembered then, or what larder had written. */
@@ -114,42 +117,85 @@ static int cannot_write(struct runtime_plan *plan, const struct plan_edit *e, in
 	const char *stays;
 
 	take_back_all(plan, e, &stays);
-	if (asprintf(&why, "%s: cannot write: %s%s%s%s", e->path,
-		     err == -ENOENT ? "its directory is a symbolic link that leads nowhere"
-				    : strerror(-err),
-		     stays ? "; " : "", stays ? stays : "",
-		     stays ? " was written before and could not be taken back" : "") < 0 ||
+	if (asprintf(
+		    &why, "%s: cannot write: %s%s%s%s", e->path,
+		    err == -ENOENT
+			    ? "its directory is a symbolic link to what is not there below the root"
+			    : strerror(-err),
+		    stays ? "; " : "", stays ? stays : "",
+		    stays ? " was written before and could not be taken back" : "") < 0 ||
 	    plan_fail(plan, e->report, why) < 0)
 		return out_of_memory(diag);
 	return 0;
 }
 
-/* Once nothing is remembered of any file, the directories are the user's: something of theirs is in them. */
-static int forget_directories(int root)
+/* SAVED_DIR itself, and what is above it, are directories that larder makes like others. */
+static int begin(int root)
+{
+	_cleanup_strv_ char **missing = NULL;
+	int r = rootfs_missing(root, SAVED_DIR "/directories", &missing);
+
+	return r == 0 && missing ? saved_set_directories(root, missing) : r;
+}
+
+/*
+ * Once nothing is remembered of any file, the other directories that larder made are the user's: something of theirs is in them.
+ */
+static int end(int root)
 {
 	_cleanup_strv_ char **files = NULL, **made = NULL;
 	int r = saved_list(root, &files);
 
-	if (r == 0 && !files)
-		r = saved_directories(root, &made);
-	return r == 0 && made ? saved_set_directories(root, NULL) : r;
+	if (r < 0 || files)
+		return r;
+	r = saved_directories(root, &made);
+	if (r == 0 && made)
+		r = saved_set_directories(root, NULL);
+	for (size_t i = strv_length(made); r == 0 && i-- > 0;)
+		(void)rootfs_remove_directory(root, made[i]);
+	return r;
+}
+
+static bool is_due(const struct runtime_plan *plan, const struct plan_edit *e, bool removals)
+{
+	return e->change && !e->done && removals == !e->after.text &&
+	       plan->result.reports[e->report].state != RUNTIME_FAILED;
+}
+
+/* What is removed first makes room for the rest. */
+static int apply_all(struct runtime_plan *plan, bool removals, struct diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		if (!is_due(plan, e, removals))
+			continue;
+		int failed = apply_edit(plan, e);
+		e->done = failed == 0;
+		if (e->done)
+			continue;
+		abandon_edit(plan, e);
+		r = cannot_write(plan, e, failed, diag);
+	}
+	return r;
 }
 
 int plan_apply(struct runtime_plan *plan, struct diag *diag)
 {
-	for (size_t i = 0; i < plan->n_edits; i++) {
-		struct plan_edit *e = &plan->edits[i];
-		if (!e->change || plan->result.reports[e->report].state == RUNTIME_FAILED)
-			continue;
-		int r = apply_edit(plan, e);
-		e->done = r == 0;
-		if (r == 0)
-			continue;
-		abandon_edit(plan, e);
-		r = cannot_write(plan, e, r, diag);
-		if (r < 0)
-			return r;
-	}
-	int r = forget_directories(plan->root);
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n_edits; i++)
+		any = any || plan->edits[i].change;
+	/* Where not even this can be written, each file says so. */
+	if (any && begin(plan->root) == -ENOMEM)
+		return out_of_memory(diag);
+	r = apply_all(plan, true, diag);
+	if (r == 0)
+		r = apply_all(plan, false, diag);
+	if (r < 0)
+		return r;
+	r = end(plan->root);
 	return r < 0 ? diag_set_at(diag, r, SAVED_DIR, 0, 0, "cannot write: %s", strerror(-r)) : 0;
 }

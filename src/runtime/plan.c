@@ -23,7 +23,7 @@ int plan_open(const struct machine_config *config, const char *root, struct runt
 	if (fd < 0)
 		return diag_set(diag, fd, "cannot open the root directory %s: %s",
 				root ? root : "/", strerror(-fd));
-	*ret = (struct runtime_plan){ .root = fd, .config = config };
+	*ret = (struct runtime_plan){ .root = fd, .lock = -1, .config = config };
 	return 0;
 }
 
@@ -42,6 +42,7 @@ void plan_done(struct runtime_plan *plan)
 	free(plan->edits);
 	runtime_result_done(&plan->result);
 	plan->root = close_fd(plan->root);
+	plan->lock = close_fd(plan->lock);
 	plan->edits = NULL;
 	plan->n_edits = 0;
 }

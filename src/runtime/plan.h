@@ -27,11 +27,17 @@ struct plan_edit {
 
 struct runtime_plan {
 	int root; /* descriptor */
+	int lock; /* of rootfs_lock(), while this writes; else -1 */
 	const struct machine_config *config;
 	struct plan_edit *edits;
 	size_t n_edits;
 	struct runtime_result result;
 };
+
+#define PLAN_INIT                                                                                  \
+	{                                                                                          \
+		.root = -1, .lock = -1                                                             \
+	}
 
 /* What a file was before larder, and what larder wrote then. */
 struct plan_base {

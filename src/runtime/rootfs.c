@@ -33,6 +33,14 @@ int rootfs_open(const char *root)
 	return fd < 0 ? -errno : fd;
 }
 
+int rootfs_lock(int root, unsigned ms)
+{
+	_cleanup_close_ int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : lock_within(fd, ms);
+
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
 static int open_in_root(int root, const char *path, int flags)
 {
 	struct open_how how = {

@@ -30,6 +30,12 @@ bool rootfs_same(const struct rootfs_file *a, const struct rootfs_file *b);
 /* The root as a descriptor; root NULL is /. */
 int rootfs_open(const char *root);
 
+/*
+ * For as long as the descriptor that it returns is open, nobody else has it: one process at a time changes files of a system.
+ * -ETIMEDOUT: somebody else still has it after ms.
+ */
+int rootfs_lock(int root, unsigned ms);
+
 /* No such file is success with text NULL. -ELOOP: a symbolic link in the place of the file. -EFBIG, -EISDIR. */
 int rootfs_read(int root, const char *path, struct rootfs_file *ret);
 

@@ -76,12 +76,30 @@ static int plan_runtime(struct runtime_plan *plan, const struct runtime_kind *ki
 	return 0;
 }
 
-/* Everything that is wanted: nothing, if the cache is not. */
-static int make_plan(const struct machine_config *config, const char *root,
+static int wait_for_turn(struct runtime_plan *plan, const char *root, struct diag *diag)
+{
+	int fd = rootfs_lock(plan->root, RUNTIME_LOCK_MS);
+
+	if (fd == -ETIMEDOUT)
+		return diag_set(
+			diag, fd,
+			"another process has written the settings of runtimes below %s for "
+			"%d s and holds its lock; end it (fuser -v names it), then try again",
+			root ? root : "/", RUNTIME_LOCK_MS / 1000);
+	if (fd < 0)
+		return diag_set(diag, fd, "cannot lock %s: %s", root ? root : "/", strerror(-fd));
+	plan->lock = fd;
+	return 0;
+}
+
+/* Everything that is wanted: nothing, if the cache is not. write: nobody else may write until the plan is done. */
+static int make_plan(const struct machine_config *config, const char *root, bool write,
 		     struct runtime_plan *plan, struct diag *diag)
 {
 	int r = plan_open(config, root, plan, diag);
 
+	if (r == 0 && write)
+		r = wait_for_turn(plan, root, diag);
 	if (r < 0)
 		return r;
 	if (config && config->cache_enabled) {
@@ -101,8 +119,8 @@ static void take_result(struct runtime_plan *plan, struct runtime_result *ret)
 int runtime_configure(const struct machine_config *config, const char *root,
 		      struct runtime_result *ret, struct diag *diag)
 {
-	_cleanup_plan_ struct runtime_plan plan = { .root = -1 };
-	int r = make_plan(config, root, &plan, diag);
+	_cleanup_plan_ struct runtime_plan plan = PLAN_INIT;
+	int r = make_plan(config, root, true, &plan, diag);
 
 	if (r == 0)
 		r = plan_apply(&plan, diag);
@@ -114,8 +132,8 @@ int runtime_configure(const struct machine_config *config, const char *root,
 int runtime_preview(const struct machine_config *config, const char *root,
 		    struct runtime_result *ret, char **ret_diff, struct diag *diag)
 {
-	_cleanup_plan_ struct runtime_plan plan = { .root = -1 };
-	int r = make_plan(config, root, &plan, diag);
+	_cleanup_plan_ struct runtime_plan plan = PLAN_INIT;
+	int r = make_plan(config, root, false, &plan, diag);
 
 	if (r == 0 && ret_diff)
 		r = plan_diff(&plan, ret_diff);

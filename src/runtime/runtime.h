@@ -13,6 +13,9 @@
 #include "base/diag.h"
 #include "config/machine_config.h"
 
+#define RUNTIME_LOCK_MS                                                                            \
+	(30 * 1000) /* how long another process may write the settings of the same system */
+
 enum runtime_state {
 	RUNTIME_ABSENT,	   /* not installed */
 	RUNTIME_UNCHANGED, /* everything is as it should be */
@@ -37,7 +40,7 @@ struct runtime_result {
 /*
  * Configures every runtime that is installed below root (NULL: /). If the config does not enable the cache, what was written
  * before is taken back. A runtime that cannot be configured is a report, not a failure; -errno with diag is for what
- * concerns all: no memory, no root directory.
+ * concerns all: no memory, no root directory, another process that writes the same settings (-ETIMEDOUT).
  */
 int runtime_configure(const struct machine_config *config, const char *root,
 		      struct runtime_result *ret, struct diag *diag);

@@ -3,16 +3,12 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include "base/io.h"
 #include "base/text.h"
 #include "block/match.h"
-
-#define LOCK_POLL_MS 20
 
 void candidates_done(struct candidates *c)
 {
@@ -72,32 +68,19 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 	return TAKE_FD(fd);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
 		   struct diag *diag)
 {
 	_cleanup_close_ int fd = candidate_open(request, c, c->read_only ? O_RDONLY : O_RDWR, diag);
-	int64_t deadline = now_ms() + VOLUME_LOCK_TIMEOUT_MS;
 
 	if (fd < 0)
 		return fd;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		struct timespec pause = { .tv_nsec = LOCK_POLL_MS * 1000000L };
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return diag_set(diag, -errno, "cannot lock %s: %s", c->path,
-					strerror(errno));
-		if (now_ms() > deadline)
-			return diag_set(diag, -EBUSY, "%s is locked by another program since %d s",
-					c->path, VOLUME_LOCK_TIMEOUT_MS / 1000);
-		nanosleep(&pause, NULL);
-	}
+	int r = lock_within(fd, VOLUME_LOCK_TIMEOUT_MS);
+	if (r == -ETIMEDOUT)
+		return diag_set(diag, -EBUSY, "%s is locked by another program since %d s", c->path,
+				VOLUME_LOCK_TIMEOUT_MS / 1000);
+	if (r < 0)
+		return diag_set(diag, r, "cannot lock %s: %s", c->path, strerror(-r));
 	/* Programs that are started hold the lock, too: a mkfs.ext4 whose larder was killed must end before the next begins. */
 	if (fcntl(fd, F_SETFD, 0) < 0)
 		return -errno;

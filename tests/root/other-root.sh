@@ -21,6 +21,17 @@ printf -- '---\nmachine: {features: {imageCache: {localEnabled: true}}}\n---\nap
 mounts() { grep -c " $T/" /proc/self/mounts; }
 larder_there() { larder "$@" --config "$config" --run-dir "$T/run" --root "$R"; }
 
+for command in status "layers check"; do
+	# shellcheck disable=SC2086
+	run larder --root "$R" $command
+	cp "$T/out" "$T/before-it"
+	# shellcheck disable=SC2086
+	run larder $command --root "$R"
+	check_equal "larder $command is the same with --root before and after the command" "$(cat "$T/out")" "$(cat "$T/before-it")"
+done
+check_status 1 "larder status looks below that root" larder status --root "$R"
+check_output "and says so" "$R/run/larder"
+
 check "larder boot with a root that has no /sys/block" larder_there boot
 check_output "names the place where it looked" "disks: cannot list the disks in $R/sys/block: No such file"
 check_equal "nothing of this machine is mounted" "$(mounts)" 0

@@ -226,4 +226,53 @@ note "$moments moments"
 [ $moments -gt 30 ]
 status=0 verdict $? "the run was really ended at many moments"
 check_equal "after each, restore is exact" "$bad" ""
+# Two at once: one waits for the other, and restore brings back everything.
+fresh
+printf '{"mtu": 1450}' | put /etc/docker/daemon.json
+printf 'mirrors: {a: {endpoint: ["https://m"]}}\n' | put /etc/rancher/k3s/registries.yaml
+printf '[host."https://a"]\n' | put $hosts
+before=$(state)
+lost=0
+for _ in $(seq 20); do
+	larder runtime configure --root "$R" >"$T/one" 2>&1 &
+	one=$!
+	larder runtime configure --root "$R" >"$T/two" 2>&1 || lost=1
+	wait $one || lost=1
+	larder runtime restore --root "$R" >"$T/three" 2>&1 || lost=1
+	[ "$(state)" = "$before" ] || lost=1
+done
+[ $lost = 0 ]
+verdict $? "two that configure at once both end well, 20 times, and nothing of the user's is lost"
+exec 8<"$R" && flock 8
+larder runtime configure --root "$R" --dry-run >"$T/dry"
+check_equal "a dry run waits for nobody" "$(grep -c 3172 "$T/dry" | sed 's/[1-9].*/some/')" some
+larder runtime configure --root "$R" >"$T/one" 2>&1 8<&- &
+one=$!
+sleep 1
+check "who writes waits" kill -0 $one
+exec 8<&-
+wait $one
+verdict $? "until it is its turn"
+larder runtime restore --root "$R" >/dev/null
+check_equal "restore leaves no directory of larder's own" "$(find "$R/etc/larder" -mindepth 1)" "$R/etc/larder/machine.yaml"
+
+# A disk that is full at any moment: what could not be written leaves nothing, and restore brings back the rest.
+fresh
+printf '{"mtu": 1450}' | put /etc/docker/daemon.json
+mkdir -p "$R/etc/containerd"
+before=$(state)
+mkdir "$T/full"
+bad=
+for size in $(seq 40 4 120); do
+	mount -t tmpfs -o "size=${size}k" tmpfs "$T/full"
+	cp -a "$R/." "$T/full/" 2>/dev/null && {
+		whole=$R R=$T/full
+		larder runtime configure --root "$R" >"$T/one" 2>&1
+		larder runtime restore --root "$R" >"$T/two" 2>&1
+		[ "$(state)" = "$before" ] || bad="$bad $size"
+		R=$whole
+	}
+	umount "$T/full"
+done
+check_equal "sizes of a full disk at which restore does not bring everything back" "$bad" ""
 done_testing
