@@ -14,6 +14,20 @@ note "$(cat "$T/out")"
 check_equal "the medium the system was booted from is trusted" \
 	"$(status_field '.media[] | select(.device == "/dev/sr0") | .trusted')" true
 check_equal "the other is not" "$(status_field '.media[] | select(.label == "LARDER_FOREIGN") | .trusted')" false
+
+# Two blank disks match.
+cache=$(readlink -f /dev/disk/by-id/virtio-CACHE)
+spare=$(readlink -f /dev/disk/by-id/virtio-SPARE)
+check_equal "the volume is on the first disk in the order of names" "$(status_field .volume.device)" "${cache}1"
+check_equal "the status says why the other was not taken" \
+	"$(status_field ".volume.disks[] | select(.disk == \"$spare\") | \"\(.matched) \(.reason)\"")" "true not needed: another disk is taken"
+check_equal "the first has sectors of 4096 bytes, and prefers pieces of 1 MiB" \
+	"$(blockdev --getss --getpbsz --getioopt "$cache" | xargs)" "4096 4096 1048576"
+run sfdisk --dump "$cache"
+note "$(cat "$T/stdout")"
+check_output "its table counts in them" '^sector-size: 4096$'
+read -r start size < <(sed -n 's/.*start= *\([0-9]*\), size= *\([0-9]*\),.*name="IMAGECACHE".*/\1 \2/p' "$T/stdout")
+check_equal "the volume starts and ends at a multiple of 1 MiB" "$((start > 0)) $((start % 256)) $((size % 256))" "1 0 0"
 guest_pulls_all
 check "larder-sync.service ends" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-sync.service)" = inactive ]'
 check_equal "and it succeeded" "$(systemctl show -p Result --value larder-sync.service)" success

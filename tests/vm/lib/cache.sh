@@ -86,15 +86,15 @@ cache_machine() {
 	ln -sf ../dead-mirror.service "$V/root/etc/systemd/system/sysinit.target.wants/dead-mirror.service"
 }
 
-# The disk of a machine that is off: where its volume lies, as sfdisk tells, in sectors of 512 bytes.
+# The disk of a machine that is off: where its volume lies, as sfdisk tells, in its sectors.
 disk_volume() { # IMAGE
 	sfdisk --dump "$1" 2>/dev/null | sed -n 's/.*start= *\([0-9]*\), size= *\([0-9]*\),.*name="IMAGECACHE".*/\1 \2/p'
 }
 # What the volume's filesystem says of itself; "clean" only after it was unmounted.
-disk_volume_state() { # IMAGE
+disk_volume_state() { # IMAGE [SECTOR SIZE]
 	local start size
 	read -r start size < <(disk_volume "$1") || return
-	dd if="$1" of="$T/volume.head" bs=512 skip="$start" count=65536 conv=sparse status=none
+	dd if="$1" of="$T/volume.head" bs="${2:-512}" skip="$start" count=$(((32 << 20) / ${2:-512})) conv=sparse status=none
 	dumpe2fs -h "$T/volume.head" 2>/dev/null | sed -n 's/^Filesystem state: *//p; s/^Filesystem features:.*needs_recovery.*/needs_recovery/p'
 	rm -f "$T/volume.head"
 }
