@@ -46,6 +46,11 @@ _larder() {
 			sed -n "s/^${command:+$command }\\([a-z]*\\).*/\\1/p" | sort -u)
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-	[[ ${#COMPREPLY[@]} -gt 0 || $current == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	[[ ${#COMPREPLY[@]} -gt 0 || $current == -* ]] && return
+	if [[ $command == "layers add"* ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -X '!*.sqsh' -- "$current"; compgen -d -- "$current")
+	else
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	fi
 }
 complete -o filenames -F _larder larder

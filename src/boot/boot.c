@@ -361,9 +361,10 @@ int boot_run(const struct boot_options *options, json_t **ret_status, struct dia
 
 /*
  * larderd has the volume open. While NAME_RUN_STOPPING is there it keeps nothing open; that takes it a moment, and running transfers
- * take it two seconds: then it cuts them off.
+ * take it two seconds: then it cuts them off. A read from a medium that is slow must end first, and with it what was read ahead there: up
+ * to a dozen MiB.
  */
-#define STOP_WAIT_MS 5000
+#define STOP_WAIT_MS 30000
 #define STOP_POLL_MS 10
 
 static int wait_until_unused(int (*stop)(const char *run_dir, struct diag *diag),

@@ -183,6 +183,29 @@ static int show_result(struct context *context, const struct build_arguments *a,
 	return EXIT_DONE;
 }
 
+static bool is_wanted(const struct platform_choice *choice, char **platforms)
+{
+	bool wanted = choice->all || !platforms;
+
+	STRV_FOREACH (text, platforms) {
+		struct platform p = { 0 };
+		if (!wanted && platform_parse(*text, &p) == 0)
+			wanted = platform_is_chosen(choice, &p);
+		platform_done(&p);
+	}
+	return wanted;
+}
+
+/* Of an image without an index there is nothing to choose: it is taken, as a runtime would take it. */
+static void warn_of_platforms(const struct build_arguments *a, const struct layer_manifest *m)
+{
+	for (size_t i = 0; i < m->n_images; i++)
+		if (!is_wanted(&a->options.choice, m->images[i].platforms))
+			log_warning("%s: it is for %s alone, which was not asked for (--platform); "
+				    "it is in the layer all the same",
+				    m->images[i].reference, m->images[i].platforms[0]);
+}
+
 static int build(struct context *context, struct build_arguments *a)
 {
 	_cleanup_images_list_ struct images_list list = { 0 };
@@ -204,6 +227,7 @@ static int build(struct context *context, struct build_arguments *a)
 	progress_end(&progress);
 	if (r < 0)
 		return command_failed(r, &diag);
+	warn_of_platforms(a, &result.manifest);
 	int status = show_result(context, a, &result);
 	build_result_done(&result);
 	return status;

@@ -103,8 +103,7 @@ int collect_read(struct collector *c, const char *path, struct rootfs_file *ret)
 		return collect_note(c, "%s is not read: it is larger than %d bytes", path,
 				    ROOTFS_FILE_MAX);
 	if (r < 0)
-		return collect_note(c, "%s cannot be read: %s", path,
-				    r == -EISDIR ? "it is no file" : strerror(-r));
+		return collect_note(c, "%s cannot be read: %s", path, rootfs_why(r));
 	if (file.text && strlen(file.text) != file.size)
 		return collect_note(c, "%s is not read: it holds a NUL character", path);
 	*ret = file;

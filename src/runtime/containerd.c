@@ -415,7 +415,7 @@ static int route_containerd(int root, const char *host, const char *repository,
 	int r = rootfs_read_linked(root, CONTAINERD_CONFIG, &file);
 	if (r < 0)
 		return diag_set_at(diag, r, CONTAINERD_CONFIG, 0, 0, "cannot read: %s",
-				   strerror(-r));
+				   rootfs_why(r));
 	r = toml_scan(file.text ? file.text : "", &d, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, CONTAINERD_CONFIG);

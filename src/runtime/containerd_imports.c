@@ -38,10 +38,7 @@ static int read_file(struct containerd_imports *i, const char *path, unsigned de
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return i->note(i, path,
-			       r == -EISDIR  ? "it is no file"
-			       : r == -EFBIG ? "it is too large"
-					     : strerror(-r));
+		return i->note(i, path, rootfs_why(r));
 	if (!file.text)
 		return 0;
 	if (strlen(file.text) != file.size)

@@ -277,7 +277,7 @@ static int route_docker(int root, const char *host, const char *repository,
 		return hosts_toml_route(root, DOCKER_CERTS_D, host, route, diag);
 	}
 	if (r < 0)
-		return diag_set_at(diag, r, DOCKER_CONFIG, 0, 0, "cannot read: %s", strerror(-r));
+		return diag_set_at(diag, r, DOCKER_CONFIG, 0, 0, "cannot read: %s", rootfs_why(r));
 	if (!file.text)
 		return route_add_registry(route, host);
 	route->source = strdup(DOCKER_CONFIG);

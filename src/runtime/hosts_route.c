@@ -62,7 +62,7 @@ int hosts_toml_route(int root, const char *certs_d, const char *host, struct run
 	}
 	r = rootfs_read_linked(root, route->source, &file);
 	if (r < 0)
-		return diag_set_at(diag, r, route->source, 0, 0, "cannot read: %s", strerror(-r));
+		return diag_set_at(diag, r, route->source, 0, 0, "cannot read: %s", rootfs_why(r));
 	if (!file.text)
 		return route_add_registry(route, host);
 	r = toml_scan(file.text, &d, diag);

@@ -136,6 +136,20 @@ int rootfs_read(int root, const char *path, struct rootfs_file *ret)
 	return fd < 0 ? -errno : read_opened(fd, ret);
 }
 
+const char *rootfs_why(int err)
+{
+	switch (-err) {
+	case EISDIR:
+		return "it is no regular file";
+	case ELOOP:
+		return "it is a symbolic link";
+	case EFBIG:
+		return "it is too large";
+	default:
+		return strerror(-err);
+	}
+}
+
 int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret)
 {
 	int fd = open_in_root(root, path, READ_FLAGS);

@@ -39,6 +39,9 @@ int rootfs_lock(int root, unsigned ms);
 /* No such file is success with text NULL. -ELOOP: a symbolic link in the place of the file. -EFBIG, -EISDIR. */
 int rootfs_read(int root, const char *path, struct rootfs_file *ret);
 
+/* Why a file was not read, in words: strerror(3), and what the codes above mean here. */
+const char *rootfs_why(int err);
+
 /* The same for what is only read: a symbolic link is followed, as the program whose file it is would do. */
 int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret);
 

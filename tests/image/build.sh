@@ -37,6 +37,10 @@ SOURCE_DATE_EPOCH=nonsense check_status 2 "a SOURCE_DATE_EPOCH that is no number
 check "one platform" B --images "$T/list" --platform linux/arm64 --json
 check_equal "what was left out is recorded" "$(jq -c '.images[] | select(.reference == "ghcr.io/acme/many:2.0") | [.platforms, .omitted]' "$T/stdout")" '[["linux/arm64"],["linux/amd64","linux/riscv64"]]'
 check "the index keeps its digest still" has l-1.sqsh "manifests/ghcr.io/acme/many/digest/sha256-${many#sha256:}"
+make_image "$T/foreign-one" 1 foreign riscv64 >/dev/null
+echo "ghcr.io/acme/one:1=oci:$T/foreign-one:1" >"$T/foreign-list"
+NAME=foreign-1.sqsh check "an image without an index, of another platform" B --images "$T/foreign-list" --platform linux/arm64
+check_output "is taken, with a warning" "ghcr.io/acme/one:1: it is for linux/riscv64 alone, which was not asked for"
 check_status 2 "a platform that no image has" B --images "$T/list" --platform linux/s390x
 check_output "is refused with those that there are" "ghcr.io/acme/many:2.0.*linux/amd64, linux/arm64, linux/riscv64"
 check_status 2 "a platform that is none" B --images "$T/list" --platform linux

@@ -99,5 +99,7 @@ while read -r command; do
 		"$(larder $command --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | sort -u)"
 done <"$T/commands"
 check_equal "behind an option with a value" "$(complete_with larder --output json stat)" status
+mkdir -p "$T/files/sub" && touch "$T/files/"{a.sqsh,b.txt}
+check_equal "files of layers, and directories" "$(complete_with larder layers add "$T/files/")" "$(printf '%s\n' "$T/files/a.sqsh" "$T/files/sub")"
 check_equal "behind one between the words" "$(complete_with larder --root / images def)" default
 done_testing

@@ -38,8 +38,10 @@ for ((i = 0; i < ${#moments[@]}; i++)); do
 	VM_KILL=$(IFS='|'; echo "${moments[*]:i}") VM_KILL_AFTER=0 vm_boot whole "${disk[@]}" "${cdrom[@]}"
 	check_equal "the foreign partition is untouched" "$(foreign_sum "$T/cache.img")" "$foreign"
 done
-# In the middle of the copy.
+# In the middle of the copy, which takes a minute from a drive like this.
+mapfile -t cdrom < <(vm_cdrom "$T/large.iso" throttling.bps-read=1000000)
 VM_KILL='Starting larder-sync' VM_KILL_AFTER=2 vm_boot whole "${disk[@]}" "${cdrom[@]}"
+mapfile -t cdrom < <(vm_cdrom "$T/large.iso")
 vm_boot whole "${disk[@]}" "${cdrom[@]}"
 check_equal "the foreign partition is untouched" "$(foreign_sum "$T/cache.img")" "$foreign"
 check_equal "the volume is clean" "$(disk_volume_state "$T/cache.img")" clean

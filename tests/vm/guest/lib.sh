@@ -94,9 +94,11 @@ guest_stalls() {
 
 # larderd dies and is restarted; whether somebody else got its port meanwhile is seen by port-thief.service, in every boot.
 guest_larderd_dies() {
+	local pid
 	for _ in 1 2 3; do
+		pid=$(systemctl show -p MainPID --value larderd.service)
 		systemctl kill --signal=KILL larderd.service
-		sleep 1
+		check "larderd is started again" until_true 300 eval '[ "$(systemctl show -p MainPID --value larderd.service)" -gt 0 ] && [ "$(systemctl show -p MainPID --value larderd.service)" != "$pid" ]'
 	done
 	systemctl restart larderd.service
 	check "the registry answers again" curl -sf --max-time 60 -o /dev/null http://127.0.0.1:3172/v2/

@@ -183,6 +183,6 @@ vm_journal() { journalctl --directory="$V/root/var/log/journal" --no-pager --qui
 vm_disk() { # IMAGE SERIAL [OPTION,… [DEVICE OPTION,…]]
 	printf '%s\n' -drive "if=none,id=d$2,file=$1,format=raw,${3:-cache=writeback}" -device "virtio-blk-pci,drive=d$2,serial=$2${4:+,$4}"
 }
-vm_cdrom() { # ISO
-	printf '%s\n' -device virtio-scsi-pci -drive "if=none,id=cd,file=$1,format=raw,media=cdrom,readonly=on" -device scsi-cd,drive=cd
+vm_cdrom() { # ISO [OPTION,…]
+	printf '%s\n' -device virtio-scsi-pci -drive "if=none,id=cd,file=$1,format=raw,media=cdrom,readonly=on${2:+,$2}" -device scsi-cd,drive=cd
 }
