@@ -8,6 +8,7 @@
 
 enum {
 	OPT_STRICT = 256,
+	OPT_NO_RUNTIMES,
 };
 
 static void report(int level, const char *event, const char *message)
@@ -31,18 +32,18 @@ static int run_boot(struct context *context, const struct command *self, int arg
 {
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 	json_auto_t *status = NULL;
-	bool strict = false;
+	bool strict = false, runtimes = true;
 
 	for (int o; (o = command_next_option(context, self, argc, argv)) != COMMAND_OPTIONS_END;) {
-		if (o == COMMAND_DONE)
-			return EXIT_DONE;
-		if (o != OPT_STRICT)
-			return EXIT_USAGE;
-		strict = true;
+		if (o != OPT_STRICT && o != OPT_NO_RUNTIMES)
+			return o == COMMAND_DONE ? EXIT_DONE : EXIT_USAGE;
+		strict = strict || o == OPT_STRICT;
+		runtimes = runtimes && o != OPT_NO_RUNTIMES;
 	}
 	if (optind < argc)
 		return command_usage(self, "unexpected argument \"%s\"", argv[optind]);
 	struct boot_options options = boot_options_of(context);
+	options.runtimes = runtimes;
 	int r = boot_run(&options, &status, &diag);
 	if (r < 0)
 		return command_failed(r, &diag);
@@ -66,12 +67,13 @@ static int run_stop(struct context *context, const struct command *self, int arg
 
 static const struct command_option boot_command_options[] = {
 	{ "strict", NULL, "exit status 1 when any part failed", OPT_STRICT },
+	{ "no-runtimes", NULL, "leave the settings of container runtimes alone", OPT_NO_RUNTIMES },
 	{ 0 },
 };
 
 const struct command command_boot = {
 	.name = "boot",
-	.synopsis = "[--strict]",
+	.synopsis = "[--strict] [--no-runtimes]",
 	.summary = "Prepare the image cache: disk, volume, media, layers, runtimes",
 	.options = boot_command_options,
 	.run = run_boot,

@@ -90,7 +90,9 @@ static int open_part(struct copy *c, const struct digest *sum)
 	}
 	c->to = open(c->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (sum ? 0 : O_TRUNC),
 		     0644);
-	return c->to < 0 ? diag_set(c->diag, -errno, "%s: %s", c->part, strerror(errno)) : 0;
+	return c->to < 0 ? diag_set(c->diag, -errno, "cannot copy %s to %s: %s", c->job->from,
+				    c->part, strerror(errno))
+			 : 0;
 }
 
 static size_t next_part(const struct copy *c, uint64_t end)
