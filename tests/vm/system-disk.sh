@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A machine whose config names no disk: the volume is made in the free range of the disk that the system runs from, its other partitions
-# are left as they are, and blank disks beside it, too. Its medium is slow: it is switched off while the layer is copied, and the next boot
-# goes on with the copy.
+# are left as they are, and blank disks beside it, too. Its medium has a layer, and a cache tree like Talos's, and is slow: the machine is
+# switched off while the layer is copied, and the next boot goes on with the copy.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
 . "$LARDER_SOURCE/tests/vm/lib/cache.sh"
@@ -12,6 +12,11 @@ dd if=/dev/urandom of="$T/filler" bs=1M count=40 status=none
 IMAGE_EXTRA=$T/filler make_image "$T/images/large" 1 large >/dev/null
 echo "docker.io/library/large:1=oci:$T/images/large:1" >>"$T/images/list"
 cache_layer main 1.0.0 "$T/iso/larder/000-main-1.0.0.sqsh"
+# And an image in a tree as Talos's own ISO has it.
+make_image "$T/images/talos" 1 "hello from talos" amd64 >/dev/null
+echo "ghcr.io/acme/talos:1=oci:$T/images/talos:1" >"$T/images/talos.list"
+cache_layer talos 1.0.0 "$T/talos.sqsh" "$T/images/talos.list"
+check "the ISO gets a cache tree" eval 'unsquashfs -quiet -no-progress -d "$T/iso/imagecache" "$T/talos.sqsh" && rm -r "$T/iso/imagecache/larder"'
 check "an ISO is made" cache_iso LARDER_1 "$T/iso" "$T/larder.iso"
 truncate -s 1G "$T/a.img" "$T/b.img"
 

@@ -10,6 +10,7 @@ for disk in vda vdb; do
 	check_equal "$disk is blank and is not taken" "$(status_field ".volume.disks[] | select(.disk == \"/dev/$disk\") | \"\(.matched) \(.taken)\"")" "false false"
 done
 guest_pulls
+check "an image of the medium's cache tree is pulled" pull ghcr.io/acme/talos:1
 check "the layer waits to be copied" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-sync.service)" = activating ]'
 touch /run/copy
 part() { find /run/larder/volume/.tmp -name '*.part' -size +1M; }

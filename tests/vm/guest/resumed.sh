@@ -19,6 +19,9 @@ check "the layer is copied" until_true 300 test -s /run/larder/volume/layers/000
 check_equal "it is the part, with the rest of it" "$(stat -c %i /run/larder/volume/layers/000-main-1.0.0.sqsh)" "$(cat /opt/vm/part)"
 check "larder-sync.service ends" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-sync.service)" = inactive ]'
 check_equal "and it succeeded" "$(systemctl show -p Result --value larder-sync.service)" success
+check "the cache tree is copied, too" test -s /run/larder/volume/manifests/ghcr.io/acme/talos/reference/1
+check_equal "the medium is released" "$(grep -c ' /run/larder/media/' /proc/self/mounts)" 0
+check "and its image is pulled from the volume" pull ghcr.io/acme/talos:1
 check "everything that is cached is right" larder images verify
 check "larder status" larder status
 guest_pulls
