@@ -323,8 +323,10 @@ void verity_clean(void)
 
 	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
 		char path[sizeof(SYS_BLOCK) + NAME_MAX + 1], name[VERITY_NAME_MAX];
+		if (!text_starts_with(e->d_name, "dm-"))
+			continue;
 		snprintf(path, sizeof(path), SYS_BLOCK "/%s", e->d_name);
-		if (text_starts_with(e->d_name, "dm-") && read_name(path, name) == 0)
+		if (read_name(path, name) == 0)
 			(void)remove_when_unused(name);
 	}
 }
