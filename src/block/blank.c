@@ -209,12 +209,30 @@ static bool ends_unfinished(const struct ends *e)
 	       header_ours(e, tail_header, e->size / sector - 1);
 }
 
+/* struct disklabel has its magic number at its start and 132 bytes behind, in either byte order. It lies in the first or second sector. */
+static bool has_bsd_label(const struct ends *e)
+{
+	static const uint8_t magic[][4] = { { 0x57, 0x45, 0x56, 0x82 },
+					    { 0x82, 0x56, 0x45, 0x57 } };
+	static const size_t places[] = { 0, 64, 128, 512, 4096 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(magic); k++)
+			if (places[i] + 136 <= e->bytes &&
+			    memcmp(e->head + places[i], magic[k], 4) == 0 &&
+			    memcmp(e->head + places[i] + 132, magic[k], 4) == 0)
+				return true;
+	return false;
+}
+
 static int describe_data(const struct ends *e, char **ret)
 {
 	size_t at = first_data(e->head, e->bytes);
 	int r;
 
-	if (at < e->bytes)
+	if (has_bsd_label(e))
+		r = asprintf(ret, "a BSD label");
+	else if (at < e->bytes)
 		r = asprintf(ret, "data in the first MiB (at byte %zu) that nothing here knows",
 			     at);
 	else

@@ -204,9 +204,16 @@ int partition_announce(int fd, unsigned major, unsigned minor, unsigned number, 
 		op = BLKPG_RESIZE_PARTITION;
 	}
 	r = blkpg(fd, op, number, start, size);
-	if (r < 0 && r != -EBUSY)
-		return diag_set(diag, r, "the kernel does not take partition %u (BLKPG): %s",
-				number, strerror(-r));
+	/* Busy: it may be there already, since udevd was faster. */
+	int there = r == -EBUSY ? find_number(major, minor, number, &p, diag) : 0;
+	if (there < 0)
+		return there;
+	if (r < 0 && there == 0)
+		return diag_set(diag, r, "the kernel does not take partition %u (BLKPG): %s%s",
+				number, strerror(-r),
+				r == -EBUSY ? "; what uses its place, lsblk(8) may show; else "
+					      "restart the machine"
+					    : "");
 	return expect(major, minor, number, start, size, ret, diag);
 }
 

@@ -86,7 +86,7 @@ declare -A says=(
 	[md-1.1]=linux_raid_member [md-1.2]=linux_raid_member [zfs]=zfs_member [isw]=isw_raid_member [ddf]=ddf_raid_member
 	[nvidia]=nvidia_raid_member [promise]=promise_fasttrack_raid_member [adaptec]='last MiB' [jmicron]=jmicron_raid_member
 	[lsi]=lsi_mega_raid_member [highpoint]=hpt37x_raid_member [dos]='dos partition table' [dos-extended]='dos partition table'
-	[dos-esp]='dos partition table' [bsd]='first MiB' [sun]='sun partition table' [sgi]='sgi partition table'
+	[dos-esp]='dos partition table' [bsd]='BSD label' [sun]='sun partition table' [sgi]='sgi partition table'
 	[mac]='mac partition table' [iso9660]='iso9660 filesystem "FOREIGN_ISO"' [jfs]='jfs filesystem' [ocfs2]='ocfs2 filesystem'
 	[gfs2]='gfs2 filesystem' [hfsplus]='hfsplus filesystem' [apfs]='apfs filesystem' [bitlocker]=BitLocker
 	[romfs]='romfs filesystem' [vmfs-volume]=VMFS_volume_member [stratis]='first MiB' [bluestore]=ceph_bluestore
