@@ -49,7 +49,7 @@ for ((look = 1; look < looks; look++)); do
 	check_equal "after look $look: what somebody made meanwhile is as it was" "$(foreign)" "$before"
 	if [ $status != 0 ]; then
 		((++refused))
-		check_output "it is said" "changed since the plan was made|without its protective MBR|data in the first MiB"
+		check_output "it is said" "changed since the plan was made|partition table|protective MBR|data in the first MiB"
 		check "and the next run makes the volume behind it" volume provision
 		check_equal "which leaves it as it was" "$(foreign)" "$before"
 	fi
