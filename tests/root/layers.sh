@@ -55,7 +55,7 @@ check_equal "there is a new generation" "$([ "$(readlink "$T/run/cache")" != "$o
 check "a reader of the old one reads on" bash -c 'grep -q schemaVersion <&7'
 exec 7<&-
 check_equal "it is unmounted" "$(grep -c " $T/run/$old " /proc/self/mounts)" 0
-check_equal "the old version is superseded" "$(state k8s 1.34.2)" superseded,superseded
+check_equal "the old version is superseded, and its medium released" "$(state k8s 1.34.2)" superseded
 check_equal "one generation is mounted" "$(grep -c " $T/run/gen/" /proc/self/mounts)" 1
 check_equal "one k8s is mounted" "$(grep -c " $T/run/layers/k8s-" /proc/self/mounts)" 1
 
