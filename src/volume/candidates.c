@@ -87,6 +87,19 @@ int candidate_lock(const struct volume_request *request, const struct volume_can
 	return TAKE_FD(fd);
 }
 
+bool candidates_wait(const struct volume_request *request, const struct candidates *all)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < all->n; i++) {
+		if (!all->list[i].matched)
+			continue;
+		_cleanup_close_ int fd = candidate_open(request, &all->list[i], O_RDONLY, NULL);
+		any |= fd >= 0 && lock_within(fd, VOLUME_LOCK_TIMEOUT_MS) == 0;
+	}
+	return any;
+}
+
 static int inspect(const struct volume_request *request, const struct disk *disk,
 		   struct volume_candidate *c, struct diag *diag)
 {

@@ -29,4 +29,10 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
 		   struct diag *diag);
 
+/*
+ * Waits until nobody else has the lock of a disk that matches; for each at most VOLUME_LOCK_TIMEOUT_MS. false: there is none to wait for,
+ * or none was let go of.
+ */
+bool candidates_wait(const struct volume_request *request, const struct candidates *all);
+
 #endif

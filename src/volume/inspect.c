@@ -6,11 +6,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "block/blank.h"
+
+#define EXCLUSIVE_POLL_MS  10
+#define EXCLUSIVE_ATTEMPTS 30
 
 #define DISK_SIZE_LEAST (4 * 1024 * 1024ULL) /* less cannot hold a GPT and an aligned partition */
 
@@ -134,6 +138,19 @@ static int check_holders(const struct inspection_target *target, const struct st
 	return conclude(i, DISK_FOREIGN, words);
 }
 
+/* Another provisioner that looks at this disk asks the same, for a moment. */
+static int open_exclusive(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = EXCLUSIVE_POLL_MS * 1000000L };
+	int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+
+	for (int i = 0; fd < 0 && errno == EBUSY && i < EXCLUSIVE_ATTEMPTS; i++) {
+		nanosleep(&pause, NULL);
+		fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	}
+	return fd;
+}
+
 /* Nothing on it, but does the kernel or a program have it in use? */
 static int check_unused(const struct inspection_target *target, const struct stat *st,
 			struct inspection *i)
@@ -150,7 +167,7 @@ static int check_unused(const struct inspection_target *target, const struct sta
 		return conclude(i, DISK_FOREIGN,
 				strdup("no table, but the kernel has partitions on it"));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", target->fd);
-	_cleanup_close_ int exclusive = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_close_ int exclusive = open_exclusive(path);
 	if (exclusive < 0)
 		return conclude(
 			i, DISK_FOREIGN,

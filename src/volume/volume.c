@@ -135,6 +135,9 @@ static int plan_locked(const struct volume_request *request, struct locked_plan 
 {
 	int r = plan_anew(request, l, diag);
 
+	/* Another provisioner may have been at work while this one looked. */
+	if (r == 0 && l->plan.action == VOLUME_NONE && candidates_wait(request, &l->candidates))
+		r = plan_anew(request, l, diag);
 	for (int i = 0; r == 0 && i < ATTEMPTS_MAX; i++) {
 		if (l->plan.action == VOLUME_NONE)
 			return 0;

@@ -18,7 +18,8 @@ traced() { # STRACE OPTION… -- LARDER OPTION…: its calls are in $T/calls
 	local options=()
 	while [ "$1" != -- ]; do options+=("$1"); shift; done
 	shift
-	strace -o "$T/calls" "${options[@]}" larder volume provision --config "$config" --run-dir "$run_dir" "$@"
+	# No leak check beside strace: it needs ptrace(2) itself.
+	ASAN_OPTIONS=detect_leaks=0 strace -o "$T/calls" "${options[@]}" larder volume provision --config "$config" --run-dir "$run_dir" "$@"
 }
 
 note "What the kernel is asked for"
