@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <libcryptsetup.h>
 #include <linux/dm-ioctl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -21,6 +22,9 @@
 #define HASH_TYPE      1 /* of the superblock: what every kernel since 3.4 reads */
 #define OPEN_TRIES     3 /* a device of that name may be on its way out */
 #define NAME_BYTES_MAX 4096
+
+/* Layers are opened by several threads; libcryptsetup, and libdevmapper below it, have state that those would share. */
+static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct library {
 	__typeof__(crypt_init) *init;
@@ -117,18 +121,19 @@ bool verity_root_hash_is_valid(const char *text)
 
 int verity_available(struct diag *diag)
 {
-	struct library lib = { 0 };
-
 	if (!device_mapper_is_there())
 		return diag_set(diag, -EOPNOTSUPP, "this kernel has no device-mapper (dm-verity)");
-	return load_library(&lib, diag);
+	return verity_can_create(diag);
 }
 
 int verity_can_create(struct diag *diag)
 {
 	struct library lib = { 0 };
 
-	return load_library(&lib, diag);
+	pthread_mutex_lock(&library_lock);
+	int r = load_library(&lib, diag);
+	pthread_mutex_unlock(&library_lock);
+	return r;
 }
 
 static void to_hex(const char *bytes, size_t n, char *ret)
@@ -258,30 +263,42 @@ static int remove_when_unused(const char *name)
 	return r < 0 ? remove_by_name(name) : 0;
 }
 
-int verity_open(const char *data, const char *tree, const char *root_hash, const char *name,
-		int *ret_fd, char ret_path[static VERITY_PATH_MAX], struct diag *diag)
+/* The device at path, which nothing keeps yet. */
+static int open_device(const char *data, const char *tree, const char *root_hash, const char *name,
+		       const char *path, int *ret_fd, struct diag *diag)
 {
 	_cleanup_close_ int fd = -1;
-	int r = verity_available(diag);
+	int r = 0;
 
-	snprintf(ret_path, VERITY_PATH_MAX, MAPPER_DIR "%s", name);
-	for (int i = 0; r == 0 && fd < 0 && i < OPEN_TRIES; i++) {
+	for (int i = 0; fd < 0 && i < OPEN_TRIES; i++) {
 		r = activate(data, tree, root_hash, name, diag);
 		if (r < 0 && r != -EEXIST)
 			return r;
-		fd = open(ret_path, O_RDONLY | O_CLOEXEC);
-		r = 0;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 	}
-	if (r == 0 && fd < 0)
-		r = diag_set(diag, -errno, "%s: %s", ret_path, strerror(errno));
-	if (r == 0)
-		r = remove_when_unused(name);
+	if (fd < 0)
+		return diag_set(diag, -errno, "%s: %s", path, strerror(errno));
+	r = remove_when_unused(name);
 	if (r == 0)
 		*ret_fd = TAKE_FD(fd);
 	return r;
 }
 
-bool verity_found_corruption(const char *name)
+int verity_open(const char *data, const char *tree, const char *root_hash, const char *name,
+		int *ret_fd, char ret_path[static VERITY_PATH_MAX], struct diag *diag)
+{
+	int r = verity_available(diag);
+
+	if (r < 0)
+		return r;
+	snprintf(ret_path, VERITY_PATH_MAX, MAPPER_DIR "%s", name);
+	pthread_mutex_lock(&library_lock);
+	r = open_device(data, tree, root_hash, name, ret_path, ret_fd, diag);
+	pthread_mutex_unlock(&library_lock);
+	return r;
+}
+
+static bool found_corruption(const char *name)
 {
 	_cleanup_(session_done) struct session s = { 0 };
 	struct crypt_active_device active = { 0 };
@@ -289,6 +306,14 @@ bool verity_found_corruption(const char *name)
 	return load_library(&s.lib, NULL) == 0 && s.lib.init_by_name(&s.device, name) == 0 &&
 	       s.lib.get_active(s.device, name, &active) == 0 &&
 	       (active.flags & CRYPT_ACTIVATE_CORRUPTED);
+}
+
+bool verity_found_corruption(const char *name)
+{
+	pthread_mutex_lock(&library_lock);
+	bool found = found_corruption(name);
+	pthread_mutex_unlock(&library_lock);
+	return found;
 }
 
 static int read_name(const char *sys_device, char ret[static VERITY_NAME_MAX])

@@ -8,6 +8,8 @@
  * A device is called larder-verity-<32 hex digits>, which the caller makes of all that the device is: two that are the same share the
  * name. It is removed by the kernel when its last user goes (deferred removal), so that an unmount is enough, and a crash leaves one
  * only between its making and its mount: verity_clean().
+ *
+ * Several threads may ask whether it is available, and open devices.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -13,10 +13,10 @@
 #include "layers/find.h"
 #include "layers/generation.h"
 #include "layers/in_use.h"
-#include "layers/layer_open.h"
 #include "layers/layers.h"
 #include "layers/media.h"
 #include "layers/mount_api.h"
+#include "layers/open_all.h"
 #include "layers/replace.h"
 #include "layers/run_lock.h"
 #include "layers/select.h"
@@ -56,34 +56,6 @@ static void read_ahead(const struct layers_result *result)
 	}
 }
 
-static int mark_broken(struct layer *layer, int err, struct diag *why)
-{
-	layer->state = LAYER_BROKEN;
-	free(layer->reason);
-	layer->reason = strdup(why->message ? diag_text(why) : strerror(-err));
-	return layer->reason ? 0 : -ENOMEM;
-}
-
-static int open_all(const struct layers_request *request, struct layers_result *result,
-		    struct mounted_layers *mounted)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < result->n_layers; i++) {
-		_cleanup_diag_ struct diag why = DIAG_INIT;
-		struct layer *layer = &result->layers[i];
-		int e = layer_open(layer, request->run_dir, &request->config->layers, mounted,
-				   &why);
-		if (e == -ENOMEM)
-			return e;
-		if (e < 0) {
-			layer_close(layer);
-			r = mark_broken(layer, e, &why);
-		}
-	}
-	return r;
-}
-
 /* How a layer is mounted is of interest only where it is. */
 static int add_notes(struct layers_result *result)
 {
@@ -110,7 +82,7 @@ static int mount_active(const struct layers_request *request, struct layers_resu
 		if (e == -ENOMEM)
 			return e;
 		if (e < 0)
-			r = mark_broken(layer, e, &why);
+			r = layer_mark_broken(layer, e, &why);
 	}
 	return r;
 }
@@ -277,7 +249,7 @@ static int survey(const struct layers_request *request, struct layers_result *re
 	/* What a killed run left half made must not pass for a whole device. */
 	verity_clean();
 	if (r == 0)
-		r = open_all(request, result, mounted);
+		r = layers_open_all(request, result, mounted);
 	if (r == 0)
 		r = trust_check(&request->config->layers, request->root, result);
 	if (r == 0)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -23,6 +24,9 @@
 
 #define FSTYPE	   "squashfs"
 #define PROBE_NAME ".probe"
+
+/* Layers are opened by several threads; one at a time uses the place for classic mounts. */
+static pthread_mutex_t probe_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void mounted_layer_done(struct mounted_layer *m)
 {
@@ -130,8 +134,11 @@ void layer_close(struct layer *layer)
 	if (h->place)
 		place_unref(h->place);
 	close_fd(h->dir);
-	if (h->probe)
+	if (h->probe) {
+		pthread_mutex_lock(&probe_lock);
 		(void)unmount(h->probe);
+		pthread_mutex_unlock(&probe_lock);
+	}
 	close_fd(h->loop);
 	free(h->probe);
 	free(h->text);
@@ -175,15 +182,17 @@ static int open_by_classic_mount(struct layer_handle *h, const char *run_dir, st
 		h->probe = NULL;
 		return -ENOMEM;
 	}
+	pthread_mutex_lock(&probe_lock);
 	int r = mkdir_all_at(AT_FDCWD, h->probe, 0755);
 	if (r == 0)
 		r = mount_classic(FSTYPE, h->device, h->probe, NULL, diag);
-	if (r < 0)
-		return r;
-	h->dir = open(h->probe, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = h->dir < 0 ? -errno : 0;
-	/* The descriptor keeps it; the place is free for the next. */
-	(void)umount2(h->probe, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (r == 0) {
+		h->dir = open(h->probe, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = h->dir < 0 ? -errno : 0;
+		/* The descriptor keeps it; the place is free for the next. */
+		(void)umount2(h->probe, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+	pthread_mutex_unlock(&probe_lock);
 	return r;
 }
 
