@@ -292,11 +292,22 @@ static int read_fields(const struct disk_reader *reader, struct disk *disk, int 
 	return r < 0 || !reader->real ? r : try_to_open(disk);
 }
 
-/* "254:16"; 0:0 where that is not known. */
-static void read_device_number(struct disk *disk, int dir)
+static bool line_number(const char *text, const char *key, unsigned *ret)
+{
+	size_t size;
+	const char *value = sysfs_line_value(text, key, &size);
+
+	return value && sscanf(value, "%u", ret) == 1;
+}
+
+/* Of the uevent, else of "254:16"; 0:0 where that is not known. */
+static void read_device_number(struct disk *disk, int dir, const char *uevent)
 {
 	char text[DISK_ATTRIBUTE_MAX];
 
+	if (line_number(uevent, "MAJOR", &disk->major) &&
+	    line_number(uevent, "MINOR", &disk->minor))
+		return;
 	sysfs_text(dir, "dev", text);
 	if (sscanf(text, "%u:%u", &disk->major, &disk->minor) != 2)
 		disk->major = disk->minor = 0;
@@ -371,7 +382,7 @@ int disk_read(const struct disk_reader *reader, const char *name, int dir, const
 	if (disk->fields.size == 0 && !disk->fields.cdrom)
 		return 0;
 	sysfs_text(dir, "uevent", uevent);
-	read_device_number(disk, dir);
+	read_device_number(disk, dir, uevent);
 	read_sector_sizes(disk, dir);
 	if (!is_listed(disk, dir, uevent))
 		return 0;
