@@ -136,8 +136,11 @@ static int temporary_name(const char *path, char **ret)
 	return 0;
 }
 
+/* What is on the disk when a write returns. */
+enum durable { NOTHING, CONTENT, ALL };
+
 static int fill_new_file(int dir, const char *path, const void *data, size_t size, mode_t mode,
-			 int durable)
+			 enum durable durable)
 {
 	_cleanup_close_ int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
@@ -148,13 +151,13 @@ static int fill_new_file(int dir, const char *path, const void *data, size_t siz
 	int r = write_exact(fd, data, size);
 	if (r < 0)
 		return r;
-	if (durable && fsync(fd) < 0)
+	if (durable >= CONTENT && fsync(fd) < 0)
 		return -errno;
 	return 0;
 }
 
 static int replace_file(int dir, const char *path, const void *data, size_t size, mode_t mode,
-			int durable)
+			enum durable durable)
 {
 	_cleanup_free_ char *temporary = NULL;
 	int r = temporary_name(path, &temporary);
@@ -168,17 +171,22 @@ static int replace_file(int dir, const char *path, const void *data, size_t size
 		(void)unlinkat(dir, temporary, 0);
 		return r;
 	}
-	return durable ? fsync_parent_at(dir, path) : 0;
+	return durable == ALL ? fsync_parent_at(dir, path) : 0;
 }
 
 int write_file_durable_at(int dir, const char *path, const void *data, size_t size, mode_t mode)
 {
-	return replace_file(dir, path, data, size, mode, 1);
+	return replace_file(dir, path, data, size, mode, ALL);
+}
+
+int write_file_synced_at(int dir, const char *path, const void *data, size_t size, mode_t mode)
+{
+	return replace_file(dir, path, data, size, mode, CONTENT);
 }
 
 int write_file_atomic_at(int dir, const char *path, const void *data, size_t size, mode_t mode)
 {
-	return replace_file(dir, path, data, size, mode, 0);
+	return replace_file(dir, path, data, size, mode, NOTHING);
 }
 
 int symlink_atomic_at(const char *target, int dir, const char *path)

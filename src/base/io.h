@@ -45,14 +45,17 @@ void write_behind(struct write_behind *w, uint64_t written);
  */
 int write_file_durable_at(int dir, const char *path, const void *data, size_t size, mode_t mode);
 
-/* The same without fsync, for /run: readers see the old content or the new one. */
+/* The same without fsync of the directory: whole, the old or the new, but which one is open until that is done. */
+int write_file_synced_at(int dir, const char *path, const void *data, size_t size, mode_t mode);
+
+/* The same without any fsync, for /run: readers see the old content or the new one. */
 int write_file_atomic_at(int dir, const char *path, const void *data, size_t size, mode_t mode);
 
 /* A symlink that is created or replaced in one step. */
 int symlink_atomic_at(const char *target, int dir, const char *path);
 
 /*
- * Removes from a directory what the three above left of this file when they were killed (name ""; of any file). Only where nobody
+ * Removes from a directory what those above left of this file when they were killed (name ""; of any file). Only where nobody
  * else is writing it.
  */
 void remove_temporaries_at(int dir, const char *path, const char *name);

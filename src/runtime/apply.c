@@ -11,19 +11,39 @@ static int out_of_memory(struct diag *diag)
 	return diag_set(diag, -ENOMEM, "out of memory");
 }
 
+/* What was done so far to this file, and to what is remembered of it, is on the disk. */
+static int sync_one(int root, const char *path)
+{
+	const char *const paths[] = { path, SAVED_DIR "/directories", NULL };
+
+	return rootfs_sync(root, (char *const *)paths);
+}
+
+/* The directories above path that are not there, added to those that larder made. */
+static int add_missing(int root, const char *path, char ***made)
+{
+	_cleanup_strv_ char **missing = NULL;
+	int r = rootfs_missing(root, path, &missing);
+
+	STRV_FOREACH (directory, missing)
+		if (r == 0 && !strv_contains(*made, *directory))
+			r = strv_add(made, *directory);
+	return r;
+}
+
 /* Directories that this makes are remembered before they are there. */
 static int write_file(int root, const char *path, const struct rootfs_file *file)
 {
-	_cleanup_strv_ char **missing = NULL, **made = NULL;
-	int r = rootfs_missing(root, path, &missing);
+	_cleanup_strv_ char **made = NULL;
+	int r = saved_directories(root, &made);
+	size_t before = strv_length(made);
 
-	if (r == 0 && missing)
-		r = saved_directories(root, &made);
-	STRV_FOREACH (directory, missing)
-		if (r == 0 && !strv_contains(made, *directory))
-			r = strv_add(&made, *directory);
-	if (r == 0 && missing)
+	if (r == 0)
+		r = add_missing(root, path, &made);
+	if (r == 0 && strv_length(made) > before)
 		r = saved_set_directories(root, made);
+	if (r == 0 && strv_length(made) > before)
+		r = sync_one(root, path);
 	return r < 0 ? r : rootfs_write(root, path, file);
 }
 
@@ -49,22 +69,14 @@ static int put_file(int root, const char *path, const struct rootfs_file *file)
 	return file->text ? write_file(root, path, file) : remove_file(root, path);
 }
 
-/* The file itself, and before and after it what restore must know. */
-static int apply_edit(struct runtime_plan *plan, struct plan_edit *e)
+/* The file comes back or goes, and then what is remembered of it. */
+static int restore_file(struct runtime_plan *plan, const struct plan_edit *e)
 {
-	int r = 0;
+	int r = e->leave ? 0 : put_file(plan->root, e->path, &e->after);
 
-	if (!e->forget)
-		r = saved_remember(plan->root, e->path, &e->original, &e->after);
-	if (r < 0)
-		return r;
-	if (e->leave)
-		return saved_forget(plan->root, e->path, e->keep_original);
-	r = put_file(plan->root, e->path, &e->after);
-	if (r < 0)
-		return r;
-	return e->forget ? saved_forget(plan->root, e->path, e->keep_original)
-			 : saved_written(plan->root, e->path, &e->after);
+	if (r == 0 && !e->leave)
+		r = sync_one(plan->root, e->path);
+	return r < 0 ? r : saved_forget(plan->root, e->path, e->keep_original);
 }
 
 /* After a failure: if the file is what it was, nothing of the attempt is left. */
@@ -72,7 +84,7 @@ static void abandon_edit(struct runtime_plan *plan, const struct plan_edit *e)
 {
 	_cleanup_rootfs_file_ struct rootfs_file now = { 0 };
 
-	if (e->forget || rootfs_read(plan->root, e->path, &now) < 0 ||
+	if (!e->remembered || rootfs_read(plan->root, e->path, &now) < 0 ||
 	    !rootfs_same(&now, &e->before))
 		return;
 	(void)saved_abandon(plan->root, e->path);
@@ -86,11 +98,16 @@ static int take_back(struct runtime_plan *plan, struct plan_edit *e)
 	bool users = rootfs_same(&e->before, &e->original);
 	int r = users ? 0 : saved_remember(plan->root, e->path, &e->original, &e->before);
 
+	if (r == 0 && !users)
+		r = sync_one(plan->root, e->path);
 	if (r == 0)
 		r = put_file(plan->root, e->path, &e->before);
 	if (r < 0)
 		return r;
 	e->done = false;
+	r = sync_one(plan->root, e->path);
+	if (r < 0)
+		return r;
 	return users ? saved_forget(plan->root, e->path, false)
 		     : saved_written(plan->root, e->path, &e->before);
 }
@@ -129,15 +146,6 @@ static int cannot_write(struct runtime_plan *plan, const struct plan_edit *e, in
 	return 0;
 }
 
-/* SAVED_DIR itself, and what is above it, are directories that larder makes like others. */
-static int begin(int root)
-{
-	_cleanup_strv_ char **missing = NULL;
-	int r = rootfs_missing(root, SAVED_DIR "/directories", &missing);
-
-	return r == 0 && missing ? saved_set_directories(root, missing) : r;
-}
-
 /*
  * Once nothing is remembered of any file, the other directories that larder made are the user's: something of theirs is in them.
  */
@@ -156,44 +164,145 @@ static int end(int root)
 	return r;
 }
 
-static bool is_due(const struct runtime_plan *plan, const struct plan_edit *e, bool removals)
+static bool is_due(const struct runtime_plan *plan, const struct plan_edit *e)
 {
-	return e->change && !e->done && removals == !e->after.text &&
-	       plan->result.reports[e->report].state != RUNTIME_FAILED;
+	return e->change && !e->done && plan->result.reports[e->report].state != RUNTIME_FAILED;
 }
 
-/* What is removed first makes room for the rest. */
-static int apply_all(struct runtime_plan *plan, bool removals, struct diag *diag)
+/* Nothing of what was remembered for a runtime that failed is left, unless its file could not be taken back. */
+static int fail_edit(struct runtime_plan *plan, struct plan_edit *failed, int err,
+		     struct diag *diag)
+{
+	int r = cannot_write(plan, failed, err, diag);
+
+	for (size_t i = 0; i < plan->n_edits; i++)
+		if (plan->edits[i].report == failed->report && !plan->edits[i].done)
+			abandon_edit(plan, &plan->edits[i]);
+	return r;
+}
+
+/* Files that larder has no business with any more. removals: those that go; they make room for the rest. */
+static int restore_all(struct runtime_plan *plan, bool removals, struct diag *diag)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
 		struct plan_edit *e = &plan->edits[i];
-		if (!is_due(plan, e, removals))
+		if (!e->forget || removals != !e->after.text || !is_due(plan, e))
 			continue;
-		int failed = apply_edit(plan, e);
+		int failed = restore_file(plan, e);
 		e->done = failed == 0;
-		if (e->done)
-			continue;
-		abandon_edit(plan, e);
-		r = cannot_write(plan, e, failed, diag);
+		if (failed < 0)
+			r = fail_edit(plan, e, failed, diag);
 	}
 	return r;
 }
 
-int plan_apply(struct runtime_plan *plan, struct diag *diag)
+/* Larder's own directory, and those that are made for its files. */
+static int remember_directories(struct runtime_plan *plan)
 {
-	bool any = false;
+	_cleanup_strv_ char **made = NULL;
+	int r = saved_directories(plan->root, &made);
+	size_t before = strv_length(made);
+
+	if (r == 0)
+		r = add_missing(plan->root, SAVED_DIR "/directories", &made);
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++)
+		if (!plan->edits[i].forget && is_due(plan, &plan->edits[i]))
+			r = add_missing(plan->root, plan->edits[i].path, &made);
+	return r < 0 || strv_length(made) == before ? r : saved_set_directories(plan->root, made);
+}
+
+/* What each file was, and what it will be: on the disk before the first of them changes. */
+static int remember_all(struct runtime_plan *plan, struct diag *diag)
+{
+	int directories = remember_directories(plan), r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		if (e->forget || !is_due(plan, e))
+			continue;
+		int failed = directories;
+		if (failed == 0) {
+			e->remembered = true;
+			failed = saved_remember(plan->root, e->path, &e->original, &e->after);
+		}
+		if (failed < 0)
+			r = fail_edit(plan, e, failed, diag);
+	}
+	return r;
+}
+
+static int write_all(struct runtime_plan *plan, struct diag *diag)
+{
 	int r = 0;
 
-	for (size_t i = 0; i < plan->n_edits; i++)
-		any = any || plan->edits[i].change;
-	/* Where not even this can be written, each file says so. */
-	if (any && begin(plan->root) == -ENOMEM)
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		if (!e->remembered || !is_due(plan, e))
+			continue;
+		int failed = rootfs_write(plan->root, e->path, &e->after);
+		e->done = failed == 0;
+		if (failed < 0)
+			r = fail_edit(plan, e, failed, diag);
+	}
+	return r;
+}
+
+static int note_all(struct runtime_plan *plan, struct diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		if (!e->remembered || !e->done)
+			continue;
+		int failed = saved_written(plan->root, e->path, &e->after);
+		if (failed < 0)
+			r = fail_edit(plan, e, failed, diag);
+	}
+	return r;
+}
+
+/* All that was done so far is on the disk. */
+static int sync_all(struct runtime_plan *plan, struct diag *diag)
+{
+	_cleanup_free_ char **paths = calloc(plan->n_edits + 2, sizeof(*paths));
+	static char saved[] = SAVED_DIR "/directories";
+	size_t n = 0;
+
+	if (!paths)
 		return out_of_memory(diag);
-	r = apply_all(plan, true, diag);
+	paths[n++] = saved;
+	for (size_t i = 0; i < plan->n_edits; i++)
+		if (plan->edits[i].remembered)
+			paths[n++] = plan->edits[i].path;
+	int r = n == 1 ? 0 : rootfs_sync(plan->root, paths);
+	return r < 0 ? diag_set(diag, r, "cannot write to the disk: %s", strerror(-r)) : 0;
+}
+
+/* Each step is on the disk before the next begins (runtime/saved.h); one flush serves all files. */
+static int write_wanted(struct runtime_plan *plan, struct diag *diag)
+{
+	int r = remember_all(plan, diag);
+
 	if (r == 0)
-		r = apply_all(plan, false, diag);
+		r = sync_all(plan, diag);
+	if (r == 0)
+		r = write_all(plan, diag);
+	if (r == 0)
+		r = sync_all(plan, diag);
+	return r < 0 ? r : note_all(plan, diag);
+}
+
+int plan_apply(struct runtime_plan *plan, struct diag *diag)
+{
+	int r = restore_all(plan, true, diag);
+
+	if (r == 0)
+		r = restore_all(plan, false, diag);
+	if (r == 0)
+		r = write_wanted(plan, diag);
 	if (r < 0)
 		return r;
 	r = end(plan->root);

@@ -22,7 +22,8 @@ struct plan_edit {
 	bool leave;		     /* the file itself is not touched */
 	bool keep_original;	     /* forget all but the copy of the user's file */
 	bool change;		     /* is there anything to do? */
-	bool done;		     /* it was written */
+	bool remembered; /* what it was and what it will be is saved (runtime/saved.h) */
+	bool done;	 /* it was written */
 };
 
 struct runtime_plan {

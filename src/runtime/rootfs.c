@@ -161,7 +161,7 @@ int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret)
 	return fd < 0 ? fd : read_opened(fd, ret);
 }
 
-/* ".NAME.0123456789abcdef.tmp": what write_file_durable_at() leaves beside a file when the power fails. */
+/* ".NAME.0123456789abcdef.tmp": what write_file_synced_at() leaves beside a file when the power fails. */
 static bool is_leftover(const char *entry, const char *name)
 {
 	size_t length = strlen(name);
@@ -197,7 +197,7 @@ int rootfs_write(int root, const char *path, const struct rootfs_file *file)
 	if (parent < 0)
 		return parent;
 	remove_leftovers(parent, name_of(path));
-	r = write_file_durable_at(parent, name_of(path), file->text, file->size, file->mode);
+	r = write_file_synced_at(parent, name_of(path), file->text, file->size, file->mode);
 	if (r < 0)
 		return r;
 	/* Only where it differs: a file system may not know owners. */
@@ -241,6 +241,48 @@ int rootfs_remove(int root, const char *path, const char *below)
 	if (r == 0 && below)
 		remove_empty_parents(root, path, below);
 	return r;
+}
+
+int rootfs_move(int root, const char *from, const char *to, const char *below)
+{
+	_cleanup_free_ char *directory = parent_of(to);
+	int r = directory ? make_directory(root, directory, 0755) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	_cleanup_close_ int source = open_parent(root, from), target = open_parent(root, to);
+	if (source < 0 || target < 0)
+		return source < 0 ? source : target;
+	if (renameat(source, name_of(from), target, name_of(to)) < 0)
+		return -errno;
+	remove_empty_parents(root, from, below);
+	return 0;
+}
+
+int rootfs_sync(int root, char *const *paths)
+{
+	_cleanup_free_ dev_t *synced = calloc(strv_length(paths) + 1, sizeof(*synced));
+	size_t n = 0;
+
+	if (!synced)
+		return -ENOMEM;
+	for (; *paths; paths++) {
+		_cleanup_close_ int directory = open_parent(root, *paths);
+		struct stat st;
+		size_t i = 0;
+		if (directory == -ENOENT)
+			continue;
+		if (directory < 0 || fstat(directory, &st) < 0)
+			return directory < 0 ? directory : -errno;
+		while (i < n && synced[i] != st.st_dev)
+			i++;
+		if (i < n)
+			continue;
+		if (syncfs(directory) < 0)
+			return -errno;
+		synced[n++] = st.st_dev;
+	}
+	return 0;
 }
 
 int rootfs_remove_directory(int root, const char *path)

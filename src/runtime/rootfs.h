@@ -46,10 +46,16 @@ const char *rootfs_why(int err);
 int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret);
 
 /*
- * Makes directories as needed (mode 0755) and replaces the file durably, with the file's mode and owner. What an interrupted call
- * left beside the file goes.
+ * Makes directories as needed (mode 0755) and replaces the file, with the file's mode and owner. What an interrupted call left beside
+ * the file goes. After a power cut the file is whole, the old one or the new one; that it is the new one is sure after rootfs_sync().
  */
 int rootfs_write(int root, const char *path, const struct rootfs_file *file);
+
+/* The same by moving a file that says it already: from is gone then, with directories as in rootfs_remove(). */
+int rootfs_move(int root, const char *from, const char *to, const char *below);
+
+/* What was written, moved and removed in the directories that hold these paths (strv) is on the disk: syncfs(2) of each filesystem. */
+int rootfs_sync(int root, char *const *paths);
 
 /* 0 also if there is none. Directories that are empty then and that lie below "below" go, too (NULL: none). */
 int rootfs_remove(int root, const char *path, const char *below);

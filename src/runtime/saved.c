@@ -84,11 +84,21 @@ int saved_remember(int root, const char *path, const struct rootfs_file *origina
 	return r < 0 ? r : write_saved(root, NEXT_DIR, path, next);
 }
 
+/* What was about to be written is what was written, as a rule. */
 int saved_written(int root, const char *path, const struct rootfs_file *written)
 {
+	_cleanup_free_ char *from = saved_path(NEXT_DIR, path), *to = saved_path(WRITTEN_DIR, path);
+	_cleanup_rootfs_file_ struct rootfs_file next = { 0 };
 	static const struct rootfs_file nothing;
-	int r = write_saved(root, WRITTEN_DIR, path, written);
 
+	if (!from || !to)
+		return -ENOMEM;
+	int r = rootfs_read(root, from, &next);
+	if (r < 0)
+		return r;
+	if (next.text && rootfs_same(&next, written) && next.mode == written->mode)
+		return rootfs_move(root, from, to, SAVED_DIR);
+	r = write_saved(root, WRITTEN_DIR, path, written);
 	return r < 0 ? r : write_saved(root, NEXT_DIR, path, &nothing);
 }
 

@@ -10,8 +10,9 @@
  *	directories                       directories that larder made for its files, one in a line
  *
  * Written in this order, original, next, the file itself, written, so that at any moment each file can be told apart: it is
- * what larder wrote or was about to write, or what was there before, or it was edited since. The directory lies in /etc because that
- * is there whenever a file of /etc can be changed, also at early boot.
+ * what larder wrote or was about to write, or what was there before, or it was edited since. Between these steps rootfs_sync() makes
+ * sure of the order; it is the caller's, since one is enough for many files. The directory lies in /etc because that is there whenever
+ * a file of /etc can be changed, also at early boot.
  */
 #include "runtime/rootfs.h"
 

@@ -226,6 +226,18 @@ note "$moments moments"
 [ $moments -gt 30 ]
 status=0 verdict $? "the run was really ended at many moments"
 check_equal "after each, restore is exact" "$bad" ""
+
+# What a power cut needs, as the kernel is told: each content before its name (f n), all that is remembered (r) before the first file (w), all
+# files before what was to come becomes what was written (d).
+fresh
+printf '{"mtu": 1450}' | put $daemon
+strace -f -y -e trace=fsync,syncfs,renameat,renameat2 -o "$T/trace" larder runtime configure --root "$R" >"$T/out"
+order=$(awk '/fsync\(/ { printf "f"; next } /syncfs\(/ { printf "s"; next } /"\..*\.tmp", / { printf /larder\/runtime/ ? "r" : "w"; next } /renameat/ { printf "d" }' "$T/trace")
+[[ $order =~ ^(fr)+s(fw)+sd+$ ]]
+verdict $? "the disk is told in which order ($order)"
+check_equal "once for all files, and once for each content" "$(tr -cd 's' <<<"$order")" ss
+larder runtime restore --root "$R" >"$T/out"
+
 # Two at once: one waits for the other, and restore brings back everything.
 fresh
 printf '{"mtu": 1450}' | put /etc/docker/daemon.json
