@@ -178,7 +178,8 @@ static int expect(unsigned major, unsigned minor, unsigned number, uint64_t star
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return diag_set(diag, -ENODEV, "the kernel shows no partition %u", number);
+		return diag_set(diag, -ENODEV,
+				"the kernel shows no partition %u; restart the machine", number);
 	if (p.start != start || p.size != size)
 		return diag_set(
 			diag, -EBUSY,
@@ -222,8 +223,10 @@ int partition_forget(int fd, unsigned number, struct diag *diag)
 	int r = blkpg(fd, BLKPG_DEL_PARTITION, number, 0, 0);
 
 	if (r < 0 && r != -ENXIO)
-		return diag_set(diag, r, "the kernel does not let go of partition %u: %s", number,
-				strerror(-r));
+		return diag_set(
+			diag, r,
+			"the kernel does not let go of partition %u: %s; end what uses it, which lsblk(8) may show",
+			number, strerror(-r));
 	return 0;
 }
 
@@ -241,8 +244,9 @@ int partition_open(const struct kernel_partition *p, int flags, char **ret_path,
 	if (fd < 0)
 		return diag_set(diag, -errno, "cannot open %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode) || st.st_rdev != makedev(p->major, p->minor))
-		return diag_set(diag, -ENODEV, "%s is not the partition %u:%u", path, p->major,
-				p->minor);
+		return diag_set(diag, -ENODEV,
+				"%s is not the partition %u:%u; let udev settle, and try again",
+				path, p->major, p->minor);
 	if (ret_path)
 		*ret_path = TAKE_PTR(path);
 	return TAKE_FD(fd);

@@ -19,8 +19,8 @@ int cryptsetup_load(const struct cryptsetup_symbol *symbols, size_t n, const cha
 	for (size_t i = 0; i < n; i++) {
 		*symbols[i].to = dlsym(handle, symbols[i].name);
 		if (!*symbols[i].to)
-			return diag_set(diag, -EOPNOTSUPP, "%s has no %s", LIBRARY,
-					symbols[i].name);
+			return diag_set(diag, -EOPNOTSUPP, "%s has no %s: install a newer one",
+					LIBRARY, symbols[i].name);
 	}
 	return 0;
 }

@@ -47,7 +47,9 @@ static int activation_flags(const struct encryption_config *config, uint32_t *re
 			if (strcmp(*o, options[i].name) == 0)
 				flag = options[i].flag;
 		if (!flag)
-			return diag_set(diag, -EINVAL, "\"%s\" is no encryption option", *o);
+			return diag_set(diag, -EINVAL,
+					"\"%s\" is no encryption option; take it out of the config",
+					*o);
 		*ret |= flag;
 	}
 	return 0;
@@ -76,7 +78,7 @@ int luks_can_open(struct diag *diag)
 		return 0;
 	return diag_set(
 		diag, -EOPNOTSUPP,
-		"encryption needs the kernel's device-mapper (dm-crypt), and this kernel has none");
+		"encryption needs the kernel's device-mapper (dm-crypt), and this kernel has none; use one that has it, or take \"encryption\" out of the config");
 }
 
 int luks_format(const char *root, const char *path, const char *label,
@@ -125,8 +127,9 @@ static int try_keys(struct luks_session *s, const char *root, const char *path, 
 		return luks_session_failed(s, last, path, "open the encrypted volume", diag);
 	return diag_set(
 		diag, -EPERM,
-		"%s: none of the %zu keys in the machine config opens the encrypted volume%s%s",
-		path, config->n_keys, *s->words ? "; the last one: " : "", s->words);
+		"%s: none of the %zu keys in the machine config opens the encrypted volume%s%s%s; give the config one that does, or run \"larder volume wipe\" to give it up",
+		path, config->n_keys, *s->words ? " (the last one: " : "", s->words,
+		*s->words ? ")" : "");
 }
 
 /* A session with a header that was read. */

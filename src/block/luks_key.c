@@ -36,16 +36,18 @@ static int read_node_uuid(const char *root, char **ret, struct diag *diag)
 		return -ENOMEM;
 	int r = read_file_at(AT_FDCWD, path, 4096, &text, NULL);
 	if (r < 0)
-		return diag_set(diag, r,
-				"the nodeID key needs the machine's UUID: cannot read %s: %s", path,
-				strerror(-r));
+		return diag_set(
+			diag, r,
+			"the nodeID key needs the machine's UUID: cannot read %s: %s; use a key of another kind",
+			path, strerror(-r));
 	text[strcspn(text, "\n")] = '\0';
 	for (char *c = text; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	if (strlen(text) != 36 || strspn(text, "0-") == 36 || strspn(text, "f-") == 36)
-		return diag_set(diag, -EINVAL,
-				"the nodeID key needs the machine's UUID, and \"%s\" is none",
-				text);
+		return diag_set(
+			diag, -EINVAL,
+			"the nodeID key needs the machine's UUID, and \"%s\" is none; use a key of another kind",
+			text);
 	*ret = TAKE_PTR(text);
 	return 0;
 }
@@ -85,12 +87,13 @@ static int can_enroll(const char *root, const struct encryption_key *key, struct
 	if (access(path, F_OK) < 0)
 		return diag_set(diag, -EOPNOTSUPP,
 				"the key of slot %u is a TPM key, and this machine shows no TPM "
-				"2.0 (" TPM_DEVICE ")",
+				"2.0 (" TPM_DEVICE
+				"): switch it on in the firmware, or use a key of another kind",
 				key->slot);
 	if (key->check_secure_boot && !secure_boot_is_on(root))
 		return diag_set(
 			diag, -EOPNOTSUPP,
-			"the TPM key of slot %u is to be stored only under Secure Boot, which is not on",
+			"the TPM key of slot %u is to be stored only under Secure Boot, which is not on; switch it on, or set checkSecurebootStatusOnEnroll to false",
 			key->slot);
 	return 0;
 }

@@ -85,7 +85,7 @@ int udev_complete(const struct udev_fields *fields, struct disk_list *list, stru
 		return diag_set(
 			diag, r,
 			"udev did not tell within %d s what it knows of %s: its names in /dev/disk "
-			"and its serial number may be missing, so it is not used",
+			"and its serial number may be missing, so it is not used; is systemd-udevd running?",
 			UDEV_WAIT_MS / 1000, c.missing);
 	if (r < 0)
 		return r;

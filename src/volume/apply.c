@@ -56,9 +56,10 @@ static int check_unchanged(const struct run *run)
 	if (r < 0)
 		return r;
 	if (now.fingerprint != run->inspection->gpt.fingerprint)
-		return diag_set(run->diag, -ESTALE,
-				"%s: the partition table has changed since the plan was made",
-				run->device.path);
+		return diag_set(
+			run->diag, -ESTALE,
+			"%s: the partition table has changed since the plan was made; nothing was written: end what changes it, and try again",
+			run->device.path);
 	return 0;
 }
 
@@ -159,7 +160,7 @@ static int check_encryption(const struct run *run)
 	if (run->request->image)
 		return diag_set(
 			run->diag, -EOPNOTSUPP,
-			"%s: the config asks for encryption, and the keys belong to a machine; an image is not encrypted",
+			"%s: the config asks for encryption, and the keys belong to a machine; an image is not encrypted: take \"encryption\" out of the config for it",
 			run->device.path);
 	int r = luks_can_format(NULL, NAME_VOLUME, config, run->diag);
 	if (r == 0)
@@ -185,10 +186,11 @@ static int check_ours(const struct run *run)
 	if (!e || e->number != run->plan->number ||
 	    e->first * in->sector_size != run->plan->start ||
 	    (e->last - e->first + 1) * in->sector_size != run->plan->size)
-		return diag_set(run->diag, -ESTALE,
-				"%s: partition %u is not the " NAME_VOLUME_NEW
-				" that was planned; it was not formatted",
-				run->device.path, run->plan->number);
+		return diag_set(
+			run->diag, -ESTALE,
+			"%s: partition %u is not the " NAME_VOLUME_NEW
+			" that was planned; it was not formatted: end what changes the table, and try again",
+			run->device.path, run->plan->number);
 	return 0;
 }
 

@@ -147,8 +147,11 @@ static int grow_filesystem(const struct volume_request *request, const struct vo
 	dev_t device;
 	if (mount_find(path, &mounted, &device, NULL) == 0 && mounted)
 		return 0;
-	return diag_set(diag, r, "%s",
-			result->warning ? result->warning : "it could not be mounted again");
+	return diag_set(
+		diag, r, "%s",
+		result->warning
+			? result->warning
+			: "it was unmounted to be grown and could not be mounted again; run \"larder volume provision\"");
 }
 
 /* Is this very partition mounted at path already? -EBUSY: something else is. */
@@ -211,7 +214,7 @@ static int open_encrypted(const struct volume_request *request, const struct vol
 		return diag_set(
 			diag, -EINVAL,
 			encrypted
-				? "%s is encrypted, and the machine config has no key for it"
+				? "%s is encrypted, and the machine config has no key for it; give its VolumeConfig the \"encryption\" it was made with"
 				: "%s is not encrypted, and the machine config says that it is; \"larder volume wipe\" makes room for a new one",
 			result->device);
 	if (!encrypted)

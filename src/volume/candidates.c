@@ -62,7 +62,9 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 	if (fstat(fd, &st) < 0)
 		return diag_set(diag, -errno, "cannot examine %s: %s", c->path, strerror(errno));
 	if (disk && (!S_ISBLK(st.st_mode) || st.st_rdev != makedev(disk->major, disk->minor)))
-		return diag_set(diag, -ENODEV, "%s is another device now", c->path);
+		return diag_set(diag, -ENODEV,
+				"%s is another device now; nothing was written: try again",
+				c->path);
 	/* A disk and its partitions have caches of their own: what was read from the disk before may be old. */
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	return TAKE_FD(fd);
@@ -77,8 +79,10 @@ int candidate_lock(const struct volume_request *request, const struct volume_can
 		return fd;
 	int r = lock_within(fd, VOLUME_LOCK_TIMEOUT_MS);
 	if (r == -ETIMEDOUT)
-		return diag_set(diag, -EBUSY, "%s is locked by another program since %d s", c->path,
-				VOLUME_LOCK_TIMEOUT_MS / 1000);
+		return diag_set(
+			diag, -EBUSY,
+			"%s is locked by another program since %d s; end it, which lslocks(8) shows, and try again",
+			c->path, VOLUME_LOCK_TIMEOUT_MS / 1000);
 	if (r < 0)
 		return diag_set(diag, r, "cannot lock %s: %s", c->path, strerror(-r));
 	/* Programs that are started hold the lock, too: a mkfs.ext4 whose larder was killed must end before the next begins. */

@@ -76,5 +76,6 @@ int unmount_volume(const char *path, struct diag *diag)
 		return diag_set(diag, r, "cannot look for a mount at %s: %s", path, strerror(-r));
 	if (!mounted || umount2(path, UMOUNT_NOFOLLOW) == 0)
 		return 0;
-	return diag_set(diag, -errno, "cannot unmount %s: %s", path, strerror(errno));
+	return diag_set(diag, -errno, "cannot unmount %s: %s%s", path, strerror(errno),
+			errno == EBUSY ? "; end what uses it, which fuser(1) -m shows" : "");
 }

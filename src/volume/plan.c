@@ -174,8 +174,9 @@ static int plan_finish(const struct volume_candidate *candidates, const struct f
 
 	if (!c->inspection.can_add)
 		return diag_set(diag, -EUCLEAN,
-				"%s has an unfinished " NAME_VOLUME_NEW ", but also %s", c->path,
-				c->inspection.words);
+				"%s has an unfinished " NAME_VOLUME_NEW
+				", but also %s; mend that, or delete the partition",
+				c->path, c->inspection.words);
 	plan->action = VOLUME_FINISH;
 	place(plan, c, f->disk, f->entry);
 	return verdict(plan, f->disk, true,

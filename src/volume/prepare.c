@@ -49,8 +49,9 @@ static int check_format(int dir, bool *ret_missing, struct diag *diag)
 		return 0;
 	if (r < 0)
 		return diag_set(diag, r,
-				"cannot read the volume's file \"" NAME_FORMAT_FILE "\": %s",
-				strerror(-r));
+				"cannot read the volume's file \"" NAME_FORMAT_FILE
+				"\": %s; it is left alone: mend it, or run \"larder volume wipe\"",
+				r == -EBADMSG ? "it does not begin with a number" : strerror(-r));
 	if (format > VOLUME_FORMAT)
 		return diag_set(
 			diag, -EPROTO,
@@ -144,7 +145,9 @@ int volume_prepare(int dir, struct store_owner owner, struct diag *diag)
 		r = write_file_durable_at(dir, NAME_FORMAT_FILE, format, (size_t)n, 0644);
 	}
 	if (r < 0)
-		return diag_set(diag, r, "cannot prepare the volume's directories: %s",
-				strerror(-r));
+		return diag_set(
+			diag, r,
+			"cannot prepare the volume's directories: %s; mend that, or run \"larder volume wipe\"",
+			strerror(-r));
 	return 0;
 }

@@ -155,8 +155,9 @@ static int plan_locked(const struct volume_request *request, struct locked_plan 
 		r = plan_anew(request, l, diag);
 	}
 	return r < 0 ? r
-		     : diag_set(diag, -EAGAIN,
-				"the disks change faster than they can be planned for");
+		     : diag_set(
+			       diag, -EAGAIN,
+			       "the disks change faster than they can be planned for; nothing was written: end what changes them, and try again");
 }
 
 static int carry_out(const struct volume_request *request, struct locked_plan *l,
@@ -186,7 +187,8 @@ static int ensure(const struct volume_request *request, struct volume_result *re
 	if (r == 0 && locked.plan.action == VOLUME_NONE) {
 		ret->phase = VOLUME_MISSING;
 		r = diag_set(diag, -ENOENT,
-			     "no disk has the volume " NAME_VOLUME " or has room for it");
+			     "no disk has the volume " NAME_VOLUME
+			     " or has room for it; \"larder volume plan\" says why of each");
 	} else if (r == 0) {
 		r = carry_out(request, &locked, ret, diag);
 		if (r < 0)

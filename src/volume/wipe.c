@@ -111,14 +111,19 @@ int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe
 	if (n == 0)
 		n = find(w, NAME_VOLUME_NEW);
 	if (n == 0)
-		return diag_set(diag, -ENOENT, "there is no volume " NAME_VOLUME " to wipe");
+		return diag_set(
+			diag, -ENOENT,
+			"there is no volume " NAME_VOLUME
+			" to wipe; \"larder disks\" shows the disks, and the disk selector must match the one that has it");
 	if (n > 1)
 		return diag_set(
 			diag, -EINVAL,
 			"%zu partitions are called %s; let the disk selector match one disk only",
 			n, w->entry.name);
 	if (w->disk->read_only)
-		return diag_set(diag, -EROFS, "%s is read-only", w->disk->path);
+		return diag_set(diag, -EROFS,
+				"%s is read-only: make it writable to wipe its volume",
+				w->disk->path);
 	r = describe(w, diag);
 	if (r < 0)
 		return r;
@@ -171,7 +176,9 @@ static int check_unchanged(const struct volume_wipe *w, int fd, struct diag *dia
 	if (r < 0)
 		return r;
 	if (now.fingerprint != in->gpt.fingerprint)
-		return diag_set(diag, -ESTALE, "the partition table has changed in the meantime");
+		return diag_set(
+			diag, -ESTALE,
+			"the partition table has changed in the meantime; nothing was wiped: end what changes it, and try again");
 	return 0;
 }
 

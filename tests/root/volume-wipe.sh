@@ -41,7 +41,7 @@ echo yes >&5
 exec 5>&-
 wait "$asking"
 cp "$T/asked" "$T/out"
-check_output "and then wipes nothing" "the partition table has changed in the meantime"
+check_output "and then wipes nothing" "the partition table has changed in the meantime; nothing was wiped: end what changes it"
 check_equal "really" "$(table_bytes "$disk")" "$table"
 check_equal "the volume is there" "$(blkid -p -O $((65 << 20)) -s LABEL -o value "$disk")" IMAGECACHE
 
@@ -66,7 +66,7 @@ check_output "and said so" "2 partitions are called IMAGECACHE"
 check_equal "nothing changes" "$(sha256sum <"$disk")" "$before"
 disk_config /dev/other
 check_status 1 "nor is one on a disk that the selector does not match" volume wipe --yes
-check_output "and said so" "there is no volume IMAGECACHE to wipe"
+check_output "and said so" "there is no volume IMAGECACHE to wipe; .larder disks. shows the disks"
 check_equal "nothing changes" "$(sha256sum <"$disk")" "$before"
 
 note "An image"
