@@ -94,6 +94,9 @@ struct cel_program {
 	struct node *root;
 	const struct cel_type *type;
 	bool *used; /* per variable of the environment */
+	/* Of the first written pattern of matches() that is none: why, and where. NULL: there is no such pattern. */
+	const char *pattern_problem;
+	uint32_t pattern_at;
 };
 
 /* Line and column (code points, from 1) of an offset, and an excerpt with a caret. Sets d's source to none. */

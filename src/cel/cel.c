@@ -145,6 +145,13 @@ const struct cel_type *cel_program_type(const struct cel_program *p)
 	return p->type;
 }
 
+int cel_program_check_patterns(const struct cel_program *p, struct diag *diag)
+{
+	return p->pattern_problem ? cel_error_at(diag, -EINVAL, p, p->pattern_at,
+						 "the pattern is not valid: %s", p->pattern_problem)
+				  : 0;
+}
+
 bool cel_program_uses(const struct cel_program *p, size_t variable)
 {
 	return variable < p->env->n_variables && p->used[variable];

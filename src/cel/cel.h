@@ -204,6 +204,12 @@ int cel_compile(const struct cel_env *env, const char *text, size_t length,
 const char *cel_program_text(const struct cel_program *p);
 const struct cel_type *cel_program_type(const struct cel_program *p);
 
+/*
+ * A pattern of matches() that is written out and that is no regular expression makes every evaluation that meets it err. -EINVAL with
+ * diag: there is one, and where; 0: there is none.
+ */
+int cel_program_check_patterns(const struct cel_program *p, struct diag *diag);
+
 /* Is the variable of that number in the environment mentioned? */
 bool cel_program_uses(const struct cel_program *p, size_t variable);
 

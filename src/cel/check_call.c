@@ -5,6 +5,7 @@
  */
 #include "cel/check.h"
 #include "cel/function.h"
+#include "cel/regex.h"
 
 /* a ? b : c is resolved like a function (bool, A, A) → A. */
 static const struct cel_overload conditional[] = {
@@ -64,6 +65,22 @@ static bool is_plain(const struct cel_type *t)
 	return t->kind >= CEL_NULL && t->kind <= CEL_BYTES;
 }
 
+/* It errs when it is evaluated, and only then; but who wants to know it before can. */
+static void note_pattern(struct cel_program *p, const struct node *call)
+{
+	const struct node *pattern = call->args[1];
+	struct arena arena;
+	struct regex regex;
+
+	if (call->function->call != fn_matches || pattern->kind != NODE_LITERAL ||
+	    pattern->value.kind != CEL_STRING || p->pattern_problem)
+		return;
+	arena_init(&arena, CEL_EVAL_BYTES(p->code_points));
+	p->pattern_problem = regex_compile(&arena, pattern->value.s, pattern->value.length, &regex);
+	p->pattern_at = pattern->at;
+	arena_done(&arena);
+}
+
 void check_call(struct checker *c, struct node *n)
 {
 	const struct cel_type *types[CEL_ARGS_MAX] = { NULL }, *result;
@@ -97,6 +114,8 @@ void check_call(struct checker *c, struct node *n)
 		n->type = result;
 	else if (!c->env->unchecked)
 		explain_overload(c, n, function);
+	if (result && n->kind == NODE_CALL && n->n == 2)
+		note_pattern(c->program, n);
 }
 
 void check_message(struct checker *c, struct node *n)

@@ -18,6 +18,9 @@ int selector_compile(enum selector_kind kind, const char *text, struct selector 
 		return diag_set(diag, -ENOMEM, "out of memory");
 	int r = cel_compile(selector_env(kind), text, strlen(text), &cel_bool, &s->program, NULL,
 			    diag);
+	/* The language wants it when it is evaluated; of a machine config it is to be known before. */
+	if (r == 0)
+		r = cel_program_check_patterns(s->program, diag);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);

@@ -68,7 +68,7 @@ struct selector;
 
 /*
  * Parses and checks text (not needed afterwards). -EINVAL with line, column, excerpt and, where one is near, the name
- * that was probably meant. The diag's source is left empty: the caller knows where the text came from.
+ * that was probably meant; also for a pattern of matches() that is written out and wrong. The diag's source is left empty: the caller knows where the text came from.
  */
 int selector_compile(enum selector_kind kind, const char *text, struct selector **ret,
 		     struct diag *diag);

@@ -121,6 +121,9 @@ static void test_refusals(void **state)
 		{ "system_disk ? 1 : 'a'", 1, 13, "different types" },
 		{ "-disk.size > 1u", 1, 1, "a uint is never negative" },
 		{ "disk.rotational > 0", 1, 17, "bool and int" },
+		{ "system_disk && disk.model.matches('a(b')", 1, 35, "the pattern is not valid: " },
+		{ "disk.symlinks.exists(s, matches(s, r'(?=a)'))", 1, 36,
+		  "the pattern is not valid: " },
 	};
 
 	(void)state;
