@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "needs/environment_file.h"
 #include "needs/pods.h"
 #include "needs/unit_file.h"
 
@@ -35,16 +36,23 @@ static bool has_registry(const char *image)
 				       strncmp(image, "localhost/", strlen("localhost/")) == 0);
 }
 
-static int read_image(struct collector *c, const struct unit *unit, const char *section)
+static int read_image(struct collector *c, struct unit *unit, const char *section)
 {
 	const char *value = unit_value(unit, section, "Image");
-	_cleanup_free_ char *image = value ? unit_expand(unit, value) : NULL, *who = NULL;
+	_cleanup_free_ char *image = NULL, *who = NULL;
+	int r = 0;
 
 	if (!value || is_quadlet_name(value))
 		return 0;
-	int r = image ? describe(unit, &who) : -ENOMEM;
+	if (strchr(value, '$'))
+		r = environment_files_read(c, unit);
+	if (r == 0)
+		r = describe(unit, &who);
 	if (r < 0)
 		return r;
+	image = unit_expand(unit, value);
+	if (!image)
+		return -ENOMEM;
 	if (!has_registry(image) && !strpbrk(image, "$%")) {
 		r = collect_note(
 			c,
@@ -87,7 +95,7 @@ int read_quadlets(struct collector *c)
 	int r = units_read(c, quadlet_directories, quadlet_suffixes, true, &list);
 
 	for (size_t i = 0; r == 0 && i < list.n_units; i++) {
-		const struct unit *unit = &list.units[i];
+		struct unit *unit = &list.units[i];
 		if (text_ends_with(unit->name, ".kube"))
 			r = read_kube(c, unit);
 		else if (text_ends_with(unit->name, ".container"))

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "needs/command_line.h"
+#include "needs/environment_file.h"
 #include "needs/pods.h"
 #include "needs/unit_file.h"
 
@@ -16,7 +17,7 @@ static const char *const commands[] = { "ExecStartPre", "ExecStart", "ExecStartP
 
 struct service {
 	struct collector *c;
-	const struct unit *unit;
+	struct unit *unit;
 	const char *who;
 };
 
@@ -25,6 +26,8 @@ static int take_images(const struct service *s, const struct found_images *found
 	int r = 0;
 
 	STRV_FOREACH (word, found->images) {
+		if (r == 0 && strchr(*word, '$'))
+			r = environment_files_read(s->c, s->unit);
 		_cleanup_free_ char *image = unit_expand(s->unit, *word);
 		if (r == 0)
 			r = image ? collect_image(s->c, s->who, s->unit->path, image) : -ENOMEM;
@@ -78,7 +81,7 @@ static int read_line(const struct service *s, const char *line)
 	return r;
 }
 
-static int read_service(struct collector *c, const struct unit *unit)
+static int read_service(struct collector *c, struct unit *unit)
 {
 	_cleanup_free_ char *who = NULL;
 	int r = asprintf(&who, "unit %s", unit->name) < 0 ? -ENOMEM : 0;

@@ -21,6 +21,7 @@ void unit_done(struct unit *unit)
 	for (size_t i = 0; i < unit->n_settings; i++)
 		setting_done(&unit->settings[i]);
 	free(unit->settings);
+	strv_free(unit->file_variables);
 	*unit = (struct unit){ 0 };
 }
 
@@ -155,7 +156,22 @@ int unit_values(const struct unit *unit, const char *section, const char *key, c
 	return r;
 }
 
-/* What Environment= gives to a name; *ret NULL: nothing. */
+/* Of words "NAME=value", the value that the last one gives to a name replaces *value. */
+static int assign(char **words, const char *name, size_t length, char **value)
+{
+	const char *last = NULL;
+
+	STRV_FOREACH (word, words)
+		if (strncmp(*word, name, length) == 0 && (*word)[length] == '=')
+			last = *word + length + 1;
+	if (!last)
+		return 0;
+	free(*value);
+	*value = strdup(last);
+	return *value ? 0 : -ENOMEM;
+}
+
+/* What Environment= gives to a name, or a file instead; *ret NULL: nothing. */
 static int environment(const struct unit *unit, const char *name, size_t length, char **ret)
 {
 	_cleanup_strv_ char **lines = NULL;
@@ -166,15 +182,10 @@ static int environment(const struct unit *unit, const char *name, size_t length,
 		_cleanup_strv_ char **words = NULL;
 		if (r == 0)
 			r = command_split(*line, &words);
-		STRV_FOREACH (word, words) {
-			if (r < 0 || strncmp(*word, name, length) != 0 || (*word)[length] != '=')
-				continue;
-			free(*ret);
-			*ret = strdup(*word + length + 1);
-			r = *ret ? 0 : -ENOMEM;
-		}
+		if (r == 0)
+			r = assign(words, name, length, ret);
 	}
-	return r;
+	return r < 0 ? r : assign(unit->file_variables, name, length, ret);
 }
 
 /* A variable at the $ that text begins with; returns how many bytes it takes, 0: it is none. */

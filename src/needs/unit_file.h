@@ -18,6 +18,8 @@ struct unit {
 	char *path; /* of the main file */
 	struct unit_setting *settings;
 	size_t n_settings;
+	char **file_variables; /* strv, "NAME=value": of EnvironmentFile=; see needs/environment_file.h */
+	bool files_read;
 };
 
 struct unit_list {
@@ -48,7 +50,8 @@ const char *unit_value(const struct unit *unit, const char *section, const char 
 int unit_values(const struct unit *unit, const char *section, const char *key, char ***ret);
 
 /*
- * text with %% and with what Environment= of [Service] says about $NAME and ${NAME}; what is not known stays as it is.
+ * text with %% and with what Environment= of [Service], and the files that were read, say about $NAME and ${NAME}; what is not
+ * known stays as it is.
  * Owned by the caller; NULL: out of memory.
  */
 char *unit_expand(const struct unit *unit, const char *text);

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "needs/command_line.h"
+#include "needs/environment_file.h"
 #include "needs/needs.h"
 #include "needs/unit_file.h"
 
@@ -283,6 +284,38 @@ static const struct machine machines[] = {
 	  "a.io/run:5 by unit a.service in /etc/systemd/system/a.service\n"
 	  "note: /lib/systemd/system/s.service runs containers through a shell or compose, which is "
 	  "not followed: add their images to the list\n" },
+	{ "files with variables: of a later file, none that is needed, links out of the root",
+	  { { "etc/systemd/system/a.service",
+	      "[Service]\nEnvironmentFile=/gone\nEnvironmentFile=\nEnvironmentFile=-/gone\n"
+	      "EnvironmentFile=/etc/a%%1\nEnvironmentFile=-/etc/default/a\nEnvironment=TAG=1 X=1\n"
+	      "ExecStart=/usr/bin/podman run a.io/a:${TAG}-${X}\n"
+	      "ExecStartPre=/usr/bin/podman pull $IMAGE\n" },
+	    { "etc/a%1", "TAG=2\n# TAG=3\nIMAGE = 'a.io/named:1'\n" },
+	    { "etc/default/a", "-> ../../../../../../../etc/out" },
+	    { "etc/out", "TAG=4" },
+	    { "etc/systemd/system/b.service",
+	      "[Service]\nEnvironmentFile=/gone\nEnvironmentFile=etc/out\nEnvironmentFile=/etc/*\n"
+	      "EnvironmentFile=/etc/%H\nEnvironmentFile=-/etc/default\n"
+	      "ExecStart=/usr/bin/podman run a.io/b:$TAG\n" },
+	    { "etc/systemd/system/c.service",
+	      "[Service]\nEnvironmentFile=/gone\nExecStart=/usr/bin/podman run a.io/c:1 $X\n" },
+	    { "etc/containers/systemd/d.container",
+	      "[Container]\nImage=a.io/d:$TAG\nEnvironmentFile=/gone\n[Service]\n"
+	      "EnvironmentFile=/etc/out\n" } },
+	  "a.io/a:4-1 by unit a.service in /etc/systemd/system/a.service\n"
+	  "a.io/c:1 by unit c.service in /etc/systemd/system/c.service\n"
+	  "a.io/d:4 by quadlet d.container in /etc/containers/systemd/d.container\n"
+	  "a.io/named:1 by unit a.service in /etc/systemd/system/a.service\n"
+	  "note: /etc/systemd/system/b.service: EnvironmentFile=/gone is not there\n"
+	  "note: /etc/systemd/system/b.service: EnvironmentFile=etc/out counts nothing: the path "
+	  "must be absolute\n"
+	  "note: /etc/systemd/system/b.service: EnvironmentFile=/etc/* is a pattern or holds a "
+	  "specifier, which is not followed\n"
+	  "note: /etc/systemd/system/b.service: EnvironmentFile=/etc/%H is a pattern or holds a "
+	  "specifier, which is not followed\n"
+	  "note: /etc/default cannot be read: it is no regular file\n"
+	  "note: /etc/systemd/system/b.service: the image \"a.io/b:$TAG\" of unit b.service is a "
+	  "template or holds a variable, so it cannot be known here\n" },
 };
 
 static void test_machines(void **state)
@@ -349,6 +382,91 @@ static void test_commands(void **state)
 		if (strcmp(text, cases[i].expected) != 0)
 			fail_msg("%s: \"%s\", not \"%s\"", cases[i].line, text, cases[i].expected);
 	}
+}
+
+static void test_environment_files(void **state)
+{
+	static const struct {
+		const char *text, *expected; /* settings, with | between them */
+	} cases[] = {
+		{ "", "" },
+		{ "A=1", "A=1" },
+		{ "A=1\nB=2\r\n\n \t C = 3 4 \t\nA=5", "A=1|B=2|C=3 4|A=5" },
+		{ "# A=1\n;B=2\n  #C=3\nD=#4", "D=#4" },
+		{ "# a \\\nB=2", "B=2" },
+		{ "no equals sign\nA B=1\nexport C=2\n9=3\n=4\nD=5", "D=5" },
+		{ "BAD-=\"x\nA=1\"\nB=2", "B=2" },
+		{ "A=\nB=''\nC=\"\"", "A=|B=|C=" },
+		{ "A='a \"b\" \\n # ' \nB=2", "A=a \"b\" \\n # |B=2" },
+		{ "A=\"a 'b' \\\" \\\\ \\$ \\` \\n\"", "A=a 'b' \" \\ $ ` \\n" },
+		{ "A='1\n2'\nB=\"3\\\n4\"", "A=1\n2|B=34" },
+		{ "A='1'\"2\" 3 ", "A=123" },
+		{ "A=a'b'\"c\"", "A=a'b'\"c\"" },
+		{ "A=a\\\n  b\\ \\x\nB=1", "A=a  b x|B=1" },
+		{ "A=$B ${C} %i", "A=$B ${C} %i" },
+		{ "A='never ends\nB=1", "A=never ends\nB=1" },
+		{ "A=\"x\\", "A=x\\" },
+		{ "A=x\\", "A=x" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_strv_ char **list = NULL;
+		_cleanup_free_ char *text = NULL;
+		size_t size;
+		FILE *f = open_memstream(&text, &size);
+		assert_int_equal(environment_file_parse(cases[i].text, &list), 0);
+		STRV_FOREACH (setting, list)
+			fprintf(f, "%s%s", setting == list ? "" : "|", *setting);
+		assert_int_equal(fclose(f), 0);
+		if (strcmp(text, cases[i].expected) != 0)
+			fail_msg("%s: \"%s\", not \"%s\"", cases[i].text, text, cases[i].expected);
+	}
+}
+
+/* Too many variables, too many files, too large a file: a note for each, and what came before counts. */
+static void test_environment_limits(void **state)
+{
+	char path[] = "/tmp/larder-needs-XXXXXX";
+	_cleanup_needs_ struct needs needs = { 0 };
+	const struct needs_options options = { .root = path };
+	_cleanup_free_ char *many = NULL, *large = calloc(1, ROOTFS_FILE_MAX + 2), *unit = NULL;
+	size_t size;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	assert_non_null(large);
+	memset(large, 'x', ROOTFS_FILE_MAX + 1);
+	FILE *f = open_memstream(&many, &size);
+	for (int i = 0; i <= ENVIRONMENT_VARIABLES_MAX; i++)
+		fprintf(f, "TAG=%d\n", i);
+	assert_int_equal(fclose(f), 0);
+	f = open_memstream(&unit, &size);
+	fputs("[Service]\nExecStart=podman run a.io/f:$TAG\nEnvironmentFile=/large\n", f);
+	for (int i = 0; i < ENVIRONMENT_FILES_MAX; i++)
+		fputs("EnvironmentFile=-/gone\n", f);
+	assert_int_equal(fclose(f), 0);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put(dir, &(struct file){ "many", many });
+	put(dir, &(struct file){ "large", large });
+	put(dir, &(struct file){ "etc/systemd/system/f.service", unit });
+	put(dir, &(struct file){ "etc/systemd/system/v.service",
+				 "[Service]\nExecStart=podman run a.io/v:$TAG\n"
+				 "EnvironmentFile=/many\n" });
+	assert_int_equal(needs_read(&options, &needs, NULL), 0);
+	_cleanup_free_ char *text = describe(&needs);
+	assert_string_equal(
+		text,
+		"a.io/v:999 by unit v.service in /etc/systemd/system/v.service\n"
+		"note: /large is not read: it is larger than 4194304 bytes\n"
+		"note: /etc/systemd/system/f.service: only the first 64 files of EnvironmentFile= are "
+		"read\n"
+		"note: /etc/systemd/system/f.service: the image \"a.io/f:$TAG\" of unit f.service is a "
+		"template or holds a variable, so it cannot be known here\n"
+		"note: /etc/systemd/system/v.service: the files of EnvironmentFile= are not read to "
+		"their end: they set more than 1000 variables\n");
+	close_fd(dir);
+	assert_int_equal(remove_tree_at(AT_FDCWD, path), 0);
 }
 
 static void test_limits(void **state)
@@ -423,8 +541,12 @@ static void test_option(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_machines), cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_many_notes),
+		cmocka_unit_test(test_machines),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_environment_files),
+		cmocka_unit_test(test_environment_limits),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_many_notes),
 		cmocka_unit_test(test_option),
 	};
 	return unit_main(tests);
