@@ -4,15 +4,19 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <systemd/sd-journal.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 
+#define KMSG_MAJOR 1
+#define KMSG_MINOR 11
+
 static struct {
 	const char *program;
 	int level;
-	bool journal;
+	bool journal, kernel;
 } log_state = { .program = "larder", .level = LOG_INFO };
 
 /* JOURNAL_STREAM is "device:inode" of the socket that systemd made standard error. */
@@ -27,10 +31,20 @@ static bool stderr_is_journal(void)
 	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+/* /dev/kmsg: before there is a journal, which reads it later. */
+static bool stderr_is_kernel_log(void)
+{
+	struct stat st;
+
+	return fstat(STDERR_FILENO, &st) == 0 && S_ISCHR(st.st_mode) &&
+	       st.st_rdev == makedev(KMSG_MAJOR, KMSG_MINOR);
+}
+
 void log_open(const char *program)
 {
 	log_state.program = program;
 	log_state.journal = stderr_is_journal();
+	log_state.kernel = stderr_is_kernel_log();
 }
 
 void log_set_level(int level)
@@ -68,6 +82,9 @@ void log_at(int level, const char *message_id, const char *format, ...)
 		return;
 	if (log_state.journal)
 		send_to_journal(level, message_id, message);
+	else if (log_state.kernel)
+		/* One write, as fprintf() does it here, is one message (Documentation/ABI/testing/dev-kmsg). */
+		fprintf(stderr, "<%d>%s: %s\n", level, log_state.program, message);
 	else
 		fprintf(stderr, "%s: %s\n", log_state.program, message);
 	errno = saved;

@@ -3,8 +3,9 @@
 #define LARDER_BASE_LOG_H
 /*
  * Messages to standard error, or to the journal when standard error is the journal's stream
- * (JOURNAL_STREAM, systemd.exec(5)). One failure is one call. Modules log at debug level only; commands,
- * the boot pipeline and the daemon's request boundary log the rest.
+ * (JOURNAL_STREAM, systemd.exec(5)); with their level when it is /dev/kmsg, which journald reads later. One failure
+ * is one call. Modules log at debug level only; commands, the boot pipeline and the daemon's request boundary log
+ * the rest.
  *
  * An event is a message with a MESSAGE_ID (base/events.h), so that journalctl finds it by what happened.
  */

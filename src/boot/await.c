@@ -9,6 +9,7 @@
 
 struct awaited {
 	const struct boot_options *options;
+	const char *config_root;
 	const struct machine_config *config;
 	bool have_volume;
 };
@@ -19,6 +20,7 @@ static bool layer_is_there(const struct awaited *a)
 	_cleanup_layers_result_ struct layers_result result = { 0 };
 	struct layers_request request = {
 		.config = a->config,
+		.config_root = a->config_root,
 		.root = a->options->root,
 		.run_dir = a->options->run_dir,
 	};
@@ -69,12 +71,12 @@ static int is_there(struct disk_list *disks, void *user)
 	return layer_is_there(a) || (!a->have_volume && volume_is_there(a, disks));
 }
 
-int boot_await(const struct boot_options *options, const struct machine_config *config,
-	       bool have_volume)
+int boot_await(const struct boot_options *options, const char *config_root,
+	       const struct machine_config *config, bool have_volume)
 {
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 	_cleanup_disk_list_ struct disk_list disks = { 0 };
-	struct awaited awaited = { options, config, have_volume };
+	struct awaited awaited = { options, config_root, config, have_volume };
 
 	return disk_wait(config->volume.wait_timeout_ms, is_there, &awaited, &disks, &diag);
 }

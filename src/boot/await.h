@@ -14,7 +14,7 @@
  * Returns as soon as one of them is there, at the latest after the volume's wait_timeout_ms. have_volume: there is an empty one, only a
  * medium or a layer counts. 0; -ETIMEDOUT; another error: waiting is not possible here.
  */
-int boot_await(const struct boot_options *options, const struct machine_config *config,
-	       bool have_volume);
+int boot_await(const struct boot_options *options, const char *config_root,
+	       const struct machine_config *config, bool have_volume);
 
 #endif

@@ -30,6 +30,7 @@
 /* What the steps hand on to each other. */
 struct pipeline {
 	const struct boot_options *options;
+	const char *config_root; /* where the config was found */
 	json_t *status;
 	struct machine_config *config;
 	struct disk_list disks;
@@ -70,7 +71,7 @@ static int load_config(struct pipeline *p, struct diag *diag)
 {
 	_cleanup_free_ char *cmdline = NULL;
 	struct config_sources sources = {
-		.root = p->options->config_root,
+		.root = p->config_root,
 		.run_dir = p->options->run_dir,
 		.files = p->options->config_files,
 	};
@@ -79,6 +80,14 @@ static int load_config(struct pipeline *p, struct diag *diag)
 	if (r < 0)
 		return r;
 	sources.cmdline = cmdline;
+	r = machine_config_load(&sources, &p->config, diag);
+	if (r < 0 || p->config->found || !p->options->config_fallback)
+		return r;
+	report(p, LOG_INFO, NULL, "there is no machine config below %s; that of %s counts",
+	       p->config_root ? p->config_root : "/", p->options->config_fallback);
+	machine_config_free(p->config);
+	p->config = NULL;
+	sources.root = p->config_root = p->options->config_fallback;
 	return machine_config_load(&sources, &p->config, diag);
 }
 
@@ -173,9 +182,9 @@ static bool awaited_disk(struct pipeline *p, bool have_volume)
 {
 	uint64_t ms = p->config->volume.wait_timeout_ms;
 
-	if (ms == 0 || (have_volume && !p->config->media))
+	if (ms == 0 || (have_volume ? !p->config->media : !p->options->wait))
 		return false;
-	if (boot_await(p->options, p->config, have_volume) < 0)
+	if (boot_await(p->options, p->config_root, p->config, have_volume) < 0)
 		report(p, LOG_NOTICE, NULL,
 		       have_volume ? "no medium came within %llu ms that could fill the new volume"
 				   : "no disk and no medium came within %llu ms",
@@ -248,6 +257,7 @@ static void activate_layers(struct pipeline *p)
 	_cleanup_layers_result_ struct layers_result result = { 0 };
 	struct layers_request request = {
 		.config = p->config,
+		.config_root = p->config_root,
 		.root = p->options->root,
 		.run_dir = p->options->run_dir,
 		.disks = p->disks.n_disks > 0 ? &p->disks : NULL,
@@ -333,7 +343,8 @@ static void keep_earlier_parts(struct pipeline *p)
 
 int boot_run(const struct boot_options *options, json_t **ret_status, struct diag *diag)
 {
-	_cleanup_(pipeline_done) struct pipeline p = { .options = options };
+	_cleanup_(pipeline_done) struct pipeline p = { .options = options,
+						       .config_root = options->config_root };
 	_cleanup_diag_ struct diag write_diag = DIAG_INIT;
 
 	clock_gettime(CLOCK_MONOTONIC, &p.started);

@@ -13,10 +13,13 @@
 
 struct boot_options {
 	const char *root;	 /* prefix of devices, layers and runtime settings; NULL: / */
-	const char *config_root; /* prefix of the machine config; NULL: / */
-	const char *run_dir;	 /* never NULL */
+	const char *config_root; /* prefix of the machine config and the files it names; NULL: / */
+	/* The same, for when there is no machine config below config_root; NULL: then there is none. */
+	const char *config_fallback;
+	const char *run_dir;		 /* never NULL */
 	const char *const *config_files; /* exactly these; NULL: the standard places */
 	bool runtimes; /* write the settings of container runtimes? (not in an initramfs) */
+	bool wait;     /* for a disk that is not there? (an initramfs leaves it to the next run) */
 
 	/* Called as things happen: level as in syslog(3), event from base/events.h or NULL. Never NULL itself. */
 	void (*report)(int level, const char *event, const char *message);

@@ -25,7 +25,8 @@ static void report(int level, const char *event, const char *message)
 }
 
 static const char usage[] =
-	"larder-boot [--strict] [--config-root DIR] [--run-dir DIR] [--config FILE] [--no-runtimes] [--verbose]\n"
+	"larder-boot [--strict] [--config-root DIR] [--config-fallback DIR] [--run-dir DIR] [--config FILE]\n"
+	"            [--no-runtimes] [--no-wait] [--verbose]\n"
 	"\n"
 	"Prepares the image cache, once; run by larder-boot.service and in the initramfs. See larder-boot(8).\n";
 
@@ -41,9 +42,11 @@ static int parse_arguments(struct arguments *a, int argc, char *argv[])
 	static const struct option options[] = {
 		{ "strict", no_argument, NULL, 's' },
 		{ "config-root", required_argument, NULL, 'R' },
+		{ "config-fallback", required_argument, NULL, 'F' },
 		{ "run-dir", required_argument, NULL, 'r' },
 		{ "config", required_argument, NULL, 'c' },
 		{ "no-runtimes", no_argument, NULL, 'n' },
+		{ "no-wait", no_argument, NULL, 'w' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -57,6 +60,9 @@ static int parse_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 'R':
 			a->boot.config_root = optarg;
+			break;
+		case 'F':
+			a->boot.config_fallback = optarg;
 			break;
 		case 'r':
 			if (*optarg != '/' || optarg[strspn(optarg, "/")] == '\0') {
@@ -72,6 +78,9 @@ static int parse_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 'n':
 			a->boot.runtimes = false;
+			break;
+		case 'w':
+			a->boot.wait = false;
 			break;
 		case 'v':
 			log_set_level(LOG_DEBUG);
@@ -99,7 +108,7 @@ int main(int argc, char *argv[])
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 	json_auto_t *status = NULL;
 	struct arguments arguments = {
-		.boot = { .run_dir = DIR_RUN, .runtimes = true, .report = report },
+		.boot = { .run_dir = DIR_RUN, .runtimes = true, .wait = true, .report = report },
 	};
 
 	log_open("larder-boot");

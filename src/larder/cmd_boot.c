@@ -24,6 +24,7 @@ static struct boot_options boot_options_of(const struct context *context)
 		.run_dir = context->run_dir,
 		.config_files = (const char *const *)context->config_files,
 		.runtimes = true,
+		.wait = true,
 		.report = report,
 	};
 }

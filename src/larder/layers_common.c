@@ -15,6 +15,7 @@ struct layers_request layers_request_for(const struct context *context,
 {
 	return (struct layers_request){
 		.config = config,
+		.config_root = context->config_root,
 		.root = context->root,
 		.run_dir = context->run_dir,
 	};

@@ -89,6 +89,7 @@ struct layers_result {
 
 struct layers_request {
 	const struct machine_config *config;
+	const char *config_root; /* prefix of the files that the config names; NULL: root */
 	const char *
 		root; /* prefix of the directories of built-in layers; NULL: /; else there are no media */
 	const char *run_dir; /* never NULL */

@@ -29,8 +29,9 @@ struct store_owner {
 	uid_t uid;
 	gid_t gid;
 };
+#define STORE_OWNER_ANY ((struct store_owner){ (uid_t)-1, (gid_t)-1 })
 
-/* The user larder, or root where there is none. */
+/* The user larder; where there is none, as in an initramfs, STORE_OWNER_ANY: what is there stays whose it is. */
 struct store_owner store_owner_find(void);
 
 /*

@@ -20,7 +20,7 @@ struct store_owner store_owner_find(void)
 
 	if (getpwnam_r(NAME_USER, &entry, buffer, sizeof(buffer), &found) == 0 && found)
 		return (struct store_owner){ found->pw_uid, found->pw_gid };
-	return (struct store_owner){ 0, 0 };
+	return STORE_OWNER_ANY;
 }
 
 /* -ENOENT: no such file: a new volume, or one of Talos. */
@@ -67,6 +67,15 @@ int volume_check_format(int dir, struct diag *diag)
 	return check_format(dir, &missing, diag);
 }
 
+static bool is_foreign(const struct stat *st, struct store_owner owner)
+{
+	const struct store_owner any = STORE_OWNER_ANY;
+
+	if (owner.uid == any.uid && owner.gid == any.gid)
+		return false;
+	return st->st_uid != owner.uid || st->st_gid != owner.gid;
+}
+
 static int give_away(int dir, struct store_owner owner, unsigned depth);
 
 /* Gives one entry of dir to owner, and what is below it. */
@@ -76,7 +85,7 @@ static int give_entry(int dir, const char *name, struct store_owner owner, unsig
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if ((st.st_uid != owner.uid || st.st_gid != owner.gid) &&
+	if (is_foreign(&st, owner) &&
 	    fchownat(dir, name, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
@@ -123,7 +132,7 @@ static int make_directories(int dir, struct store_owner owner, bool *ret_foreign
 			return r;
 		if (fstatat(dir, directories[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -errno;
-		*ret_foreign |= st.st_uid != owner.uid || st.st_gid != owner.gid;
+		*ret_foreign |= is_foreign(&st, owner);
 	}
 	return 0;
 }
