@@ -57,7 +57,9 @@ static int parse_option(struct work *w, const struct command *self, int option)
 	switch (option) {
 	case OPT_IMAGE:
 		w->request.image = optarg;
-		return 0;
+		return *optarg ? 0
+			       : command_usage(self, "--image needs the path of a disk image, "
+						     "and \"\" is none");
 	case OPT_SEED:
 		w->request.seed = optarg;
 		return 0;

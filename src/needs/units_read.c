@@ -13,6 +13,13 @@ struct search {
 	bool deep;
 	struct unit_list *list;
 	unsigned files;
+	struct place *seen; /* directories */
+	size_t n_seen;
+};
+
+struct place {
+	dev_t device;
+	ino_t inode;
 };
 
 void unit_list_done(struct unit_list *list)
@@ -91,11 +98,38 @@ static int add_unit(struct search *s, const char *name, const char *path)
 	return is_masked(s, path) ? 0 : parse(s, unit, path);
 }
 
+/* A directory that a link leads to again has nothing new. -EEXIST: it is one, or there are too many. */
+static int see_directory(struct search *s, const char *path)
+{
+	struct stat st;
+
+	if (rootfs_stat(s->c->root, path, &st) < 0)
+		return 0; /* collect_list() says why */
+	for (size_t i = 0; i < s->n_seen; i++)
+		if (s->seen[i].device == st.st_dev && s->seen[i].inode == st.st_ino)
+			return -EEXIST;
+	if (s->n_seen == NEEDS_FILES_MAX) {
+		int r = collect_note(
+			s->c, "not all directories of units are read: there are more than %d",
+			NEEDS_FILES_MAX);
+		return r < 0 ? r : -EEXIST;
+	}
+	struct place *larger = reallocarray(s->seen, s->n_seen + 1, sizeof(*larger));
+	if (!larger)
+		return -ENOMEM;
+	s->seen = larger;
+	s->seen[s->n_seen++] = (struct place){ st.st_dev, st.st_ino };
+	return 0;
+}
+
 static int read_directory(struct search *s, const char *directory, unsigned depth)
 {
 	_cleanup_strv_ char **names = NULL;
-	int r = collect_list(s->c, directory, &names);
+	int r = see_directory(s, directory);
 
+	if (r < 0)
+		return r == -EEXIST ? 0 : r;
+	r = collect_list(s->c, directory, &names);
 	STRV_FOREACH (name, names) {
 		_cleanup_free_ char *path = NULL;
 		if (r < 0 || **name == '.')
@@ -224,11 +258,18 @@ int units_read(struct collector *c, const char *const *directories, const char *
 	       bool deep, struct unit_list *ret)
 {
 	_cleanup_units_ struct unit_list list = { 0 };
-	struct search s = { c, directories, suffixes, deep, &list, 0 };
+	struct search s = {
+		.c = c,
+		.directories = directories,
+		.suffixes = suffixes,
+		.deep = deep,
+		.list = &list,
+	};
 	int r = 0;
 
 	for (; r == 0 && *directories; directories++)
 		r = read_directory(&s, *directories, 0);
+	free(s.seen);
 	/* A masked unit has no settings, and drop-ins do not bring it back. */
 	for (size_t i = 0; r == 0 && i < list.n_units; i++)
 		if (list.units[i].n_settings > 0)

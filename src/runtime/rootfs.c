@@ -320,6 +320,15 @@ bool rootfs_exists(int root, const char *path)
 	return fd >= 0;
 }
 
+int rootfs_stat(int root, const char *path, struct stat *ret)
+{
+	_cleanup_close_ int fd = open_in_root(root, path, O_PATH);
+
+	if (fd < 0)
+		return fd;
+	return fstat(fd, ret) < 0 ? -errno : 0;
+}
+
 int rootfs_list(int root, const char *path, char ***ret)
 {
 	_cleanup_strv_ char **list = NULL;

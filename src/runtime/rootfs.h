@@ -68,6 +68,9 @@ int rootfs_missing(int root, const char *path, char ***ret);
 
 bool rootfs_exists(int root, const char *path);
 
+/* What is there, links followed. */
+int rootfs_stat(int root, const char *path, struct stat *ret);
+
 /* Names in a directory but "." and "..", in natural order; no such directory is an empty list. -ENOTDIR. */
 int rootfs_list(int root, const char *path, char ***ret);
 

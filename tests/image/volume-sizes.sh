@@ -226,6 +226,9 @@ for image in "$T" /dev/null; do
 	check_status 2 "$image" volume plan
 	check_output "is no regular file" "^larder: --image: $image is no regular file"
 done
+image=
+check_status 2 "an empty name" volume plan
+check_output "is said to be none" '^larder: --image needs the path of a disk image, and "" is none'
 image=$T/disk.img
 
 note "Every table with every size, alignment and sector"

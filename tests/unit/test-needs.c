@@ -284,6 +284,14 @@ static const struct machine machines[] = {
 	  "a.io/run:5 by unit a.service in /etc/systemd/system/a.service\n"
 	  "note: /lib/systemd/system/s.service runs containers through a shell or compose, which is "
 	  "not followed: add their images to the list\n" },
+	{ "a directory that links lead to again, and files that cannot be read there: each is named once",
+	  { { "etc/containers/systemd/loop", "-> ." },
+	    { "etc/containers/systemd/sub/up", "-> .." },
+	    { "etc/containers/systemd/sub/itself", "-> itself" },
+	    { "etc/containers/systemd/sub/a.container", "[Container]\nImage=a.io/a:1\n" } },
+	  "a.io/a:1 by quadlet a.container in /etc/containers/systemd/sub/a.container\n"
+	  "note: /etc/containers/systemd/sub/itself cannot be read: Too many levels of symbolic "
+	  "links\n" },
 	{ "files with variables: of a later file, none that is needed, links out of the root",
 	  { { "etc/systemd/system/a.service",
 	      "[Service]\nEnvironmentFile=/gone\nEnvironmentFile=\nEnvironmentFile=-/gone\n"
