@@ -7,8 +7,9 @@ larder_pre_pivot() {
 	# The same switch as in the real root: systemctl enable larder.target
 	[ -L "${NEWROOT:?}/etc/systemd/system/sysinit.target.wants/larder.target" ] || return 0
 
-	config_root=$NEWROOT
-	[ -e "$NEWROOT/etc/larder/machine.yaml" ] || [ -e "$NEWROOT/usr/lib/larder/machine.yaml" ] || config_root=/
-	/usr/lib/larder/larder-boot --no-runtimes --config-root="$config_root" || echo "larder-boot in the initial RAM disk ended with status $?" >&2
+	# Where nobody has made the nodes that load them: /dev/loop-control, /dev/mapper/control.
+	modprobe -qa loop dm_mod 2>/dev/null
+	/usr/lib/larder/larder-boot --no-runtimes --no-wait --config-root="$NEWROOT" --config-fallback=/ ||
+		echo "larder-boot ended with status $? in the initial RAM disk; larder-boot.service tries again" >&2
 }
 larder_pre_pivot

@@ -2,12 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What larder-boot needs in an initial RAM disk of dracut, and nothing else. dracut calls these functions.
 
-# An encrypted volume and layers through dm-verity need libcryptsetup, which larder-boot loads only then.
-larder_configures() {
-	grep -qsE "$1" /etc/larder/machine.yaml /etc/larder/machine.yaml.d/*.yaml /etc/larder/initramfs.yaml
-}
-larder_encrypts() { larder_configures '^[[:space:]]*encryption:'; }
-larder_verifies() { larder_configures '(^|[[:space:]{,])rootHash:'; }
+# Kernel modules for what the machine config has encrypted, or through dm-verity.
+larder_modules() { /usr/lib/larder/initramfs-needs modules; }
 
 check() {
 	require_binaries /usr/lib/larder/larder-boot mkfs.ext4 e2fsck resize2fs || return 1
@@ -19,9 +15,36 @@ depends() {
 }
 
 installkernel() {
-	hostonly='' instmods loop squashfs overlay ext4 erofs isofs udf vfat nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 sr_mod cdrom
-	! larder_encrypts || hostonly='' instmods dm_mod dm_crypt xts essiv
-	! larder_verifies || hostonly='' instmods dm_mod dm_verity sha256_generic
+	local modules
+	modules=$(larder_modules 2>/dev/null)
+	# shellcheck disable=SC2086 # a list of words
+	hostonly='' instmods loop squashfs overlay ext4 erofs isofs udf vfat nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 sr_mod cdrom $modules
+}
+
+# The machine's own config is read from its root filesystem. This one counts only where that has none.
+larder_config() {
+	local file
+	[ -e /etc/larder/initramfs.yaml ] || return 0
+	inst_simple /etc/larder/initramfs.yaml /etc/larder/machine.yaml
+	for file in $(/usr/lib/larder/initramfs-needs files 2>/dev/null); do
+		inst_simple "$file" || echo "larder: $file, which /etc/larder/initramfs.yaml names, is not there" >&2
+	done
+}
+
+# An encrypted volume and layers through dm-verity need libcryptsetup, which larder-boot loads only then. It waits for udev's rules for
+# device-mapper, and loads libgcc_s when a thread of its key derivation ends. dracut's own module dm has these rules, and every driver
+# of its kind, too; its 11-dm.rules makes that udev knows of the devices in the real root.
+larder_cryptsetup() {
+	local own
+	[ -n "$(larder_modules)" ] || return 0
+	if ! ldconfig -p | grep -q 'libcryptsetup\.so\.12 '; then
+		echo "larder: the machine config encrypts or has a rootHash, and libcryptsetup is not installed" >&2
+		return
+	fi
+	inst_libdir_file 'libcryptsetup.so.12*' 'libgcc_s.so.1'
+	inst_multiple dmsetup
+	own=$(echo "${moddir%/*}"/[0-9][0-9]dm/11-dm.rules)
+	inst_rules 10-dm.rules "$own" 13-dm-disk.rules 55-dm.rules 60-persistent-storage-dm.rules 95-dm-notify.rules
 }
 
 install() {
@@ -30,9 +53,8 @@ install() {
 	before=$(du -sk "$initdir" | cut -f1)
 	inst_multiple /usr/lib/larder/larder-boot mkfs.ext4 e2fsck resize2fs
 	inst_simple /etc/mke2fs.conf
-	! { larder_encrypts || larder_verifies; } || inst_libdir_file 'libcryptsetup.so.12*'
-	# The machine's own config is read from its root filesystem. This one counts only where that has none.
-	[ ! -e /etc/larder/initramfs.yaml ] || inst_simple /etc/larder/initramfs.yaml /etc/larder/machine.yaml
+	larder_config
+	larder_cryptsetup
 	# shellcheck disable=SC2154
 	inst_hook pre-pivot 50 "$moddir/larder-pre-pivot.sh"
 	echo "larder: adds $(($(du -sk "$initdir" | cut -f1) - before)) KiB to the initial RAM disk, without kernel modules, before compression" >&2
