@@ -44,11 +44,14 @@ before=$(sha256sum <"$T/cache.img")
 truncate -s 2G "$T/grow.img" "$T/slow.img"
 truncate -s 300M "$T/table.img" "$T/blank.img"
 printf 'label: gpt\nsize=64MiB, name=neighbour\n' | sfdisk -q "$T/table.img"
+head -c 256M /dev/urandom >"$T/half.img"
+printf 'label: gpt\nsize=16MiB, name=before\nsize=96MiB, name=IMAGECACHE.new\nsize=16MiB, name=after\n' | sfdisk -q --wipe always "$T/half.img"
+dd if=/dev/zero of="$T/half.img" bs=1M seek=17 count=96 conv=notrunc status=none
 plug() { "$LARDER_SOURCE/tests/vm/lib/plug" "$V/qmp" "$V/result.$((vm_boots + 1))" "$@" >>"$T/plug" 2>&1 & cleanup kill $!; }
 plug 'pull the disk out' 0 -slow
 plug 'put the disk in' 0 slow=SLOW
 mapfile -t disks < <(vm_disk "$T/cache.img" CACHE readonly=on; vm_disk "$T/grow.img" GROW
-	vm_disk "$T/table.img" TABLE; vm_disk "$T/blank.img" BLANK)
+	vm_disk "$T/table.img" TABLE; vm_disk "$T/blank.img" BLANK; vm_disk "$T/half.img" HALF)
 vm_boot disks "${disks[@]}" -uuid 4c4c4544-0042-3510-8051-b4c04f4d3231 -qmp "unix:$V/qmp,server=on,wait=off" \
 	-object throttle-group,id=limit,x-bps-write=1000000 -blockdev "driver=file,node-name=slow-file,filename=$T/slow.img" \
 	-blockdev driver=throttle,node-name=slow,throttle-group=limit,file=slow-file \

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Disks under a kernel that finds partitions itself, with udevd beside: an encrypted volume on a read-only disk; growth of a plain one
-# that is mounted; two provisioners at once; a disk that is pulled out while its filesystem is being made, and put in again; disks that are
-# paths of another device.
+# that is mounted; two provisioners at once; encrypted volumes that were never finished; disks that are paths of another device; a disk
+# that is pulled out while its filesystem is being made, and put in again.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/guest/lib.sh"
 . "$LARDER_SOURCE/tests/vm/guest/encryption.sh"
@@ -39,6 +39,44 @@ check_equal "the filesystem" "$(dumpe2fs -h "$(volume_on GROW)" 2>/dev/null | aw
 check_equal "with what is in it" "$(cat /run/larder/volume/state/kept)" kept
 check "larder stop" larder stop
 check "the filesystem is sound" e2fsck -fn "$(volume_on GROW)"
+
+note "The power was cut while an encrypted volume was made"
+half=$(readlink -f /dev/disk/by-id/virtio-HALF)
+neighbours() {
+	for n in 1 3; do dd if="$half$n" bs=1M iflag=direct status=none | sha256sum; done
+	sfdisk --dump "$half" | grep -v "^${half}2 "
+}
+# Below the provisional name, standard input and then zeros, or what FILE gives without end; no FILE: what is there stays.
+cut_off() { # [FILE]
+	sfdisk -q --no-reread --no-tell-kernel --part-label "$half" 2 IMAGECACHE.new
+	[ $# = 0 ] || cat - "$1" 2>/dev/null | dd of="${half}2" bs=1M count=32 iflag=fullblock conv=fsync status=none
+}
+made() { # WHAT-WAS-THERE DEVICE TYPE
+	check "$1: the volume is made" provision --output json
+	check_equal "$1: anew, and to its end" "$(jq -r '"\(.phase) \(.plan.action) \(.formatted) \(.device)"' "$T/stdout")" "ready finish true $2"
+	check_equal "$1: it is used" "$(cat /run/larder/volume/format)" 1
+	check "$1: larder stop" larder stop
+	check_equal "$1: it has its name" "$(sfdisk --part-label "$half" 2)" IMAGECACHE
+	check_equal "$1: and one type" "$(blkid -p -s TYPE -o value "${half}2")" "$3"
+	check_equal "$1: its neighbours are what they were" "$(neighbours)" "$before"
+}
+encrypted_config HALF "slot: 3, static: {passphrase: \"$passphrase\"}"
+before=$(neighbours)
+made "nothing" /dev/mapper/larder-volume crypto_LUKS
+dd if="${half}2" of="$T/header" bs=1M count=16 iflag=direct status=none # the rest is data
+cut_off
+made "a header and a filesystem" /dev/mapper/larder-volume crypto_LUKS
+cut_off /dev/zero <"$T/header"
+made "a header and no filesystem" /dev/mapper/larder-volume crypto_LUKS
+head -c 16K "$T/header" | cut_off /dev/urandom # its copy would follow
+made "the first half of a header, and garbage" /dev/mapper/larder-volume crypto_LUKS
+cut_off /dev/zero <"$T/header"
+encrypted_config HALF "slot: 5, static: {passphrase: another one}"
+made "a header that the key does not open" /dev/mapper/larder-volume crypto_LUKS
+check_equal "it has the key of the config and no other" "$(slots "${half}2")" 5
+cut_off
+plain_config HALF
+made "a header, and the config does not encrypt any more" "${half}2" ext4
 
 note "Paths: the kernel made another device of a whole disk"
 for serial in TABLE BLANK; do
