@@ -14,9 +14,10 @@ static int out_of_memory(struct diag *diag)
 /* What was done so far to this file, and to what is remembered of it, is on the disk. */
 static int sync_one(int root, const char *path)
 {
-	const char *const paths[] = { path, SAVED_DIR "/directories", NULL };
+	struct rootfs_synced known = { 0 };
+	int r = rootfs_sync(root, SAVED_DIR "/directories", &known);
 
-	return rootfs_sync(root, (char *const *)paths);
+	return r < 0 ? r : rootfs_sync(root, path, &known);
 }
 
 /* The directories above path that are not there, added to those that larder made. */
@@ -87,7 +88,7 @@ static void abandon_edit(struct runtime_plan *plan, const struct plan_edit *e)
 	if (!e->remembered || rootfs_read(plan->root, e->path, &now) < 0 ||
 	    !rootfs_same(&now, &e->before))
 		return;
-	(void)saved_abandon(plan->root, e->path);
+	(void)saved_abandon(plan->root, e->path, &now);
 	if (!now.text)
 		(void)remove_file(plan->root, e->path); /* directories that were made for it */
 }
@@ -213,6 +214,17 @@ static int remember_directories(struct runtime_plan *plan)
 	return r < 0 || strv_length(made) == before ? r : saved_set_directories(plan->root, made);
 }
 
+/* What is there and was not noted is larder's own: that must not be forgotten when something else is about to be written. */
+static int remember(struct runtime_plan *plan, struct plan_edit *e)
+{
+	int r = e->interrupted ? saved_written(plan->root, e->path, &e->before) : 0;
+
+	if (r < 0)
+		return r;
+	e->remembered = true;
+	return saved_remember(plan->root, e->path, &e->original, &e->after);
+}
+
 /* What each file was, and what it will be: on the disk before the first of them changes. */
 static int remember_all(struct runtime_plan *plan, struct diag *diag)
 {
@@ -222,11 +234,7 @@ static int remember_all(struct runtime_plan *plan, struct diag *diag)
 		struct plan_edit *e = &plan->edits[i];
 		if (e->forget || !is_due(plan, e))
 			continue;
-		int failed = directories;
-		if (failed == 0) {
-			e->remembered = true;
-			failed = saved_remember(plan->root, e->path, &e->original, &e->after);
-		}
+		int failed = directories < 0 ? directories : remember(plan, e);
 		if (failed < 0)
 			r = fail_edit(plan, e, failed, diag);
 	}
@@ -249,50 +257,49 @@ static int write_all(struct runtime_plan *plan, struct diag *diag)
 	return r;
 }
 
-static int note_all(struct runtime_plan *plan, struct diag *diag)
+/* A file that this cannot be noted of is told from others by what was to come (SAVED_INTERRUPTED), and the next run notes it. */
+static void note_all(struct runtime_plan *plan)
 {
+	for (size_t i = 0; i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		if (e->remembered && e->done)
+			(void)saved_written(plan->root, e->path, &e->after);
+	}
+}
+
+/* What was done so far is on the disk: to what is remembered, or to the files. A runtime whose disk says no fails. */
+static int sync_all(struct runtime_plan *plan, bool files, struct diag *diag)
+{
+	struct rootfs_synced known = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
 		struct plan_edit *e = &plan->edits[i];
-		if (!e->remembered || !e->done)
+		if (!e->remembered || e->done != files ||
+		    plan->result.reports[e->report].state == RUNTIME_FAILED)
 			continue;
-		int failed = saved_written(plan->root, e->path, &e->after);
+		int failed =
+			rootfs_sync(plan->root, files ? e->path : SAVED_DIR "/directories", &known);
 		if (failed < 0)
 			r = fail_edit(plan, e, failed, diag);
 	}
 	return r;
 }
 
-/* All that was done so far is on the disk. */
-static int sync_all(struct runtime_plan *plan, struct diag *diag)
-{
-	_cleanup_free_ char **paths = calloc(plan->n_edits + 2, sizeof(*paths));
-	static char saved[] = SAVED_DIR "/directories";
-	size_t n = 0;
-
-	if (!paths)
-		return out_of_memory(diag);
-	paths[n++] = saved;
-	for (size_t i = 0; i < plan->n_edits; i++)
-		if (plan->edits[i].remembered)
-			paths[n++] = plan->edits[i].path;
-	int r = n == 1 ? 0 : rootfs_sync(plan->root, paths);
-	return r < 0 ? diag_set(diag, r, "cannot write to the disk: %s", strerror(-r)) : 0;
-}
-
-/* Each step is on the disk before the next begins (runtime/saved.h); one flush serves all files. */
+/* Each step is on the disk before the next begins (runtime/saved.h); one flush serves all files of a filesystem. */
 static int write_wanted(struct runtime_plan *plan, struct diag *diag)
 {
 	int r = remember_all(plan, diag);
 
 	if (r == 0)
-		r = sync_all(plan, diag);
+		r = sync_all(plan, false, diag);
 	if (r == 0)
 		r = write_all(plan, diag);
 	if (r == 0)
-		r = sync_all(plan, diag);
-	return r < 0 ? r : note_all(plan, diag);
+		r = sync_all(plan, true, diag);
+	if (r == 0)
+		note_all(plan);
+	return r;
 }
 
 int plan_apply(struct runtime_plan *plan, struct diag *diag)
@@ -305,6 +312,8 @@ int plan_apply(struct runtime_plan *plan, struct diag *diag)
 		r = write_wanted(plan, diag);
 	if (r < 0)
 		return r;
-	r = end(plan->root);
+	r = saved_tidy(plan->root);
+	if (r == 0)
+		r = end(plan->root);
 	return r < 0 ? diag_set_at(diag, r, SAVED_DIR, 0, 0, "cannot write: %s", strerror(-r)) : 0;
 }

@@ -231,8 +231,9 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 		r = set_text(&e->after, text);
 	if (r < 0)
 		return out_of_memory(diag);
+	e->interrupted = state == SAVED_INTERRUPTED;
 	/* A file may say what it should while SAVED_DIR does not know it, or knows an older one. */
-	e->change = state == SAVED_INTERRUPTED ||
+	e->change = e->interrupted ||
 		    (state != SAVED_OURS && !rootfs_same(&e->original, &e->after)) ||
 		    !rootfs_same(&e->before, &e->after) || e->before.mode != e->after.mode;
 	return 0;

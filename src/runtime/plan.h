@@ -22,8 +22,9 @@ struct plan_edit {
 	bool leave;		     /* the file itself is not touched */
 	bool keep_original;	     /* forget all but the copy of the user's file */
 	bool change;		     /* is there anything to do? */
-	bool remembered; /* what it was and what it will be is saved (runtime/saved.h) */
-	bool done;	 /* it was written */
+	bool interrupted; /* larder wrote what is there, and was stopped before it noted that */
+	bool remembered;  /* what it was and what it will be is saved (runtime/saved.h) */
+	bool done;	  /* it was written */
 };
 
 struct runtime_plan {

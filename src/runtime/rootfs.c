@@ -162,14 +162,20 @@ int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret)
 }
 
 /* ".NAME.0123456789abcdef.tmp": what write_file_synced_at() leaves beside a file when the power fails. */
-static bool is_leftover(const char *entry, const char *name)
+static bool is_leftover(const char *entry, const char *name, size_t length)
 {
-	size_t length = strlen(name);
-
 	return entry[0] == '.' && strncmp(entry + 1, name, length) == 0 &&
 	       entry[length + 1] == '.' &&
 	       strspn(entry + length + 2, "0123456789abcdef") == LEFTOVER_DIGITS &&
 	       strcmp(entry + length + 2 + LEFTOVER_DIGITS, ".tmp") == 0;
+}
+
+bool rootfs_is_leftover(const char *path)
+{
+	const char *entry = name_of(path);
+	size_t length = strlen(entry), rest = 2 + LEFTOVER_DIGITS + strlen(".tmp");
+
+	return length > rest && is_leftover(entry, entry + 1, length - rest);
 }
 
 static void remove_leftovers(int parent, const char *name)
@@ -182,7 +188,7 @@ static void remove_leftovers(int parent, const char *name)
 		return;
 	}
 	for (struct dirent *e = readdir(d); e; e = readdir(d))
-		if (is_leftover(e->d_name, name))
+		if (is_leftover(e->d_name, name, strlen(name)))
 			(void)unlinkat(parent, e->d_name, 0);
 }
 
@@ -259,30 +265,24 @@ int rootfs_move(int root, const char *from, const char *to, const char *below)
 	return 0;
 }
 
-int rootfs_sync(int root, char *const *paths)
+int rootfs_sync(int root, const char *path, struct rootfs_synced *known)
 {
-	_cleanup_free_ dev_t *synced = calloc(strv_length(paths) + 1, sizeof(*synced));
-	size_t n = 0;
+	_cleanup_close_ int directory = open_parent(root, path);
+	struct stat st;
 
-	if (!synced)
-		return -ENOMEM;
-	for (; *paths; paths++) {
-		_cleanup_close_ int directory = open_parent(root, *paths);
-		struct stat st;
-		size_t i = 0;
-		if (directory == -ENOENT)
-			continue;
-		if (directory < 0 || fstat(directory, &st) < 0)
-			return directory < 0 ? directory : -errno;
-		while (i < n && synced[i] != st.st_dev)
-			i++;
-		if (i < n)
-			continue;
-		if (syncfs(directory) < 0)
-			return -errno;
-		synced[n++] = st.st_dev;
+	if (directory < 0)
+		return directory == -ENOENT ? 0 : directory;
+	if (fstat(directory, &st) < 0)
+		return -errno;
+	for (size_t i = 0; known && i < known->n; i++)
+		if (known->filesystems[i].device == st.st_dev)
+			return known->filesystems[i].result;
+	int r = syncfs(directory) < 0 ? -errno : 0;
+	if (known && known->n < ROOTFS_SYNCED_MAX) {
+		known->filesystems[known->n].device = st.st_dev;
+		known->filesystems[known->n++].result = r;
 	}
-	return 0;
+	return r;
 }
 
 int rootfs_remove_directory(int root, const char *path)

@@ -51,11 +51,25 @@ int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret);
  */
 int rootfs_write(int root, const char *path, const struct rootfs_file *file);
 
+/* Is this what an interrupted rootfs_write() leaves beside some file? By its name. */
+bool rootfs_is_leftover(const char *path);
+
 /* The same by moving a file that says it already: from is gone then, with directories as in rootfs_remove(). */
 int rootfs_move(int root, const char *from, const char *to, const char *below);
 
-/* What was written, moved and removed in the directories that hold these paths (strv) is on the disk: syncfs(2) of each filesystem. */
-int rootfs_sync(int root, char *const *paths);
+/*
+ * What was written, moved and removed in the directory that holds path is on the disk: syncfs(2) of its filesystem. known (NULL:
+ * none): filesystems of which this was asked already, and the answers; zeroed before the first of several calls.
+ */
+#define ROOTFS_SYNCED_MAX 16
+struct rootfs_synced {
+	struct {
+		dev_t device;
+		int result;
+	} filesystems[ROOTFS_SYNCED_MAX];
+	size_t n;
+};
+int rootfs_sync(int root, const char *path, struct rootfs_synced *known);
 
 /* 0 also if there is none. Directories that are empty then and that lie below "below" go, too (NULL: none). */
 int rootfs_remove(int root, const char *path, const char *below);

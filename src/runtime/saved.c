@@ -102,15 +102,26 @@ int saved_written(int root, const char *path, const struct rootfs_file *written)
 	return r < 0 ? r : write_saved(root, NEXT_DIR, path, &nothing);
 }
 
-int saved_abandon(int root, const char *path)
+/* The copy of the user's file goes if nothing was ever written in its place, and it is there as it was. */
+static int drop_original(int root, const char *path, const struct rootfs_file *current)
 {
-	_cleanup_rootfs_file_ struct rootfs_file written = { 0 };
+	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, original = { 0 };
+	static const struct rootfs_file nothing;
+	int r = read_saved(root, WRITTEN_DIR, path, &written);
+
+	if (r == 0)
+		r = read_saved(root, ORIGINAL_DIR, path, &original);
+	return r < 0 || written.text || !rootfs_same(&original, current)
+		       ? r
+		       : write_saved(root, ORIGINAL_DIR, path, &nothing);
+}
+
+int saved_abandon(int root, const char *path, const struct rootfs_file *current)
+{
 	static const struct rootfs_file nothing;
 	int r = write_saved(root, NEXT_DIR, path, &nothing);
 
-	if (r == 0)
-		r = read_saved(root, WRITTEN_DIR, path, &written);
-	return r < 0 || written.text ? r : write_saved(root, ORIGINAL_DIR, path, &nothing);
+	return r < 0 ? r : drop_original(root, path, current);
 }
 
 int saved_forget(int root, const char *path, bool keep_original)
@@ -152,6 +163,42 @@ int saved_list(int root, char ***ret)
 		r = list_below(root, NEXT_DIR, "", 0, &list);
 	if (r == 0)
 		*ret = TAKE_PTR(list);
+	return r;
+}
+
+/* One file below ORIGINAL_DIR. */
+static int tidy_original(int root, const char *path)
+{
+	_cleanup_free_ char *full = saved_path(ORIGINAL_DIR, path);
+	_cleanup_rootfs_file_ struct rootfs_file current = { 0 }, next = { 0 };
+
+	if (!full)
+		return -ENOMEM;
+	if (rootfs_is_leftover(full))
+		return rootfs_remove(root, full, SAVED_DIR);
+	int r = read_saved(root, NEXT_DIR, path, &next);
+	if (r < 0 || next.text || rootfs_read(root, path, &current) < 0 || !current.text)
+		return r;
+	return drop_original(root, path, &current);
+}
+
+int saved_tidy(int root)
+{
+	_cleanup_strv_ char **originals = NULL, **names = NULL;
+	int r = list_below(root, ORIGINAL_DIR, "", 0, &originals);
+
+	STRV_FOREACH (path, originals)
+		if (r == 0)
+			r = tidy_original(root, *path);
+	if (r == 0)
+		r = rootfs_list(root, SAVED_DIR, &names);
+	STRV_FOREACH (name, names) {
+		_cleanup_free_ char *full = NULL;
+		if (r == 0 && asprintf(&full, SAVED_DIR "/%s", *name) < 0)
+			r = -ENOMEM;
+		if (r == 0 && rootfs_is_leftover(full))
+			r = rootfs_remove(root, full, NULL);
+	}
 	return r;
 }
 

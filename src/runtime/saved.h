@@ -44,11 +44,14 @@ int saved_remember(int root, const char *path, const struct rootfs_file *origina
 /* After the file was written. */
 int saved_written(int root, const char *path, const struct rootfs_file *written);
 
-/* The file could not be written and is what it was: as if nothing had been about to happen. */
-int saved_abandon(int root, const char *path);
+/* The file could not be written and is what it was, current: as if nothing had been about to happen. */
+int saved_abandon(int root, const char *path, const struct rootfs_file *current);
 
 /* After restoring. keep_original: restore could not bring it back, so the copy stays where it is for the user. */
 int saved_forget(int root, const char *path, bool keep_original);
+
+/* Removes what runs that were killed left here, and what is the same as the file that it was kept of. */
+int saved_tidy(int root);
 
 /* Paths of all files that larder wrote or was about to write; strv, owned by the caller. */
 int saved_list(int root, char ***ret);

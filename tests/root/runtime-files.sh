@@ -220,6 +220,8 @@ for n in $(seq 1 2 45); do
 		[ $what != second ] || { [ $((n % 4)) = 1 ] || larder runtime configure --root "$R" >/dev/null; }
 		larder runtime restore --root "$R" >/dev/null
 		[ "$(state)" = "$before" ] || bad+="$what at $n; "
+		left=$(find "$R/etc/larder/runtime" -type f 2>/dev/null)
+		[ -z "$left" ] || bad+="$what at $n leaves $left; "
 	done
 done
 note "$moments moments"
@@ -237,6 +239,36 @@ order=$(awk '/fsync\(/ { printf "f"; next } /syncfs\(/ { printf "s"; next } /"\.
 verdict $? "the disk is told in which order ($order)"
 check_equal "once for all files, and once for each content" "$(tr -cd 's' <<<"$order")" ss
 larder runtime restore --root "$R" >"$T/out"
+
+# A run that wrote everything and noted nothing; the next one fails.
+fresh
+rm "$R/usr/bin/containerd" "$R/usr/bin/podman" "$R/usr/local/bin/"*
+printf '{"mtu": 1450}' | put $daemon
+before=$(state)
+strace -f -o /dev/null -e trace=syncfs -e inject=syncfs:signal=SIGKILL:when=2 larder runtime configure --root "$R" >"$T/out" 2>&1
+check_equal "everything is written when it is killed" "$(grep -c 3172 "$R$daemon")" 1
+mount --bind "$R/etc/docker" "$R/etc/docker"
+mount -o remount,bind,ro "$R/etc/docker"
+run larder runtime configure --root "$R" --output json
+umount "$R/etc/docker"
+check_equal "the next run fails" "$(report docker)" failed
+larder runtime restore --root "$R" >"$T/out"
+check_equal "restore brings back the user's file" "$(state)" "$before"
+
+# A disk that cannot be flushed fails the runtime whose files are on it, and no other.
+fresh
+mkdir -p "$R/etc/docker"
+mount -t tmpfs tmpfs "$R/etc/docker"
+printf '{"mtu": 1450}' | put $daemon
+before=$(state)
+strace -f -o "$T/trace" -P "$R/etc/docker" -P "$R/etc/docker/certs.d/_default" -e trace=syncfs -e inject=syncfs:error=EIO \
+	larder runtime configure --root "$R" --output json >"$T/stdout"
+check_equal "docker fails" "$(report docker)" failed
+check_equal "containerd does not" "$(report containerd)" changed
+check_equal "docker's file is what it was" "$(cat "$R$daemon")" '{"mtu": 1450}'
+larder runtime restore --root "$R" >"$T/out"
+check_equal "restore is exact" "$(state)" "$before"
+umount "$R/etc/docker"
 
 # Two at once: one waits for the other, and restore brings back everything.
 fresh
@@ -280,6 +312,7 @@ for size in $(seq 40 4 120); do
 	cp -a "$R/." "$T/full/" 2>/dev/null && {
 		whole=$R R=$T/full
 		larder runtime configure --root "$R" >"$T/one" 2>&1
+		[ $((size % 8)) = 0 ] || larder runtime configure --root "$R" >"$T/one" 2>&1
 		larder runtime restore --root "$R" >"$T/two" 2>&1
 		[ "$(state)" = "$before" ] || bad="$bad $size"
 		R=$whole
@@ -287,4 +320,18 @@ for size in $(seq 40 4 120); do
 	umount "$T/full"
 done
 check_equal "sizes of a full disk at which restore does not bring everything back" "$bad" ""
+bad=
+for inodes in $(seq 32 3 92); do
+	mount -t tmpfs -o "nr_inodes=$inodes" tmpfs "$T/full"
+	cp -a "$R/." "$T/full/" 2>/dev/null && {
+		whole=$R R=$T/full
+		larder runtime configure --root "$R" >"$T/one" 2>&1
+		larder runtime configure --root "$R" >"$T/one" 2>&1
+		larder runtime restore --root "$R" >"$T/two" 2>&1
+		[ "$(state)" = "$before" ] || bad="$bad $inodes"
+		R=$whole
+	}
+	umount "$T/full"
+done
+check_equal "numbers of inodes, too, with two runs" "$bad" ""
 done_testing
