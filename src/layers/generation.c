@@ -108,23 +108,60 @@ bool generation_has(const char *run_dir, unsigned number, const char *path)
 	return end && strstr(text, end);
 }
 
-/* One more than any that was there since boot, so that a number never means two things. */
-static int next_number(const char *gen_dir, unsigned *ret)
+/* "7" and what belongs to it, "7.list" and the like: its number, and what follows. */
+static bool parse_entry(const char *entry, unsigned *ret_number, const char **ret_suffix)
+{
+	char name[NAME_MAX + 1];
+	size_t length = strcspn(entry, ".");
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, entry);
+	*ret_suffix = entry + length;
+	return parse_number(name, ret_number);
+}
+
+static int highest_number(const char *gen_dir, unsigned *ret)
 {
 	_cleanup_closedir_ DIR *d = opendir(gen_dir);
-	unsigned highest = 0;
+	const char *suffix;
 
 	if (!d)
 		return -errno;
+	*ret = 0;
 	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-		char name[NAME_MAX + 1];
 		unsigned number;
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(e->d_name, "."), e->d_name);
-		if (parse_number(name, &number) && number > highest)
-			highest = number;
+		if (parse_entry(e->d_name, &number, &suffix) && number > *ret)
+			*ret = number;
 	}
-	*ret = highest + 1;
 	return 0;
+}
+
+/* One more than any that was there since boot, so that a number never means two things. */
+static int next_number(const char *gen_dir, unsigned *ret)
+{
+	int r = highest_number(gen_dir, ret);
+
+	*ret += r == 0;
+	return r;
+}
+
+/* What lies beside generations that are gone. The newest list stays, also when nothing else does: numbers are not used again. */
+static void remove_rest(const char *gen_dir, unsigned keep)
+{
+	_cleanup_closedir_ DIR *d = opendir(gen_dir);
+	unsigned number, highest = 0;
+	const char *suffix;
+
+	if (!d || highest_number(gen_dir, &highest) < 0)
+		return;
+	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (!parse_entry(e->d_name, &number, &suffix))
+			continue;
+		if (strcmp(suffix, OVERLAY_LINKS_SUFFIX) == 0)
+			(void)remove_tree_at(dirfd(d), e->d_name);
+		else if (strcmp(suffix, NAME_RUN_GEN_LIST) == 0 && number != keep &&
+			 number != highest)
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
 }
 
 static bool can_be_merged(const struct part *parts, size_t n)
@@ -263,12 +300,10 @@ int generation_clean(const char *run_dir, unsigned keep)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_free_ char *path = NULL, *list = NULL, *apart = NULL;
+		_cleanup_free_ char *path = NULL, *apart = NULL;
 		if (numbers[i] == keep)
 			continue;
 		r = generation_path(run_dir, numbers[i], "", &path);
-		if (r == 0)
-			r = generation_path(run_dir, numbers[i], NAME_RUN_GEN_LIST, &list);
 		if (r == 0)
 			r = generation_path(run_dir, numbers[i], "/" APART_NAME, &apart);
 		if (r < 0)
@@ -277,9 +312,7 @@ int generation_clean(const char *run_dir, unsigned keep)
 		r = unmount(path);
 		if (r < 0)
 			result = r;
-		/* The newest list stays, also when nothing else does: numbers are not used again. */
-		if (i > 0)
-			(void)unlink(list);
 	}
+	remove_rest(gen_dir, keep);
 	return result;
 }

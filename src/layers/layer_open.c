@@ -227,25 +227,24 @@ static bool is_mount_of(const struct mounted_layer *m, const struct layer_handle
 	char id[ID_SHOWN + 1] = { 0 };
 
 	memcpy(id, h->id, ID_SHOWN);
-	if (m->used || !text_ends_with(m->point, id))
+	if (!text_ends_with(m->point, id))
 		return false;
 	return *verity ? m->verity && strcmp(m->verity, verity) == 0
 		       : !m->verity && m->dev == h->dev && m->ino == h->ino;
 }
 
-/* -ENOENT: it is not mounted yet, or not as it is now. */
-static int adopt(struct layer *layer, struct layer_handle *h, struct mounted_layers *mounted,
+/* -ENOENT: it is not mounted yet, or not as it is now. Two names of one file have one mount. */
+static int adopt(struct layer *layer, struct layer_handle *h, const struct mounted_layers *mounted,
 		 const char *verity)
 {
 	for (size_t i = 0; i < mounted->n; i++) {
-		struct mounted_layer *m = &mounted->list[i];
-		layer->changed |= !m->used && m->dev == h->dev && m->ino == h->ino;
+		const struct mounted_layer *m = &mounted->list[i];
+		layer->changed |= m->dev == h->dev && m->ino == h->ino;
 		if (!is_mount_of(m, h, verity))
 			continue;
 		layer->changed = false;
 		h->dir = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		layer->mount = strdup(m->point);
-		m->used = true;
 		return h->dir < 0 ? -errno : layer->mount ? 0 : -ENOMEM;
 	}
 	return -ENOENT;
@@ -262,7 +261,7 @@ static bool is_refusal(int r)
 
 static int open_as_planned(struct layer *layer, struct layer_handle *h, int file,
 			   const struct verity_plan *plan, const char *run_dir,
-			   struct mounted_layers *mounted, struct diag *diag)
+			   const struct mounted_layers *mounted, struct diag *diag)
 {
 	char verity[VERITY_NAME_MAX] = "";
 	int r = set_id(h, plan);
@@ -313,7 +312,8 @@ static int open_in_place(struct layer *layer, struct layer_handle *h, int *file,
 }
 
 static int open_content(struct layer *layer, struct layer_handle *h, const char *run_dir,
-			const char *configured, struct mounted_layers *mounted, struct diag *diag)
+			const char *configured, const struct mounted_layers *mounted,
+			struct diag *diag)
 {
 	_cleanup_verity_plan_ struct verity_plan plan = { 0 };
 	_cleanup_diag_ struct diag why = DIAG_INIT;
@@ -402,7 +402,7 @@ static int read_content(struct layer *layer, const char *run_dir, const struct l
 }
 
 int layer_open(struct layer *layer, const char *run_dir, const struct layer_config *config,
-	       struct mounted_layers *mounted, struct diag *diag)
+	       const struct mounted_layers *mounted, struct diag *diag)
 {
 	struct layer_handle *h = handle_new();
 

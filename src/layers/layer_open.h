@@ -22,7 +22,6 @@ struct mounted_layer {
 	char *verity; /* name of its dm-verity device, which stands for the file; NULL: without */
 	dev_t dev;    /* of the file behind it */
 	ino_t ino;
-	bool used; /* by a candidate of this run */
 };
 
 struct mounted_layers {
@@ -49,12 +48,12 @@ struct layer_handle {
 };
 
 /*
- * Opens and checks (layer_check.h), and fills manifest, id, size, root_hash, note and, if it is mounted already, mount. config (may be NULL)
+ * Opens and checks (layer_check.h), also in several threads at once, and fills manifest, id, size, root_hash, note and, if it is mounted already, mount. config (may be NULL)
  * says which layers need dm-verity (layer_verity.h). -EINVAL and others with diag: the layer is broken. Without root, the reason is that
  * mounting is not allowed.
  */
 int layer_open(struct layer *layer, const char *run_dir, const struct layer_config *config,
-	       struct mounted_layers *mounted, struct diag *diag);
+	       const struct mounted_layers *mounted, struct diag *diag);
 
 /*
  * Mounts an open layer at its place below RUN/layers and sets layer->mount, unless it is to be read in place; makes the link to its file

@@ -114,7 +114,7 @@ int layers_inspect(const struct layers_request *request, struct layers_result *r
 /*
  * Copies active layers from media to the volume, and the images of their cache trees into its loose tree (tree_sync.h), each
  * checked while it is copied, publishes the generation that uses the copies, and unmounts media that nothing needs any more.
- * -ENODEV with diag: there is no volume. -ENOSPC with diag: the volume is full; what fits was copied, in the order of CacheLayerConfig
+ * -ENODEV with diag: there is something to copy, or nothing at all, and no volume. -ENOSPC with diag: the volume is full; what fits was copied, in the order of CacheLayerConfig
  * (else of file names), the rest is served from its medium. *ret is set in this case, too.
  */
 int layers_sync(const struct layers_request *request, struct layers_result *ret, struct diag *diag);

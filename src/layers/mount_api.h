@@ -24,6 +24,8 @@ int mount_classic(const char *fstype, const char *device, const char *target, co
 		  struct diag *diag);
 
 /* A read-only overlay of the n lower directories, the first on top, at target. At least two, at most 500. */
+#define OVERLAY_LINKS_SUFFIX                                                                       \
+	".short" /* of the target: a directory that is there meanwhile, where the kernel wants short names */
 int mount_overlay(const char *const *lower, size_t n, const char *target, struct diag *diag);
 
 /*

@@ -125,7 +125,7 @@ static int mount_old(const char *const *lower, size_t n, const char *target)
 {
 	_cleanup_free_ char *dir = NULL, *options = option_string(n);
 
-	if (!options || asprintf(&dir, "%s.short", target) < 0)
+	if (!options || asprintf(&dir, "%s" OVERLAY_LINKS_SUFFIX, target) < 0)
 		return -ENOMEM;
 	if (strlen(options) > OPTION_STRING_MAX)
 		return -E2BIG;

@@ -2,17 +2,20 @@
 #include "layers/open_all.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
-#define THREADS_MAX	  8
-#define LAYERS_PER_THREAD 4 /* for fewer, a thread costs more than it gains */
+#define THREADS_MAX	      8
+#define DESCRIPTORS_BESIDE    64
+#define DESCRIPTORS_PER_LAYER 4
+#define LAYERS_PER_THREAD     4 /* for fewer, a thread costs more than it gains */
 
 struct crew {
 	const struct layers_request *request;
 	struct layers_result *result;
-	struct mounted_layers *mounted;
+	const struct mounted_layers *mounted;
 	size_t next; /* the first layer that nobody has taken yet; atomic */
 	int error;   /* of the one that could not go on; atomic */
 };
@@ -53,25 +56,38 @@ static void *work(void *user)
 	return NULL;
 }
 
-/* Besides the caller, who works, too. Which of two copies takes a mount that is there depends on their order: then there are none. */
-static size_t threads_for(const struct crew *crew)
+/* Which layers get descriptors where there are too few is not left to chance. */
+static bool descriptors_are_enough(size_t n)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t n = crew->result->n_layers / LAYERS_PER_THREAD;
+	struct rlimit limit;
 
-	if (crew->mounted->n > 0 || processors < 2)
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	       limit.rlim_cur >= DESCRIPTORS_BESIDE + n * DESCRIPTORS_PER_LAYER;
+}
+
+/* Besides the caller, who works, too. */
+static size_t threads_for(const struct layers_result *result)
+{
+	size_t n = result->n_layers / LAYERS_PER_THREAD, processors;
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0 ||
+	    !descriptors_are_enough(result->n_layers))
 		return 0;
-	if (n > (size_t)processors)
-		n = (size_t)processors;
+	processors = (size_t)CPU_COUNT(&set);
+	if (processors < 2)
+		return 0;
+	if (n > processors)
+		n = processors;
 	return n > THREADS_MAX ? THREADS_MAX : n;
 }
 
 int layers_open_all(const struct layers_request *request, struct layers_result *result,
-		    struct mounted_layers *mounted)
+		    const struct mounted_layers *mounted)
 {
 	struct crew crew = { .request = request, .result = result, .mounted = mounted };
 	pthread_t threads[THREADS_MAX];
-	size_t wanted = threads_for(&crew), n = 0;
+	size_t wanted = threads_for(result), n = 0;
 	sigset_t all, before;
 
 	/* Signals are for the caller's thread. */

@@ -2,14 +2,14 @@
 #ifndef LARDER_LAYERS_OPEN_ALL_H
 #define LARDER_LAYERS_OPEN_ALL_H
 /*
- * Opens every candidate (layer_open.h). Where nothing is mounted yet, as at boot, several threads do so: each layer waits for
- * its disk and for the kernel's mount, and none needs another.
+ * Opens every candidate (layer_open.h), in several threads where there are many: each layer waits for its disk and for the kernel's
+ * mount, and none needs another. What is found does not depend on their order.
  */
 #include "layers/layer_open.h"
 
 /* A layer that cannot be opened is LAYER_BROKEN with its reason. -ENOMEM. */
 int layers_open_all(const struct layers_request *request, struct layers_result *result,
-		    struct mounted_layers *mounted);
+		    const struct mounted_layers *mounted);
 
 /* LAYER_BROKEN, for the reason in why, else for err. -ENOMEM. */
 int layer_mark_broken(struct layer *layer, int err, struct diag *why);

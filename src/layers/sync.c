@@ -151,13 +151,34 @@ static bool is_settled(const struct layers_result *result)
 	return true;
 }
 
+/* Nothing can be copied; but what is in place is mounted as it is now. -ENODEV as in why: something should have been copied. */
+static int sync_without_volume(const struct layers_request *request, struct diag *why,
+			       struct layers_result *ret, struct diag *diag)
+{
+	_cleanup_layers_result_ struct layers_result result = { 0 };
+	int r = layers_activate_locked(request, &result, diag);
+
+	if (r < 0)
+		return r;
+	if (result.n_layers == 0 || !is_settled(&result))
+		return diag_set(diag, -ENODEV, "%s", diag_text(why));
+	*ret = result;
+	result = (struct layers_result){ 0 };
+	return 0;
+}
+
 static int sync_locked(const struct layers_request *request, struct layers_result *ret,
 		       struct diag *diag)
 {
 	_cleanup_layers_result_ struct layers_result before = { 0 }, after = { 0 };
 	struct sync s = { .request = request, .result = &before };
-	int r = target_open(request, &s.target, diag);
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	int r = target_open(request, &s.target, &why);
 
+	if (r == -ENODEV)
+		return sync_without_volume(request, &why, ret, diag);
+	if (r < 0 && why.message)
+		return diag_set(diag, r, "%s", diag_text(&why));
 	if (r == 0)
 		r = layers_activate_locked(request, &before, diag);
 	if (r == 0)

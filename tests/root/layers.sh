@@ -169,6 +169,28 @@ check_equal "in a list" "$(jq -r '.broken | length' "$T/stdout")" 1
 check_status 1 "a name that is no layer's" L layers verify nothing
 check_output "is said" 'no layer called "nothing"'
 
+# Two names of one file have one mount, whichever of them is active.
+mkdir -p "$T/root2/usr/lib/larder/layers"
+D2=$T/root2/usr/lib/larder/layers
+layer "$D2/02-two-1.sqsh" ghcr.io/acme/two:1=two >"$T/out"
+ln "$D2/02-two-1.sqsh" "$D2/01-two-1.sqsh"
+L2() { larder "$@" --config "$T/machine.yaml" --run-dir "$T/run2" --root "$T/root2"; }
+states() { L2 layers --output json | jq -c '[.layers[] | [.state, .mounted, .reason]]'; }
+for i in 1 2; do
+	check "two names of one layer, without a volume" L2 layers sync
+	[ $i = 2 ] || first=$(states)
+	check_equal "are mounted once" "$(grep -c " $T/run2/layers/two" /proc/self/mounts)" 1
+done
+check_equal "and listed alike each time" "$(states)" "$first"
+check_equal "the active one as mounted" "$(jq -r '.[] | select(.[0] == "active") | .[1] != null' <<<"$first")" true
+layer "$T/other.sqsh" ghcr.io/acme/two:1=other >"$T/out"
+cat "$T/other.sqsh" >"$D2/02-two-1.sqsh"
+check "sync mounts as it is now, also without a volume" L2 layers sync
+mkdir -p "$T/run2/gen/1.short" && ln -s /nowhere "$T/run2/gen/1.short/0"
+check "taken down" larder stop --run-dir "$T/run2" --root "$T/root2"
+check_equal "with what a killed run left" "$(ls -d "$T/run2/gen/"*.short 2>/dev/null)" ""
+check_equal "of the generations, one list is left, which keeps the number" "$(ls "$T/run2/gen" | grep -c '[.]')" 1
+
 check_status 1 "without a volume nothing is copied" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run2"
 check_output "and the message says so" "there is no volume"
 
