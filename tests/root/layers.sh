@@ -189,7 +189,7 @@ check "sync mounts as it is now, also without a volume" L2 layers sync
 mkdir -p "$T/run2/gen/1.short" && ln -s /nowhere "$T/run2/gen/1.short/0"
 check "taken down" larder stop --run-dir "$T/run2" --root "$T/root2"
 check_equal "with what a killed run left" "$(ls -d "$T/run2/gen/"*.short 2>/dev/null)" ""
-check_equal "of the generations, one list is left, which keeps the number" "$(ls "$T/run2/gen" | grep -c '[.]')" 1
+check_equal "of the generations, one list is left, which keeps the number" "$(find "$T/run2/gen" -mindepth 1 -name '*.*' | wc -l)" 1
 
 check_status 1 "without a volume nothing is copied" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run2"
 check_output "and the message says so" "there is no volume"
