@@ -284,7 +284,9 @@ static int check_measure(struct checker *c, const struct trail *trail, const str
 		return fail_with(c, trail, node, r, &why);
 	if (row->type != VALUE_DURATION && row->min && size.kind != SIZE_NEGATIVE &&
 	    size.value < row->min)
-		return fail(c, trail, node, "must be more than 0");
+		return fail(c, trail, node,
+			    size.kind == SIZE_PERCENT ? "must be at least 0.01%%"
+						      : "must be more than 0");
 	return 0;
 }
 

@@ -76,8 +76,10 @@ static int parse_option(struct work *w, const struct command *self, int option)
 			w->request.image_grain = align;
 			return 0;
 		}
-		return command_usage(self, "--align is a power of two in bytes, not \"%s\"",
-				     optarg);
+		return command_usage(
+			self,
+			"--align is a power of two from 512 to 1073741824 (bytes), not \"%s\"",
+			optarg);
 	default:
 		return EXIT_USAGE;
 	}

@@ -16,8 +16,6 @@
 #define EXCLUSIVE_POLL_MS  10
 #define EXCLUSIVE_ATTEMPTS 30
 
-#define DISK_SIZE_LEAST (4 * 1024 * 1024ULL) /* less cannot hold a GPT and an aligned partition */
-
 void inspection_done(struct inspection *i)
 {
 	free(i->words);

@@ -14,6 +14,8 @@
 #include "block/table.h"
 #include "volume/layout.h"
 
+#define DISK_SIZE_LEAST (4 * 1024 * 1024ULL) /* less cannot hold a GPT and an aligned partition */
+
 enum disk_content {
 	DISK_FOREIGN, /* in use, or not understood: nothing may be written */
 	DISK_BLANK,   /* a new table may be written */

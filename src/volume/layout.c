@@ -75,6 +75,12 @@ static int too_small(uint64_t size, uint64_t least, const struct size_spec *max,
 			"maxSize (%s) of the %s that are free in one piece is %s, and at least %s are needed",
 			spec ? spec : "?", a, c, b);
 	}
+	/* "only 4 GiB, and at least 4 GiB" would say nothing. */
+	if (strcmp(a, b) == 0)
+		return say(
+			ret_words, -ENOSPC,
+			"only %llu bytes are free in one piece, and at least %llu bytes are needed",
+			(unsigned long long)available, (unsigned long long)least);
 	return say(ret_words, -ENOSPC, "only %s are free in one piece, and at least %s are needed",
 		   a, b);
 }

@@ -55,7 +55,9 @@ static int first_verdict(struct volume_plan *plan, size_t i, const struct volume
 	if (c->read_only)
 		return verdict(plan, i, false, "is read-only and has no " NAME_VOLUME);
 	if (c->inspection.content == DISK_FOREIGN)
-		return verdict(plan, i, false, "in use: %s", c->inspection.words);
+		return verdict(plan, i, false, "%s: %s",
+			       c->inspection.size < DISK_SIZE_LEAST ? "too small" : "in use",
+			       c->inspection.words);
 	return verdict(plan, i, false, "not needed: another disk is taken");
 }
 

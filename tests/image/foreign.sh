@@ -78,7 +78,7 @@ made "a full GPT" 64M 'no room' sh -c 'printf "label: gpt\n," | sfdisk -q "$0"' 
 made "a tar archive" 64M 'data in the first MiB' sh -c "tar -cf @ -C $T tree && truncate -s 64M @"
 made "random data" 64M 'data in the first MiB|partition table|filesystem' sh -c 'head -c 67108864 /dev/urandom >"$0"' @
 made "random data at the end" 64M 'data in the last MiB' sh -c 'head -c 4096 /dev/urandom | dd of="$0" bs=4096 seek=16383 conv=notrunc status=none' @
-made "a disk of 2 MiB" 2M 'only 2 MiB in all' true
+made "a disk of 2 MiB" 2M 'too small: only 2 MiB in all' true
 
 # By hand: what the reason must say.
 declare -A says=(

@@ -231,6 +231,17 @@ check_status 2 "an empty name" volume plan
 check_output "is said to be none" '^larder: --image needs the path of a disk image, and "" is none'
 image=$T/disk.img
 
+note "A size that is missed by less than the words show"
+blank 4G
+cat >"$T/nearly.yaml" <<-END
+	apiVersion: v1alpha1
+	kind: VolumeConfig
+	name: IMAGECACHE
+	provisioning: {diskSelector: {match: "true"}, minSize: 4GiB}
+END
+check_status 1 "a disk of 4 GiB, and 4 GiB wanted" larder volume plan --config "$T/nearly.yaml" --image "$image"
+check_output "is told in bytes" "only 42[0-9]{8} bytes are free in one piece, and at least 4294967296 bytes are needed"
+
 note "Every table with every size, alignment and sector"
 # tables NAME: makes $image, 256 MiB, or 320 MiB where it has grown.
 mib=$((1 << 20))

@@ -153,7 +153,7 @@ static void test_volume(void **state)
 		  "F:4:25: VolumeConfig IMAGECACHE: provisioning.maxSize: must be a single value, "
 		  "not a list" },
 		{ VOLUME "provisioning: {maxSize: 0%}\n",
-		  "F:4:25: VolumeConfig IMAGECACHE: provisioning.maxSize: must be more than 0" },
+		  "F:4:25: VolumeConfig IMAGECACHE: provisioning.maxSize: must be at least 0.01%" },
 		{ VOLUME "provisioning: {minSize: 2GiB, maxSize: 1GiB}\n",
 		  "F:4:40: VolumeConfig IMAGECACHE: provisioning: maxSize 1GiB is less than minSize "
 		  "2GiB" },
