@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The cache is set up before the root filesystem is entered: by initramfs-tools, and by dracut. larder-boot.service in the real root
-# takes over what is mounted.
+# The cache is set up by initramfs-tools before the root filesystem is entered, and larder-boot.service in the real root takes over what is
+# mounted: with the machine config of the root filesystem; with that of the RAM disk, where the other one cannot be seen yet; and when
+# the RAM disk's is invalid, nothing is done there, and the boot goes on.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
 . "$LARDER_SOURCE/tests/vm/lib/cache.sh"
@@ -11,63 +12,50 @@ cache_images
 cache_layer main 1.0.0 "$T/iso/larder/000-main-1.0.0.sqsh"
 check "an ISO is made" cache_iso LARDER_1 "$T/iso" "$T/larder.iso"
 mapfile -t cdrom < <(vm_cdrom "$T/larder.iso")
+truncate -s 2G "$T/cache.img"
+mapfile -t disk < <(vm_disk "$T/cache.img" CACHE)
 
-initrd_size() { stat -c %s "$V"/root/boot/initrd.img-*; }
-
-# In a chroot, as a kernel's package would.
-make_initrd() { # IMAGE: one without larder
-	local result
-	mount --bind /dev "$V/root/dev" && mount -t proc proc "$V/root/proc" && mount -t sysfs sysfs "$V/root/sys" || return
-	if [ "$maker" = dracut ]; then
-		chroot "$V/root" dracut --quiet --force --omit larder "$1" "$kernel"
-	else
-		chroot "$V/root" sh -c 'cd /usr/share/initramfs-tools && mv hooks/larder /hook && mv scripts/local-bottom/larder /script || exit
-			mkinitramfs -o "$1" "$2"
-			result=$?
-			mv /hook hooks/larder && mv /script scripts/local-bottom/larder && exit $result' sh "$1" "$kernel"
-	fi
+vm_machine initramfs
+vm_enable
+cache_config 'disk.serial == "CACHE" && !disk.readonly' 'volume.label.startsWith("LARDER_")' | cache_machine
+etc=$V/root/etc/larder
+# All of the machine's config is a drop-in, and the RAM disk's own is invalid: it does not count.
+mkdir "$etc/machine.yaml.d"
+mv "$etc/machine.yaml" "$etc/machine.yaml.d/10-site.yaml"
+sed 's/localEnabled/localEnable/' "$etc/machine.yaml.d/10-site.yaml" >"$etc/initramfs.yaml"
+before=$(initrd_size)
+check "larder-initramfs is installed" vm_install "$V/root" larder-initramfs
+check_output "it says what it adds" 'larder: adds [0-9]+ KiB'
+note "$(grep -a 'larder: adds' "$T/out")" "the initial RAM disk: $before bytes without larder, $(initrd_size) with it, compressed"
+check_output "and what is wrong with the config for the RAM disk" '/etc/larder/initramfs\.yaml:5:.*localEnabled'
+initrd_files="$initrd_files machine.yaml"
+initrd_check larder sh -c 'cd /usr/share/initramfs-tools && mv hooks/larder /hook && mv scripts/local-bottom/larder /script || exit
+	mkinitramfs -o /without.img "$1"
 	result=$?
-	umount "$V/root/sys" "$V/root/proc" "$V/root/dev"
-	return $result
-}
-check_contents() {
-	local script=larder
-	[ "$maker" = initramfs ] || script=50-larder-pre-pivot.sh
-	check "an initial RAM disk without larder is made" make_initrd /without.img
-	initrd_list /without.img >"$T/without"
-	initrd_list "/boot/initrd.img-$kernel" >"$T/with"
-	rm "$V/root/without.img"
-	check "both have contents" test "$(wc -l <"$T/without")" -gt 100 -a "$(wc -l <"$T/with")" -gt 100
-	check_equal "nothing is taken out of it" "$(comm -23 "$T/without" "$T/with")" ""
-	initrd_wanted "$kernel" >"$T/wanted"
-	comm -13 "$T/without" "$T/with" | initrd_names >"$T/added"
-	# initramfs-tools keeps a list of its scripts in ORDER.
-	check_equal "nothing is added that larder does not need" "$(comm -13 "$T/wanted" "$T/added" | grep -vxE "$script|ORDER")" ""
-	check_equal "and all that it needs is there" "$(comm -23 "$T/wanted" <(initrd_names <"$T/with"))" ""
-	check "with what calls it" grep -qx "$script" "$T/added"
-	note "added: $(xargs <"$T/added")"
-}
+	mv /hook hooks/larder && mv /script scripts/local-bottom/larder && exit $result' sh "$(initrd_kernel)"
+initrd_boot initrd "$T/cache.img" "${disk[@]}" "${cdrom[@]}"
 
-for maker in initramfs dracut; do
-	vm_machine "$maker"
-	vm_enable
-	cache_config 'disk.serial == "CACHE" && !disk.readonly' 'volume.label.startsWith("LARDER_")' | cache_machine
-	before=$(initrd_size)
-	check "larder-$maker is installed" vm_install "$V/root" "larder-$maker"
-	check_output "it says what it adds" 'larder: adds [0-9]+ KiB'
-	note "$(grep -a 'larder: adds' "$T/out")"
-	[ "$maker" = dracut ] || note "the initial RAM disk: $before bytes without larder, $(initrd_size) with it, compressed"
-	kernel=$(basename "$V"/root/boot/initrd.img-*)
-	kernel=${kernel#initrd.img-}
-	check_contents
-	cp "$V/root/boot/initrd.img-$kernel" "$V/initrd"
-	truncate -s 2G "$T/$maker.img"
-	mapfile -t disk < <(vm_disk "$T/$maker.img" CACHE)
-	VM_INITRD=$V/initrd vm_boot initrd "${disk[@]}" "${cdrom[@]}"
-	check_equal "the volume was unmounted before the power went" "$(disk_volume_state "$T/$maker.img")" clean
-	vm_open
-	run vm_journal --grep 'Failed to (stop|unmount)|Failed with result|ordering cycle'
-	check_equal "no unit failed" "$(cat "$T/stdout")" ""
-	vm_close
-done
+# /etc/larder is mounted after the root filesystem was entered.
+mkdir "$V/root/opt/config"
+mv "$etc/machine.yaml.d/10-site.yaml" "$V/root/opt/config/machine.yaml"
+echo '/opt/config /etc/larder none bind 0 0' >>"$V/root/etc/fstab"
+initrd_boot initrd-later "$T/cache.img" "${disk[@]}"
+
+# And without the ISO, all from the volume.
+cp "$V/root/opt/config/machine.yaml" "$etc/initramfs.yaml"
+check "the RAM disk is made anew, with a valid config" in_root update-initramfs -u
+initrd_boot initrd-again "$T/cache.img" "${disk[@]}"
+
+# A config that asks for all there is, the RAM disk's own, too. The key that it trusts comes along. That such a RAM disk opens the volume is
+# shown with dracut.
+initrd_sealed_iso "$T/sealed.iso"
+initrd_sealed_config "cipher: serpent-xts-plain64" >"$V/root/opt/config/machine.yaml"
+chmod 600 "$V/root/opt/config/machine.yaml"
+cp -p "$V/root/opt/config/machine.yaml" "$etc/initramfs.yaml"
+for place in "$V/root/opt/config" "$etc"; do install -D -m 644 "$T/site.pub" "$place/keys/site.pub"; done
+check "the RAM disk is made anew, with what encryption and dm-verity need" in_root update-initramfs -u
+note "$(grep -a 'larder: adds' "$T/out")"
+run initrd_list "/boot/initrd.img-$(initrd_kernel)"
+for name in libcryptsetup libgcc_s dm-crypt dm-verity serpent algif_skcipher site.pub; do check_output "$name is in it" "/$name"; done
+vm_close
 done_testing
