@@ -204,14 +204,19 @@ static int remember_directories(struct runtime_plan *plan)
 {
 	_cleanup_strv_ char **made = NULL;
 	int r = saved_directories(plan->root, &made);
-	size_t before = strv_length(made);
+	size_t before = strv_length(made), n = 0;
 
 	if (r == 0)
 		r = add_missing(plan->root, SAVED_DIR "/directories", &made);
-	for (size_t i = 0; r == 0 && i < plan->n_edits; i++)
-		if (!plan->edits[i].forget && is_due(plan, &plan->edits[i]))
-			r = add_missing(plan->root, plan->edits[i].path, &made);
-	return r < 0 || strv_length(made) == before ? r : saved_set_directories(plan->root, made);
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		if (plan->edits[i].forget || !is_due(plan, &plan->edits[i]))
+			continue;
+		r = add_missing(plan->root, plan->edits[i].path, &made);
+		n++;
+	}
+	if (r < 0 || n == 0 || strv_length(made) == before)
+		return r;
+	return saved_set_directories(plan->root, made);
 }
 
 /* What is there and was not noted is larder's own: that must not be forgotten when something else is about to be written. */
@@ -312,8 +317,8 @@ int plan_apply(struct runtime_plan *plan, struct diag *diag)
 		r = write_wanted(plan, diag);
 	if (r < 0)
 		return r;
-	r = saved_tidy(plan->root);
-	if (r == 0)
-		r = end(plan->root);
+	/* What it cannot remove does no harm. */
+	(void)saved_tidy(plan->root);
+	r = end(plan->root);
 	return r < 0 ? diag_set_at(diag, r, SAVED_DIR, 0, 0, "cannot write: %s", strerror(-r)) : 0;
 }

@@ -270,6 +270,12 @@ larder runtime restore --root "$R" >"$T/out"
 check_equal "restore is exact" "$(state)" "$before"
 umount "$R/etc/docker"
 
+# Where there is nothing to write, nothing is written.
+fresh
+rm "$R/usr/bin/"* "$R/usr/local/bin/"*
+strace -f -e trace=renameat,renameat2,mkdirat,syncfs,fsync -o "$T/trace" larder runtime configure --root "$R" >"$T/out"
+check_equal "no runtime, no write" "$(grep -c "(" "$T/trace")" 0
+
 # Two at once: one waits for the other, and restore brings back everything.
 fresh
 printf '{"mtu": 1450}' | put /etc/docker/daemon.json
