@@ -13,6 +13,8 @@
 #define KMSG_MAJOR 1
 #define KMSG_MINOR 11
 
+#define KMSG_BYTES_MAX 960
+
 static struct {
 	const char *program;
 	int level;
@@ -67,6 +69,17 @@ static void send_to_journal(int level, const char *message_id, const char *messa
 				      "SYSLOG_IDENTIFIER=%s", log_state.program, NULL);
 }
 
+/* One write is one message (Documentation/ABI/testing/dev-kmsg); the kernel refuses those that are longer. */
+static void send_to_kernel(int level, const char *message)
+{
+	char line[KMSG_BYTES_MAX];
+	int n = snprintf(line, sizeof(line), "<%d>%s: %s", level, log_state.program, message);
+
+	if (n > 0)
+		(void)!write(STDERR_FILENO, line,
+			     (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
 void log_at(int level, const char *message_id, const char *format, ...)
 {
 	int saved = errno;
@@ -83,8 +96,7 @@ void log_at(int level, const char *message_id, const char *format, ...)
 	if (log_state.journal)
 		send_to_journal(level, message_id, message);
 	else if (log_state.kernel)
-		/* One write, as fprintf() does it here, is one message (Documentation/ABI/testing/dev-kmsg). */
-		fprintf(stderr, "<%d>%s: %s\n", level, log_state.program, message);
+		send_to_kernel(level, message);
 	else
 		fprintf(stderr, "%s: %s\n", log_state.program, message);
 	errno = saved;

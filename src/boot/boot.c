@@ -83,12 +83,15 @@ static int load_config(struct pipeline *p, struct diag *diag)
 	r = machine_config_load(&sources, &p->config, diag);
 	if (r < 0 || p->config->found || !p->options->config_fallback)
 		return r;
-	report(p, LOG_INFO, NULL, "there is no machine config below %s; that of %s counts",
-	       p->config_root ? p->config_root : "/", p->options->config_fallback);
 	machine_config_free(p->config);
 	p->config = NULL;
-	sources.root = p->config_root = p->options->config_fallback;
-	return machine_config_load(&sources, &p->config, diag);
+	sources.root = p->options->config_fallback;
+	r = machine_config_load(&sources, &p->config, diag);
+	if (r < 0 || p->config->found)
+		report(p, LOG_INFO, NULL, "there is no machine config below %s; that of %s counts",
+		       p->config_root ? p->config_root : "/", p->options->config_fallback);
+	p->config_root = p->options->config_fallback;
+	return r;
 }
 
 /* Selectors that ask for what udev adds to disks are not answered before it did. */

@@ -244,8 +244,10 @@ static int adopt(struct layer *layer, struct layer_handle *h, const struct mount
 			continue;
 		layer->changed = false;
 		h->dir = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (h->dir < 0)
+			return -errno;
 		layer->mount = strdup(m->point);
-		return h->dir < 0 ? -errno : layer->mount ? 0 : -ENOMEM;
+		return layer->mount ? 0 : -ENOMEM;
 	}
 	return -ENOENT;
 }

@@ -162,6 +162,7 @@ static int sync_without_volume(const struct layers_request *request, struct diag
 		return r;
 	if (result.n_layers == 0 || !is_settled(&result))
 		return diag_set(diag, -ENODEV, "%s", diag_text(why));
+	(void)media_release(&result);
 	*ret = result;
 	result = (struct layers_result){ 0 };
 	return 0;

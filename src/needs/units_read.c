@@ -103,7 +103,7 @@ static int see_directory(struct search *s, const char *path)
 {
 	struct stat st;
 
-	if (rootfs_stat(s->c->root, path, &st) < 0)
+	if (rootfs_stat(s->c->root, path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return 0; /* collect_list() says why */
 	for (size_t i = 0; i < s->n_seen; i++)
 		if (s->seen[i].device == st.st_dev && s->seen[i].inode == st.st_ino)

@@ -97,8 +97,13 @@ static void abandon_edit(struct runtime_plan *plan, const struct plan_edit *e)
 static int take_back(struct runtime_plan *plan, struct plan_edit *e)
 {
 	bool users = rootfs_same(&e->before, &e->original);
-	int r = users ? 0 : saved_remember(plan->root, e->path, &e->original, &e->before);
+	/* First it is noted what is there now, so that it is larder's own at any moment. */
+	int r = users ? 0 : saved_written(plan->root, e->path, &e->after);
 
+	if (r == 0 && !users)
+		r = sync_one(plan->root, e->path);
+	if (r == 0 && !users)
+		r = saved_set_next(plan->root, e->path, &e->before);
 	if (r == 0 && !users)
 		r = sync_one(plan->root, e->path);
 	if (r == 0)
@@ -199,6 +204,11 @@ static int restore_all(struct runtime_plan *plan, bool removals, struct diag *di
 	return r;
 }
 
+static bool is_wanted(const struct runtime_plan *plan, const struct plan_edit *e)
+{
+	return !e->forget && is_due(plan, e);
+}
+
 /* Larder's own directory, and those that are made for its files. */
 static int remember_directories(struct runtime_plan *plan)
 {
@@ -209,7 +219,7 @@ static int remember_directories(struct runtime_plan *plan)
 	if (r == 0)
 		r = add_missing(plan->root, SAVED_DIR "/directories", &made);
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
-		if (plan->edits[i].forget || !is_due(plan, &plan->edits[i]))
+		if (!is_wanted(plan, &plan->edits[i]))
 			continue;
 		r = add_missing(plan->root, plan->edits[i].path, &made);
 		n++;
@@ -220,26 +230,40 @@ static int remember_directories(struct runtime_plan *plan)
 }
 
 /* What is there and was not noted is larder's own: that must not be forgotten when something else is about to be written. */
-static int remember(struct runtime_plan *plan, struct plan_edit *e)
+static int remember_original(struct runtime_plan *plan, struct plan_edit *e)
 {
 	int r = e->interrupted ? saved_written(plan->root, e->path, &e->before) : 0;
 
 	if (r < 0)
 		return r;
 	e->remembered = true;
-	return saved_remember(plan->root, e->path, &e->original, &e->after);
+	return saved_set_original(plan->root, e->path, &e->original);
 }
 
-/* What each file was, and what it will be: on the disk before the first of them changes. */
-static int remember_all(struct runtime_plan *plan, struct diag *diag)
+static int remember_originals(struct runtime_plan *plan, struct diag *diag)
 {
 	int directories = remember_directories(plan), r = 0;
 
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
 		struct plan_edit *e = &plan->edits[i];
-		if (e->forget || !is_due(plan, e))
+		if (!is_wanted(plan, e))
 			continue;
-		int failed = directories < 0 ? directories : remember(plan, e);
+		int failed = directories < 0 ? directories : remember_original(plan, e);
+		if (failed < 0)
+			r = fail_edit(plan, e, failed, diag);
+	}
+	return r;
+}
+
+static int remember_next(struct runtime_plan *plan, struct diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		struct plan_edit *e = &plan->edits[i];
+		if (!is_wanted(plan, e))
+			continue;
+		int failed = saved_set_next(plan->root, e->path, &e->after);
 		if (failed < 0)
 			r = fail_edit(plan, e, failed, diag);
 	}
@@ -252,7 +276,7 @@ static int write_all(struct runtime_plan *plan, struct diag *diag)
 
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
 		struct plan_edit *e = &plan->edits[i];
-		if (!e->remembered || !is_due(plan, e))
+		if (!is_wanted(plan, e))
 			continue;
 		int failed = rootfs_write(plan->root, e->path, &e->after);
 		e->done = failed == 0;
@@ -294,8 +318,12 @@ static int sync_all(struct runtime_plan *plan, bool files, struct diag *diag)
 /* Each step is on the disk before the next begins (runtime/saved.h); one flush serves all files of a filesystem. */
 static int write_wanted(struct runtime_plan *plan, struct diag *diag)
 {
-	int r = remember_all(plan, diag);
+	int r = remember_originals(plan, diag);
 
+	if (r == 0)
+		r = sync_all(plan, false, diag);
+	if (r == 0)
+		r = remember_next(plan, diag);
 	if (r == 0)
 		r = sync_all(plan, false, diag);
 	if (r == 0)

@@ -51,11 +51,11 @@ int rootfs_read_linked(int root, const char *path, struct rootfs_file *ret);
  */
 int rootfs_write(int root, const char *path, const struct rootfs_file *file);
 
-/* Is this what an interrupted rootfs_write() leaves beside some file? By its name. */
-bool rootfs_is_leftover(const char *path);
-
 /* The same by moving a file that says it already: from is gone then, with directories as in rootfs_remove(). */
 int rootfs_move(int root, const char *from, const char *to, const char *below);
+
+/* Is this what an interrupted rootfs_write() leaves beside some file? By its name. */
+bool rootfs_is_leftover(const char *path);
 
 /*
  * What was written, moved and removed in the directory that holds path is on the disk: syncfs(2) of its filesystem. known (NULL:

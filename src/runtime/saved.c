@@ -76,12 +76,14 @@ static int write_saved(int root, const char *directory, const char *path,
 	return r < 0 ? r : rootfs_write(root, full, file);
 }
 
-int saved_remember(int root, const char *path, const struct rootfs_file *original,
-		   const struct rootfs_file *next)
+int saved_set_original(int root, const char *path, const struct rootfs_file *original)
 {
-	int r = write_saved(root, ORIGINAL_DIR, path, original);
+	return write_saved(root, ORIGINAL_DIR, path, original);
+}
 
-	return r < 0 ? r : write_saved(root, NEXT_DIR, path, next);
+int saved_set_next(int root, const char *path, const struct rootfs_file *next)
+{
+	return write_saved(root, NEXT_DIR, path, next);
 }
 
 /* What was about to be written is what was written, as a rule. */

@@ -37,9 +37,11 @@ int saved_compare(int root, const char *path, const struct rootfs_file *current,
 int saved_texts(int root, const char *path, struct rootfs_file *ret_written,
 		struct rootfs_file *ret_next);
 
-/* Remembers what is about to happen: original (text NULL: none) is what restore brings back, next what comes now. */
-int saved_remember(int root, const char *path, const struct rootfs_file *original,
-		   const struct rootfs_file *next);
+/* What restore brings back; text NULL: there was no file. On the disk before the next step. */
+int saved_set_original(int root, const char *path, const struct rootfs_file *original);
+
+/* What is about to be written. On the disk before the file itself changes. */
+int saved_set_next(int root, const char *path, const struct rootfs_file *next);
 
 /* After the file was written. */
 int saved_written(int root, const char *path, const struct rootfs_file *written);

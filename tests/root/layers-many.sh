@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs jq
+requires mksquashfs jq prlimit
 layers_start
 D=$T/root/usr/lib/larder/layers
 mkdir -p "$D"
@@ -28,8 +28,9 @@ tags() { ls "$T/run/cache/manifests/ghcr.io/acme/base/reference" | wc -l; }
 
 make_layers 1 400
 layers_config
-few() { prlimit --nofile=100 larder layers --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" --output json | jq -c '[.layers[] | [.name, .state]]' | sha256sum; }
+few() { prlimit --nofile=100 larder layers --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" --output json | jq -c '[.layers[] | [.name, .state]]'; }
 check_equal "with too few descriptors, the same layers are broken each time" "$(for _ in 1 2 3 4; do few; done | sort -u | wc -l)" 1
+check_equal "and some are, of all" "$(few | jq -c '[length, any(.[]; .[1] == "broken")]')" "[400,true]"
 check "400 layers" L layers sync
 check_equal "each is mounted once" "$(count layers/)" 400
 check_loops "on a loop device of its own" 400 "$D/"

@@ -229,15 +229,15 @@ note "$moments moments"
 status=0 verdict $? "the run was really ended at many moments"
 check_equal "after each, restore is exact" "$bad" ""
 
-# What a power cut needs, as the kernel is told: each content before its name (f n), all that is remembered (r) before the first file (w), all
+# What a power cut needs, as the kernel is told: each content before its name (f n), what restore needs (r) before what is to come (r), that before the first file (w), all
 # files before what was to come becomes what was written (d).
 fresh
 printf '{"mtu": 1450}' | put $daemon
 strace -f -y -e trace=fsync,syncfs,renameat,renameat2 -o "$T/trace" larder runtime configure --root "$R" >"$T/out"
 order=$(awk '/fsync\(/ { printf "f"; next } /syncfs\(/ { printf "s"; next } /"\..*\.tmp", / { printf /larder\/runtime/ ? "r" : "w"; next } /renameat/ { printf "d" }' "$T/trace")
-[[ $order =~ ^(fr)+s(fw)+sd+$ ]]
+[[ $order =~ ^(fr)+s(fr)+s(fw)+sd+$ ]]
 verdict $? "the disk is told in which order ($order)"
-check_equal "once for all files, and once for each content" "$(tr -cd 's' <<<"$order")" ss
+check_equal "once for all files, and once for each content" "$(tr -cd 's' <<<"$order")" sss
 larder runtime restore --root "$R" >"$T/out"
 
 # A run that wrote everything and noted nothing; the next one fails.
@@ -245,7 +245,7 @@ fresh
 rm "$R/usr/bin/containerd" "$R/usr/bin/podman" "$R/usr/local/bin/"*
 printf '{"mtu": 1450}' | put $daemon
 before=$(state)
-strace -f -o /dev/null -e trace=syncfs -e inject=syncfs:signal=SIGKILL:when=2 larder runtime configure --root "$R" >"$T/out" 2>&1
+strace -f -o /dev/null -e trace=syncfs -e inject=syncfs:signal=SIGKILL:when=3 larder runtime configure --root "$R" >"$T/out" 2>&1
 check_equal "everything is written when it is killed" "$(grep -c 3172 "$R$daemon")" 1
 mount --bind "$R/etc/docker" "$R/etc/docker"
 mount -o remount,bind,ro "$R/etc/docker"
@@ -254,6 +254,30 @@ umount "$R/etc/docker"
 check_equal "the next run fails" "$(report docker)" failed
 larder runtime restore --root "$R" >"$T/out"
 check_equal "restore brings back the user's file" "$(state)" "$before"
+
+# A runtime's first file is written anew, its second cannot be, and the first is taken back; the run is killed at each flush of that.
+fresh
+rm "$R/usr/bin/containerd" "$R/usr/bin/podman" "$R/usr/local/bin/"*
+printf '{"mtu": 1450}' | put $daemon
+before=$(state)
+larder runtime configure --root "$R" >"$T/out"
+printf -- '---\napiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: "*"\nendpoints: [{url: "https://m4"}]\n%s' "$mirror" >>"$R/etc/larder/machine.yaml"
+cp -a "$R" "$T/first"
+killed=0 bad=
+for n in $(seq 1 12); do
+	rm -rf --one-file-system "$R" && cp -a "$T/first" "$R"
+	mount --bind "$R/etc/docker/certs.d" "$R/etc/docker/certs.d"
+	mount -o remount,bind,ro "$R/etc/docker/certs.d"
+	{ strace -f -o /dev/null -e trace=syncfs -e inject=syncfs:signal=KILL:when=$n larder runtime configure --root "$R" --output json; } >"$T/stdout" 2>/dev/null || killed=$n
+	umount "$R/etc/docker/certs.d"
+	[ $((n % 2)) = 1 ] || larder runtime configure --root "$R" >"$T/out"
+	larder runtime restore --root "$R" >"$T/out"
+	[ "$(state)" = "$before" ] || bad+=" $n"
+done
+check_equal "its second file could not be written" "$(report docker)" failed
+[ "$killed" -gt 5 ]
+verdict $? "it was killed while it took the first one back, too ($killed flushes)"
+check_equal "after each, restore is exact" "$bad" ""
 
 # A disk that cannot be flushed fails the runtime whose files are on it, and no other.
 fresh
@@ -274,6 +298,7 @@ umount "$R/etc/docker"
 fresh
 rm "$R/usr/bin/"* "$R/usr/local/bin/"*
 strace -f -e trace=renameat,renameat2,mkdirat,syncfs,fsync -o "$T/trace" larder runtime configure --root "$R" >"$T/out"
+verdict $? "a machine without a runtime"
 check_equal "no runtime, no write" "$(grep -c "(" "$T/trace")" 0
 
 # Two at once: one waits for the other, and restore brings back everything.
