@@ -21,15 +21,22 @@ survives() {
 	verdict "$status" "$name: $(tail -1 "$T/stdout")"
 	check_equal "$name: no state was left for a person" "$(grep -c '^refused:' "$T/stdout")" 0
 	note "$(grep '^refused:' "$T/stdout" | head -5)"
+	cp "$T/stdout" "$T/played"
+}
+met() { # WHAT: this was among the states
+	check_equal "among them: $1" "$(grep -c "^met: $1: [1-9]" "$T/played")" 1
 }
 
 image_config "minSize: 16MiB" "maxSize: 20MiB"
 truncate -s 64M "$image"
 survives "a blank disk" 0 0
+met "without its protective MBR"
+met "unfinished without a filesystem"
 rm "$image"
 
 gpt make "$image" 64M 1:2048:32768:foreign
 survives "beside a foreign partition" 2048 32768
+met "unfinished without a filesystem"
 
 gpt make --backup 131072 "$image" 80M 1:2048:32768:foreign
 survives "beside a foreign partition on a disk that has grown" 2048 32768

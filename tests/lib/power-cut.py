@@ -106,6 +106,7 @@ class Player:
         self.a = a
         self.image = os.path.join(directory, "state.img")
         self.first, self.count = a.foreign_first, a.foreign_count
+        self.met = collections.Counter()
         with open(a.final, encoding="utf-8") as f:
             self.final = f.read()
         place = re.search(r"start= *(\d+), size= *(\d+),.*name=\"IMAGECACHE\"", self.final)
@@ -127,6 +128,21 @@ class Player:
 
     def hash(self):
         return gpt.outside(self.image, 0, 0, SECTOR)
+
+    def kinds(self):
+        """What is special about this moment."""
+        with open(self.image, "rb") as f:
+            mbr = f.read(SECTOR)
+            header = f.read(SECTOR)
+            f.seek(self.offset + 1024 + 56)
+            ext4 = f.read(2) == b"\x53\xef"
+        if header.startswith(b"EFI PART") and mbr[510:] != b"\x55\xaa":
+            yield "without its protective MBR"
+        try:
+            if "IMAGECACHE.new" in gpt.dump(self.image, SECTOR, 1) and not ext4:
+                yield "unfinished without a filesystem"
+        except gpt.Bad:
+            pass
 
     def fail(self, name, why, output):
         shutil.copy(self.image, self.a.before + ".failed")
@@ -164,6 +180,7 @@ class Player:
     def play(self, name, writes):
         self.build(writes)
         self.check_state(name)
+        self.met.update(self.kinds())
         before = self.hash()
         done = run([self.image if word == "@" else word for word in self.a.command])
         if done.returncode == 0:
@@ -186,6 +203,8 @@ def play(a):
         player = Player(a, directory)
         for name, writes in states(all_epochs, a.random):
             results[player.play(name, writes)] += 1
+        for kind, times in sorted(player.met.items()):
+            print(f"met: {kind}: {times}")
     print(f"{sum(results.values())} states: {results['completed']} completed, {results['refused']} refused")
 
 

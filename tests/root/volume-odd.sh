@@ -9,7 +9,7 @@
 in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
-requires losetup delpart mkfs.ext4 sfdisk jq
+requires losetup delpart mkfs.ext4 sfdisk jq setpriv
 volume_start
 hash() { sha256sum <"$1" | cut -d' ' -f1; }
 again() { # [losetup options]: the same disk, attached anew
@@ -121,7 +121,41 @@ check_equal "it waited for the mkfs.ext4 of the other" "$(xargs <"$T/mkfs")" "be
 check_equal "and is ready" "$(field .phase)" ready
 unmount
 check "the filesystem is sound" e2fsck -fn "${disk}p1"
+
+note "Two at once, the first in its middle"
+rm "$T/mkfs" "$T/killed-it"
+disk_new 1G
+disk_config "$disk" "${lines[@]}"
+(exec larder volume provision --config "$config" --run-dir "$run_dir" --output json) >"$T/one.json" 2>"$T/one" &
+first=$!
+check "the first runs mkfs.ext4" until_true 20 grep -q begin "$T/mkfs"
+(exec larder volume provision --config "$config" --run-dir "$run_dir" --output json) >"$T/two.json" 2>"$T/two" &
+second=$!
+sleep 1
+check "the second waits" kill -0 $second
+check_equal "and has nothing to say yet" "$(cat "$T/two.json")" ""
+touch "$T/killed-it"
+wait $first
+verdict $? "the first ends well"
+wait $second
+verdict $? "the second, too"
+check_equal "one of them made it" "$(jq .formatted "$T/one.json") $(jq .formatted "$T/two.json") $(xargs <"$T/mkfs")" "true false begin end"
+unmount
 umount "$mkfs"
+
+note "An image, by nobody"
+mkdir "$T/nobody"
+chmod 711 "$T"
+chown 65534:65534 "$T/nobody"
+printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: IMAGECACHE\nprovisioning: {diskSelector: {match: "true"}, minSize: 100MiB, maxSize: 300MiB}\n' >"$T/nobody/machine.yaml"
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"; }
+check "an image file" nobody truncate -s 1G "$T/nobody/disk.img"
+for word in plan provision provision status; do
+	check "volume $word" nobody larder volume $word --config "$T/nobody/machine.yaml" --image "$T/nobody/disk.img"
+done
+check_equal "has the volume then" "$(sfdisk --part-label "$T/nobody/disk.img" 1)" IMAGECACHE
+check "and a sound filesystem" e2fsck -fn "$T/nobody/disk.img?offset=$((1 << 20))"
+check "volume wipe" nobody larder volume wipe --yes --config "$T/nobody/machine.yaml" --image "$T/nobody/disk.img"
 
 note "Killed at any moment"
 steps=('' 'add partition' 'make an ext4' 'make an ext4' 'rename partition' 'mount partition')

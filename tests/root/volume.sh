@@ -17,8 +17,11 @@ check "a plan for a blank disk" volume plan
 check_output "says what would be done" "write a new GPT"
 check_equal "and does nothing" "$(cmp "$disk_file" <(head -c 2G /dev/zero) && echo zero)" zero
 plan_said() { # DESCRIPTION: provision says what the plan said, and no more
+	check "a plan in words" volume plan
+	cp "$T/stdout" "$T/words"
 	check "a plan" volume plan --output json
 	jq -r '.steps[]' "$T/stdout" >"$T/steps"
+	check_equal "whose words have each step" "$(grep -cFf "$T/steps" "$T/words")" "$(grep -c . "$T/steps")"
 	check "$1" volume provision --output json
 	check_equal "it says what it does as the plan did" "$(cat "$T/stderr")" "$(cat "$T/steps")"
 }
