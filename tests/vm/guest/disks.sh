@@ -49,7 +49,11 @@ neighbours() {
 # Below the provisional name, standard input and then zeros, or what FILE gives without end; no FILE: what is there stays.
 cut_off() { # [FILE]
 	sfdisk -q --no-reread --no-tell-kernel --part-label "$half" 2 IMAGECACHE.new
-	[ $# = 0 ] || cat - "$1" 2>/dev/null | dd of="${half}2" bs=1M count=32 iflag=fullblock conv=fsync status=none
+	# udev reads the table anew when it sees that, and the partition is gone for a moment.
+	sleep 1
+	udevadm settle --timeout=60
+	until_true 20 test -b "${half}2"
+	[ $# = 0 ] || cat - "$1" 2>/dev/null | dd of="${half}2" bs=1M count=32 iflag=fullblock conv=fsync,nocreat status=none
 }
 made() { # WHAT-WAS-THERE DEVICE TYPE
 	check "$1: the volume is made" provision --output json
