@@ -102,21 +102,27 @@ void connection_free(struct http_exchange *c)
 	free(c);
 }
 
-/* Takes the answered request off the front of the input. */
-static void consume_request(struct http_exchange *c)
+/* Takes a request off the front of the input, at once: whoever downloads for hours holds no memory for having asked. */
+static void consume_request(struct http_exchange *c, size_t size)
 {
-	c->in_size -= c->request_size;
-	memmove(c->in, c->in + c->request_size, c->in_size);
-	c->request_size = 0;
+	c->in_size -= size;
+	memmove(c->in, c->in + size, c->in_size);
 	c->scan = (struct http_scan){ 0 };
 	if (c->in_size == 0)
 		free_input(c);
 }
 
+void connection_ignore_rest(struct http_exchange *c)
+{
+	c->close_after = true;
+	c->linger = true;
+	free_input(c);
+}
+
 /* The last answer is out. Unread input would make the kernel reset the connection before the client has read it. */
 static void end_connection(struct http_exchange *c)
 {
-	if (!c->linger && c->in_size == c->request_size) {
+	if (!c->linger && c->in_size == 0) {
 		connection_free(c);
 		return;
 	}
@@ -131,14 +137,13 @@ static bool finish_answer(struct http_exchange *c)
 {
 	report(c, true);
 	stop_writing(c);
-	connection_enter(c, c->in_size > c->request_size ? PHASE_HEADER : PHASE_IDLE);
+	connection_enter(c, c->in_size > 0 ? PHASE_HEADER : PHASE_IDLE);
 	reply_done(c);
 	c->data = NULL;
 	if (c->close_after) {
 		end_connection(c);
 		return false;
 	}
-	consume_request(c);
 	return true;
 }
 
@@ -227,12 +232,13 @@ static int take_request(struct http_exchange *c)
 {
 	struct http_request request;
 	unsigned status = 0;
-	int r = http_scan(&c->scan, c->in, c->in_size, &c->request_size);
+	size_t size = 0;
+	int r = http_scan(&c->scan, c->in, c->in_size, &size);
 
 	if (r == -EAGAIN)
 		return r;
 	if (r == 0)
-		r = http_parse(c->in, c->request_size, &request, &status);
+		r = http_parse(c->in, size, &request, &status);
 	else
 		status = c->scan.status;
 	if (r < 0 && status == 0)
@@ -241,13 +247,15 @@ static int take_request(struct http_exchange *c)
 	c->minor = 1;
 	connection_enter(c, PHASE_PENDING);
 	c->in_handler = true;
-	if (r < 0) {
-		c->request_size = 0;
+	if (r < 0)
 		refuse(c, status, false);
-	} else {
+	else
 		dispatch(c, &request);
-	}
 	c->in_handler = false;
+	if (r < 0)
+		free_input(c);
+	else
+		consume_request(c, size);
 	return 0;
 }
 
@@ -313,7 +321,7 @@ static void on_writable(evutil_socket_t fd, short what, void *user)
 	connection_answer(user);
 }
 
-/* Buffers have a limit for all together: who has been writing a header section for longest makes room. */
+/* Buffers have a limit for all together. */
 static bool make_room(struct http_exchange *c)
 {
 	struct http_server *s = c->server;

@@ -39,12 +39,11 @@ struct http_exchange {
 	size_t in_size, in_capacity;
 	struct http_scan scan;
 
-	size_t request_size; /* of the header section being answered, at the front of in */
-	uint64_t started;    /* ns */
-	unsigned minor;	     /* of its version */
-	bool head;	     /* the answer has no body: HEAD, or 304 */
-	bool close_after;    /* the answer is the last one */
-	bool linger;	     /* input may be left unread when it is */
+	uint64_t started; /* ns */
+	unsigned minor;	  /* of its version */
+	bool head;	  /* the answer has no body: HEAD, or 304 */
+	bool close_after; /* the answer is the last one */
+	bool linger;	  /* input may be left unread when it is */
 	void *data;
 
 	char *out; /* header section of the answer; NULL: none begun */
@@ -85,13 +84,18 @@ int connection_new(struct http_server *server, int fd);
 /* Closes and frees; an answer that is under way ends incomplete. */
 void connection_free(struct http_exchange *c);
 void connection_enter(struct http_exchange *c, enum phase phase);
+/* The request that is being answered is the last one: what came behind it is forgotten. */
+void connection_ignore_rest(struct http_exchange *c);
 uint64_t http_now_ms(void);
 uint64_t http_now_ns(void);
 const char *http_status_text(unsigned status);
 
 size_t server_buffer_limit(const struct http_server *server); /* bytes */
 
-/* Frees the buffer of the connection, but this one, that has been writing a header section for longest. False: there is none. */
+/*
+ * Frees the buffer of one connection, but not of this one, which is the one that has progressed least lately: who has been writing a header
+ * section is closed, who is being answered loses what it has sent behind that request. False: there is no buffer.
+ */
 bool server_free_buffer(struct http_server *server, const struct http_exchange *spared);
 
 /* Keeps what waits in memory for clients within its limit: those go that have read least lately. */

@@ -132,18 +132,29 @@ static bool evict_one(struct http_server *s)
 	return false;
 }
 
-bool server_free_buffer(struct http_server *s, const struct http_exchange *spared)
+static struct http_exchange *first_with_buffer(const struct exchange_queue *queue,
+					       const struct http_exchange *spared)
 {
 	struct http_exchange *c;
 
-	TAILQ_FOREACH(c, &s->queues[PHASE_HEADER], queue)
-	{
-		if (c != spared && c->in_capacity > 0) {
-			connection_free(c);
-			return true;
-		}
-	}
-	return false;
+	TAILQ_FOREACH(c, queue, queue)
+	if (c != spared && c->in_capacity > 0)
+		return c;
+	return NULL;
+}
+
+bool server_free_buffer(struct http_server *s, const struct http_exchange *spared)
+{
+	struct http_exchange *unfinished = first_with_buffer(&s->queues[PHASE_HEADER], spared);
+	struct http_exchange *answered = first_with_buffer(&s->queues[PHASE_SENDING], spared);
+
+	if (!answered)
+		answered = first_with_buffer(&s->pending_queue, spared);
+	if (answered && (!unfinished || answered->since <= unfinished->since))
+		connection_ignore_rest(answered);
+	else if (unfinished)
+		connection_free(unfinished);
+	return answered || unfinished;
 }
 
 size_t server_buffer_limit(const struct http_server *s)

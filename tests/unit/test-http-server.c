@@ -224,6 +224,15 @@ static int set_up_many(void **state)
 	return set_up_with(state, &many);
 }
 
+static int set_up_little(void **state)
+{
+	static const struct http_limits little = {
+		.connections = 1000, .header_seconds = 600, .stall_seconds = 600, .buffer_mib = 1
+	};
+
+	return set_up_with(state, &little);
+}
+
 static int tear_down(void **state)
 {
 	struct world *w = *state;
@@ -723,8 +732,132 @@ static void test_fair_to_others(void **state)
 		close_fd(flooders[i]);
 }
 
+/* More than what the buffers of a mebibyte hold, of header sections of 16 KiB. */
+#define CROWD 100
+
+/* The beginning of a request that is larger than half of the largest buffer, and has come to no end. */
+static void send_unfinished(int client, const char *line)
+{
+	char value[HTTP_HEADER_MAX - 1024];
+
+	memset(value, 'v', sizeof(value));
+	assert_int_equal(write(client, line, strlen(line)), strlen(line));
+	assert_int_equal(write(client, "X: ", 3), 3);
+	assert_int_equal(write(client, value, sizeof(value)), sizeof(value));
+}
+
+static void run_loop(struct world *w)
+{
+	for (unsigned i = 0; i < 50; i++)
+		event_base_loop(w->base, EVLOOP_NONBLOCK);
+}
+
+static void assert_served(struct world *w)
+{
+	bool closed;
+
+	client_sends(w, GET("/mem"));
+	_cleanup_free_ char *text = client_reads(w, &closed);
+	assert_false(closed);
+	assert_int_equal(count(text, "HTTP/1.1 200 OK\r\n"), 1);
+}
+
+/* Incomplete requests have a limit; who has been writing one for longest is closed, and others are served meanwhile. */
+static void test_incomplete_requests(void **state)
+{
+	struct world *w = *state;
+	int crowd[CROWD];
+	unsigned open;
+
+	for (size_t i = 0; i < CROWD; i++) {
+		crowd[i] = new_connection(w, 0);
+		send_unfinished(crowd[i], "GET /mem HTTP/1.1\r\n" HOST);
+		run_loop(w);
+		assert_served(w);
+	}
+	/* The buffer of each is 16 KiB, and that of who is served now and then 1 KiB. */
+	open = http_server_connections(w->server) - 1;
+	assert_int_equal(open, 63);
+	for (size_t i = 0; i < CROWD; i++)
+		assert_int_equal(drain_client(crowd[i]), i < CROWD - open ? -1 : 0);
+	assert_int_equal(write(crowd[CROWD - 1], "\r\n\r\n", 4), 4);
+	run_loop(w);
+	assert_in_range(drain_client(crowd[CROWD - 1]), 50, 1000);
+	for (size_t i = 0; i < CROWD; i++)
+		close_fd(crowd[i]);
+	run_loop(w);
+	assert_int_equal(http_server_connections(w->server), 1);
+	assert_served(w);
+}
+
+/*
+ * What was sent behind a request that is being answered makes room for others: that answer comes to its end, as the last one. First that of
+ * who has taken some of the answer least lately.
+ */
+static void test_requests_behind(void **state)
+{
+	struct world *w = *state;
+	int crowd[CROWD];
+	ssize_t got, n;
+
+	w->holds_for = 1000000;
+	for (size_t i = 0; i < CROWD; i++) {
+		crowd[i] = new_connection(w, 64 << 10);
+		send_unfinished(crowd[i], "GET /large HTTP/1.1\r\n" HOST);
+		run_loop(w);
+		assert_int_equal(write(crowd[i], "\r\n\r\n" GET("/mem"), 4 + strlen(GET("/mem"))),
+				 4 + strlen(GET("/mem")));
+		run_loop(w);
+		assert_served(w);
+	}
+	assert_int_equal(http_server_connections(w->server), CROWD + 1);
+	for (got = 0; (n = drain_client(crowd[0])) > 0; got += n)
+		run_loop(w);
+	assert_int_equal(n, -1);
+	assert_in_range(got, LARGE_BYTES, LARGE_BYTES + 120);
+	for (got = 0; (n = drain_client(crowd[CROWD - 1])) > 0; got += n)
+		run_loop(w);
+	assert_int_equal(n, 0);
+	assert_in_range(got, LARGE_BYTES + 150, LARGE_BYTES + 300);
+	for (size_t i = 0; i < CROWD; i++)
+		close_fd(crowd[i]);
+	run_loop(w);
+	assert_int_equal(http_server_connections(w->server), 1);
+}
+
+/* So does what was sent behind a request whose answer is not there yet; the exchange stays valid. */
+static void test_requests_behind_pending(void **state)
+{
+	struct world *w = *state;
+	struct http_exchange *first = NULL;
+	int crowd[CROWD];
+	char answer[1000] = "";
+
+	for (size_t i = 0; i < CROWD; i++) {
+		crowd[i] = new_connection(w, 0);
+		send_unfinished(crowd[i], "GET /later HTTP/1.1\r\n" HOST);
+		run_loop(w);
+		assert_int_equal(write(crowd[i], "\r\n\r\n" GET("/mem"), 4 + strlen(GET("/mem"))),
+				 4 + strlen(GET("/mem")));
+		run_loop(w);
+		first = first ? first : w->later;
+		assert_served(w);
+	}
+	http_reply_text(first, 200, "text/plain", "late", 4);
+	assert_in_range(read(crowd[0], answer, sizeof(answer) - 1), 1, sizeof(answer));
+	assert_int_equal(count(answer, "Connection: close\r\n"), 1);
+	assert_int_equal(count(answer, "HTTP/1.1 "), 1);
+	http_reply_text(w->later, 200, "text/plain", "late", 4);
+	assert_in_range(read(crowd[CROWD - 1], answer, sizeof(answer) - 1), 1, sizeof(answer));
+	assert_int_equal(count(answer, "HTTP/1.1 "), 2);
+	for (size_t i = 0; i < CROWD; i++)
+		close_fd(crowd[i]);
+	assert_served(w);
+}
+
 #define with_server(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define with_many(f)   cmocka_unit_test_setup_teardown(f, set_up_many, tear_down)
+#define with_little(f) cmocka_unit_test_setup_teardown(f, set_up_little, tear_down)
 
 int main(void)
 {
@@ -748,6 +881,9 @@ int main(void)
 		with_many(test_stall_deadline),
 		with_many(test_stall_after_reading),
 		with_many(test_fair_to_others),
+		with_little(test_incomplete_requests),
+		with_little(test_requests_behind),
+		with_little(test_requests_behind_pending),
 	};
 
 	return unit_main(tests);
