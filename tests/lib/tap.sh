@@ -99,6 +99,23 @@ check_equal() { # DESCRIPTION ACTUAL EXPECTED
 	fi
 }
 
+# tap_from CMD…: a program that says "ok WHAT" or "not ok WHAT" for each check, whatever else it says, and ends with 0.
+tap_from() {
+	local line
+	"$@" >"$T/lines" 2>&1
+	status=$?
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) pass "${line#ok }" ;;
+		"not ok "*) fail "${line#not ok }" ;;
+		*) note "$line" ;;
+		esac
+	done <"$T/lines"
+	cp "$T/lines" "$T/out"
+	[ "$status" = 0 ] && grep -q '^ok ' "$T/lines"
+	verdict $? "$(basename "$1") came to its end"
+}
+
 done_testing() {
 	echo "1..$tap_count"
 	exit $tap_failed

@@ -12,13 +12,7 @@ check "a store is made" small_store "$T/tree"
 blob=$(cd "$T/tree/blob" && find . -type f -printf '%s %f\n' | sort -n | tail -1 | cut -d' ' -f2)
 check "larderd starts" start_larderd one --cache "$T/tree" --header-timeout 5
 lines=$(wc -l <"$T/one.log")
-while IFS= read -r line; do
-	case $line in
-	"ok "*) pass "${line#ok }" ;;
-	"not ok "*) fail "${line#not ok }" ;;
-	*) note "$line" ;;
-	esac
-done < <("$LARDER_SOURCE/tests/lib/hostile.py" "${address%:*}" "${address##*:}" "$larderd_pid" "/v2/library/busybox/blobs/sha256:${blob#sha256-}" 2>&1)
+tap_from "$LARDER_SOURCE/tests/lib/hostile.py" "${address%:*}" "${address##*:}" "$larderd_pid" "/v2/library/busybox/blobs/sha256:${blob#sha256-}"
 check_equal "never 401, 408, 429 or 500" "$(curl -s "$url/metrics" | grep -cE 'code="(401|408|429|500)"')" 0
 check_equal "the journal has no line of all this" "$(wc -l <"$T/one.log")" "$lines"
 check "it still serves" curl -sf "$url/v2/library/busybox/manifests/1.36"

@@ -12,13 +12,7 @@ check "a store is made" small_store "$T/tree"
 zeros=3b6a07d0d404fab4e23b6d34bc6696a6a312dd92821332385e5af7c01c421351
 truncate -s 64M "$T/tree/blob/sha256-$zeros"
 check "larderd starts" start_larderd one --cache "$T/tree"
-while IFS= read -r line; do
-	case $line in
-	"ok "*) pass "${line#ok }" ;;
-	"not ok "*) fail "${line#not ok }" ;;
-	*) note "$line" ;;
-	esac
-done < <("$LARDER_SOURCE/tests/lib/beside-attackers.py" "$address" /v2/library/busybox/manifests/1.36 "/v2/x/blobs/sha256:$zeros" 2>&1)
+tap_from "$LARDER_SOURCE/tests/lib/beside-attackers.py" "$address" /v2/library/busybox/manifests/1.36 "/v2/x/blobs/sha256:$zeros"
 check "and ends" stop_larderd
 
 # Three clients at once ask for 64 MiB: one reads nothing, one a little twice a second, one has its answer and says no more.
