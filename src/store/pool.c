@@ -7,9 +7,13 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "store/modest.h"
+
 #define STACK_BYTES (512U << 10)
+#define NS_PER_S    1000000000U
 
 /* ioprio_set(2) has no wrapper: class idle of this thread */
 #define IOPRIO_WHO_PROCESS 1
@@ -55,7 +59,33 @@ static void wake_loop(struct pool *pool)
 	(void)!write(pool->fd, &one, sizeof(one));
 }
 
-static void work(struct pool *pool, struct jobs *jobs, pthread_cond_t *there)
+/* Under the lock, which is free meanwhile. A job that becomes urgent does not wait: it is in the other queue then. */
+static void rest(struct pool *pool, uint64_t ns)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ns += (uint64_t)end.tv_nsec;
+	end.tv_sec += (time_t)(ns / NS_PER_S);
+	end.tv_nsec = (long)(ns % NS_PER_S);
+	while (!pool->stop &&
+	       pthread_cond_clockwait(&pool->idle_there, &pool->lock, CLOCK_MONOTONIC, &end) == 0)
+		;
+}
+
+static void rest_if_needed(struct pool *pool, struct modest *modest)
+{
+	uint64_t used;
+	long preempted;
+
+	modest_look(&used, &preempted);
+	used = modest_rest(modest, used, preempted);
+	if (used > 0)
+		rest(pool, used);
+}
+
+/* modest: NULL for jobs that somebody waits for. */
+static void work(struct pool *pool, struct jobs *jobs, pthread_cond_t *there, struct modest *modest)
 {
 	pthread_mutex_lock(&pool->lock);
 	for (;;) {
@@ -69,10 +99,12 @@ static void work(struct pool *pool, struct jobs *jobs, pthread_cond_t *there)
 		pthread_mutex_lock(&pool->lock);
 		if (more) {
 			enqueue(pool, job);
-			continue;
+		} else {
+			TAILQ_INSERT_TAIL(&pool->ended, job, queue);
+			wake_loop(pool);
 		}
-		TAILQ_INSERT_TAIL(&pool->ended, job, queue);
-		wake_loop(pool);
+		if (modest)
+			rest_if_needed(pool, modest);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -81,7 +113,7 @@ static void *urgent_worker(void *user)
 {
 	struct pool *pool = user;
 
-	work(pool, &pool->urgent, &pool->urgent_there);
+	work(pool, &pool->urgent, &pool->urgent_there, NULL);
 	return NULL;
 }
 
@@ -90,10 +122,12 @@ static void *idle_worker(void *user)
 {
 	struct pool *pool = user;
 	struct sched_param none = { 0 };
+	struct modest modest;
 
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
 	(void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
-	work(pool, &pool->idle, &pool->idle_there);
+	modest_begin(&modest);
+	work(pool, &pool->idle, &pool->idle_there, &modest);
 	return NULL;
 }
 

@@ -4,7 +4,7 @@
 /*
  * Threads that do what could make an event loop wait: hashing, reading directories. A job is done in steps; after each step the
  * job with the least work left comes next, so that a small one never waits for a large one to end. Urgent jobs have the
- * workers; jobs that nobody waits for have one thread of the lowest priority.
+ * workers; jobs that nobody waits for have one thread of the lowest priority, which also rests where others want the processor (modest.h).
  *
  *	pool_submit() → step() on a thread, until it says that it has ended → done() on the loop's thread, in pool_collect()
  */

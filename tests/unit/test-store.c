@@ -2,6 +2,9 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,7 +12,9 @@
 #include "base/names.h"
 #include "store/digest.h"
 #include "store/ingest.h"
+#include "store/modest.h"
 #include "store/place_names.h"
+#include "store/pool.h"
 #include "store/reference.h"
 #include "store/side_hasher.h"
 #include "store/tree.h"
@@ -440,6 +445,108 @@ static void test_ingest_copy(void **state)
 	assert_int_equal(ingest_commit(i, &abc, "copy", NULL), 0);
 }
 
+/* Undisturbed it does not rest; disturbed it rests for ten times what it has worked since the last time, at most a second. */
+static void test_modest(void **state)
+{
+	struct modest m = { .used = 500, .preempted = 3 };
+
+	(void)state;
+	assert_int_equal(modest_rest(&m, 1500, 3), 0);
+	assert_int_equal(modest_rest(&m, 2500, 4), 2000 * MODEST_REST);
+	assert_int_equal(modest_rest(&m, 2600, 4), 0);
+	assert_int_equal(modest_rest(&m, 2700, 9), 200 * MODEST_REST);
+	assert_int_equal(modest_rest(&m, 2700, 10), 0);
+	assert_int_equal(modest_rest(&m, UINT64_MAX, 11), MODEST_REST_MAX);
+}
+
+/* The thread's own clock and count: work is seen. */
+static void test_modest_look(void **state)
+{
+	struct modest m;
+	uint64_t used;
+	long preempted;
+	volatile unsigned work = 0;
+
+	(void)state;
+	modest_begin(&m);
+	while (work < 1000000)
+		work = work + 1;
+	modest_look(&used, &preempted);
+	assert_true(used > m.used);
+	assert_true(preempted >= m.preempted);
+}
+
+struct counted_job {
+	struct job job;
+	unsigned steps, *done;
+};
+
+/* Long enough that the processor is taken from it where anybody else wants it. */
+static bool counted_step(struct job *job)
+{
+	struct counted_job *c = (struct counted_job *)job;
+	volatile unsigned work = 0;
+
+	while (work < 200000)
+		work = work + 1;
+	return ++c->steps < 20;
+}
+
+static void counted_done(struct job *job, bool cancelled)
+{
+	struct counted_job *c = (struct counted_job *)job;
+
+	*c->done += !cancelled;
+}
+
+static void *spin(void *user)
+{
+	while (!__atomic_load_n((bool *)user, __ATOMIC_RELAXED))
+		;
+	return NULL;
+}
+
+/* Jobs that nobody waits for are done in the end also where the only processor is busy, and one that becomes urgent does not rest. */
+static void test_pool(void **state)
+{
+	_cleanup_(pool_freep) struct pool *pool = NULL;
+	struct counted_job jobs[3] = { 0 };
+	unsigned done = 0;
+	bool stop = false;
+	pthread_t spinner;
+	cpu_set_t before, one;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	for (int i = 0; CPU_COUNT(&one) == 0; i++)
+		if (CPU_ISSET(i, &before))
+			CPU_SET(i, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(pthread_create(&spinner, NULL, spin, &stop), 0);
+	assert_int_equal(pool_new(1, &pool), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		jobs[i] = (struct counted_job){
+			.job = { .step = counted_step, .done = counted_done, .left = i + 1 },
+			.done = &done,
+		};
+		pool_submit(pool, &jobs[i].job, false);
+	}
+	pool_hurry(pool, &jobs[2].job);
+	while (done < ARRAY_SIZE(jobs)) {
+		struct pollfd p = { .fd = pool_fd(pool), .events = POLLIN };
+		assert_true(poll(&p, 1, 60000) > 0);
+		pool_collect(pool);
+		/* The rest has no need of a busy processor. */
+		if (jobs[2].steps == 20)
+			__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	}
+	pthread_join(spinner, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+		assert_int_equal(jobs[i].steps, 20);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +562,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_walk, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(test_ingest, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(test_ingest_copy, make_directory, remove_directory),
+		cmocka_unit_test(test_modest),
+		cmocka_unit_test(test_modest_look),
+		cmocka_unit_test(test_pool),
 	};
 
 	return unit_main(tests);

@@ -122,12 +122,13 @@ vm_report() { # NAME RESULT
 }
 
 # The machine's own hardware; the test's is added by vm_boot. VM_LIVE: there is no disk with a root, the kernel is told this instead.
-# VM_COUNT: the machine's clock counts instructions, whatever else this host does meanwhile.
+# VM_COUNT: the machine has one processor, and its clock counts instructions, whatever else this host does meanwhile. (With more, the
+# one that waits for another spins until its turn ends.)
 vm_qemu() {
 	local root="root=/dev/nvme0n1 rootfstype=ext4 ro"
-	local processor=(-accel 'tcg,thread=multi')
-	[ -z "${VM_COUNT-}" ] || processor=(-accel 'tcg,thread=single' -icount 'shift=1')
-	printf '%s\0' qemu-system-x86_64 -M pc "${processor[@]}" -cpu max,la57=off -smp 2 -m "${VM_MEMORY:-1024}" \
+	local processor=(-accel 'tcg,thread=multi' -smp 2)
+	[ -z "${VM_COUNT-}" ] || processor=(-accel 'tcg,thread=single' -icount 'shift=1' -smp 1)
+	printf '%s\0' qemu-system-x86_64 -M pc "${processor[@]}" -cpu max,la57=off -m "${VM_MEMORY:-1024}" \
 		-nodefaults -no-user-config -display none -no-reboot -serial "file:$console" -serial "file:$result" \
 		-kernel "${VM_KERNEL:-$vm_dir/vmlinuz}" ${VM_INITRD:+-initrd "$VM_INITRD"} \
 		-append "console=ttyS0 ${VM_LIVE:-$root} panic=-1 no_timer_check mitigations=off systemd.log_color=0 systemd.show_status=1 vm.scenario=$scenario ${VM_APPEND-}" \
