@@ -37,7 +37,6 @@ static int activation_flags(const struct encryption_config *config, uint32_t *re
 		{ "no_read_workqueue", CRYPT_ACTIVATE_NO_READ_WORKQUEUE },
 		{ "no_write_workqueue", CRYPT_ACTIVATE_NO_WRITE_WORKQUEUE },
 		{ "same_cpu_crypt", CRYPT_ACTIVATE_SAME_CPU_CRYPT },
-		{ "submit_from_crypt_cpus", CRYPT_ACTIVATE_SUBMIT_FROM_CRYPT_CPUS },
 	};
 
 	*ret = 0;

@@ -165,6 +165,13 @@ static int fill_encryption(struct encryption_config *e, struct pool *pool, const
 		return node_error(node_find(encryption, "blockSize"), diag,
 				  KIND_VOLUME " " NAME_VOLUME
 					      ": encryption: blockSize is 512, 1024, 2048 or 4096");
+	if (e->key_size % 8)
+		return node_error(
+			node_find(encryption, "keySize"), diag,
+			KIND_VOLUME
+			" " NAME_VOLUME
+			": encryption: keySize is a number of bits that makes whole bytes, and %u does not",
+			e->key_size);
 	if (fill_text(pool, encryption, "cipher", &e->cipher) < 0 ||
 	    fill_strv(pool, encryption, "options", &e->options) < 0)
 		return diag_set(diag, -ENOMEM, "out of memory");

@@ -195,6 +195,10 @@ static void test_volume(void **state)
 			 "{}}]}\n",
 		  "F:4:42: VolumeConfig IMAGECACHE: encryption: blockSize is 512, 1024, 2048 or "
 		  "4096" },
+		{ VOLUME
+		  "encryption: {provider: luks2, keySize: 300, keys: [{slot: 0, nodeID: {}}]}\n",
+		  "F:4:40: VolumeConfig IMAGECACHE: encryption: keySize is a number of bits that makes "
+		  "whole bytes, and 300 does not" },
 		{ VOLUME "encryption: {provider: luks1, keys: []}\n",
 		  "F:4:24: VolumeConfig IMAGECACHE: encryption.provider: \"luks1\" is not known "
 		  "here; did you mean luks2?" },

@@ -64,6 +64,17 @@ static int tear_down(void **state)
 
 static char passphrase[] = "a secret", other[] = "another";
 
+/* What the header says: its JSON lies behind the binary header of 4096 bytes (LUKS2 On-Disk Format, 2.1). */
+static void assert_header(int fd, const char *const expected[])
+{
+	char json[12289] = { 0 };
+
+	assert_int_equal(pread_exact(fd, json, sizeof(json) - 1, 4096), 0);
+	for (; *expected; expected++)
+		if (!strstr(json, *expected))
+			fail_msg("%s is not in %s", *expected, json);
+}
+
 static void test_keys(void **state)
 {
 	const struct machine *m = *state;
@@ -72,8 +83,12 @@ static void test_keys(void **state)
 		{ .slot = 3, .kind = KEY_NODE_ID },
 	};
 	struct encryption_config config = {
-		.enabled = true, .keys = keys, .n_keys = 2, .block_size = 4096
+		.enabled = true, .keys = keys, .n_keys = 2, .key_size = 256, .block_size = 2048
 	};
+	const char *const expected[] = { "\"encryption\":\"aes-xts-plain64\"",
+					 "\"sector_size\":2048",
+					 "{\"1\":{\"type\":\"luks2\",\"key_size\":32,",
+					 "\"3\":{\"type\":\"luks2\",\"key_size\":32,", NULL };
 	_cleanup_diag_ struct diag d = DIAG_INIT;
 	bool found = true;
 
@@ -84,6 +99,7 @@ static void test_keys(void **state)
 	assert_int_equal(luks_format(m->root, m->image, NAME_VOLUME, &config, &d), 0);
 	assert_int_equal(luks_find(fd, &found), 0);
 	assert_true(found);
+	assert_header(fd, expected);
 
 	assert_int_equal(luks_check(m->root, m->image, NAME_VOLUME, &config, &d), 0);
 	/* The node's key alone, and not on another node. */

@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
 . "$LARDER_SOURCE/tests/vm/lib/cache.sh"
-requires swtpm
+requires swtpm cryptsetup jq
 vm_begin
 cache_images
 cache_layer main 1.0.0 "$T/layers/000-main-1.0.0.sqsh"
@@ -20,6 +20,9 @@ cache_config 'disk.serial == "CACHE"' | sed 's/^  maxSize: 1GiB/&\
 encryption:\
   provider: luks2\
   cipher: serpent-xts-plain64\
+  keySize: 256\
+  blockSize: 4096\
+  options: [no_read_workqueue, same_cpu_crypt]\
   keys:\
     - {slot: 1, nodeID: {}}\
     - {slot: 0, static: {passphrase: "a passphrase, 17 letters"}}/' | cache_machine
@@ -38,6 +41,16 @@ encrypted_boot() { # SCENARIO: with the same TPM, and the same UUID
 	wait "$tpm" # it ends with the machine
 }
 encrypted_boot encrypted
+# What this host's cryptsetup reads in the headers: cipher, block size and key size of the data, and nothing that is kept for the next open.
+header_says() { # IMAGE
+	local start size
+	read -r start size < <(disk_volume "$1") || return
+	dd if="$1" of="$T/header" bs=1M iflag=skip_bytes skip=$((start * 512)) count=16 conv=sparse status=none
+	cryptsetup luksDump --dump-json-metadata "$T/header" |
+		jq -r '.segments["0"] as $s | "\($s.encryption) \($s.sector_size) \([.keyslots[].key_size] | unique | map(. * 8)) \(.config.flags)"'
+}
+check_equal "the header is what the config says" "$(header_says "$T/cache.img")" "serpent-xts-plain64 4096 [256] null"
+check_equal "and what is the default where it says nothing" "$(header_says "$T/tpm.img")" "aes-xts-plain64 512 [512] null"
 encrypted_boot reopened
 
 before=$(sha256sum <"$T/cache.img")

@@ -11,6 +11,8 @@ check_equal "the volume is ready" "$(status_field '.volume.phase + " " + .volume
 check_equal "what lies on the disk is LUKS2" "$(blkid -p -s TYPE -s VERSION -o value "$partition" | xargs)" "2 crypto_LUKS"
 check_equal "the mapped device lies on it" "$(mapped_on)" "$partition"
 check_equal "the cipher is the one of the config" "$(cipher)" serpent-xts-plain64
+check_equal "and so are the size of the key" "$(key_bytes)" 32
+check_equal "the size of the blocks, and the options" "$(mapped_options)" "no_read_workqueue same_cpu_crypt sector_size:4096"
 check_equal "there are two keys, in their slots" "$(slots "$partition")" "0 1"
 marker=marker-$RANDOM$RANDOM$RANDOM
 echo "$marker" >/run/larder/volume/state/kept
@@ -43,11 +45,15 @@ check "the layer of the image is served meanwhile" curl -sf --max-time 60 -o /de
 
 note "Each right key"
 encrypted_config CACHE "slot: 1, nodeID: {}"
+echo "  options: [no_write_workqueue]" >>"$config"
 check "nodeID alone opens it" provision --output json
+check_equal "with the option of this config" "$(mapped_options)" "no_write_workqueue sector_size:4096"
 check_equal "with what is in it" "$(cat /run/larder/volume/state/kept)" "$marker"
 check "larder stop" larder stop
 encrypted_config CACHE "slot: 0, static: {passphrase: \"$passphrase\"}"
+echo "  options: [no_read_workqueue]" >>"$config"
 check "the passphrase alone opens it" provision --output json
+check_equal "with the option of this one" "$(mapped_options)" "no_read_workqueue sector_size:4096"
 check_equal "with what is in it" "$(cat /run/larder/volume/state/kept)" "$marker"
 
 note "Growth of what is mounted"
@@ -58,6 +64,7 @@ check "it grows while it is mounted and in use" provision --output json
 exec 6<&-
 check_equal "it was not unmounted for that" "$(jq -r '"\(.adopted) \(.grown) \(.warning)"' "$T/stdout")" "true true null"
 check_equal "the partition" "$(blockdev --getsize64 "$partition")" $((1500 << 20))
+check_equal "its options stay" "$(mapped_options)" "no_read_workqueue sector_size:4096"
 check "the mapped device" test "$(blockdev --getsize64 /dev/mapper/larder-volume)" -gt $((1480 << 20))
 check "the filesystem" test "$(df --output=size -B1 /run/larder/volume | tail -1)" -gt $((before + (400 << 20)))
 check_equal "with what is in it" "$(cat /run/larder/volume/state/kept)" "$marker"
@@ -74,6 +81,8 @@ encrypted_config TPM "slot: 0, tpm: {}"
 check "it is made" provision --output json
 check_equal "and mounted" "$(jq -r '.phase + " " + .device' "$T/stdout")" "ready /dev/mapper/larder-volume"
 check_equal "it has one key" "$(slots "$(volume_on TPM)" | wc -w)" 1
+check_equal "a config that says nothing of it has aes-xts-plain64, 512 bits, the disk's own blocks, no options" \
+	"$(cipher) $(key_bytes) $(mapped_options)" "aes-xts-plain64 64 "
 check_equal "which is the TPM's" "$(tokens "$(volume_on TPM)")" systemd-tpm2
 echo "$marker" >/run/larder/volume/state/kept
 check "larder stop" larder stop

@@ -34,6 +34,8 @@ provision() { larder volume provision --config "$config" "$@"; }
 
 mapped_on() { echo "/dev/$(basename "$(echo /sys/class/block/"$(basename "$(readlink -f /dev/mapper/larder-volume)")"/slaves/*)")"; }
 cipher() { dmsetup table larder-volume | cut -d' ' -f4; }
+key_bytes() { dmsetup table larder-volume | cut -d' ' -f5 | cut -d: -f2; } # the key itself is in the kernel's keyring
+mapped_options() { dmsetup table larder-volume | cut -d' ' -f10- | tr ' ' '\n' | LC_ALL=C sort | xargs; }
 # The LUKS2 header's JSON lies behind the binary header of 4096 bytes.
 header() { dd if="$1" bs=4096 skip=1 count=3 status=none | tr -d '\0'; } # PARTITION
 slots() { header "$1" | jq -r '.keyslots | keys | join(" ")'; }
