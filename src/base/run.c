@@ -160,7 +160,10 @@ static int set_streams(const struct child *c)
 	int r = in < 0 ? -errno : put_at(in, STDIN_FILENO);
 
 	if (r == 0)
-		r = put_at(o->stdout_fd > 0 ? o->stdout_fd : c->out, STDOUT_FILENO);
+		r = put_at(o->output_is_words ? c->err
+			   : o->stdout_fd > 0 ? o->stdout_fd
+					      : c->out,
+			   STDOUT_FILENO);
 	return r < 0 ? r : put_at(c->err, STDERR_FILENO);
 }
 
@@ -228,17 +231,21 @@ static int spawn_child(struct child *c, pid_t *ret_pid)
 	return 0;
 }
 
-/* The last words of a program on one line, without the newline at their end. */
+/* The last words of a program on one line, without space around them. */
 static const char *last_words(struct stream *err)
 {
-	if (!err->data)
+	char *words = err->data;
+
+	if (!words)
 		return "it said nothing";
-	for (size_t n = err->size; n > 0 && strchr("\n\r \t", err->data[n - 1]); n--)
-		err->data[n - 1] = '\0';
-	for (char *c = err->data; *c; c++)
-		if (*c == '\n')
+	for (char *c = words; *c; c++)
+		if (strchr("\n\r\t", *c))
 			*c = ' ';
-	return *err->data ? err->data : "it said nothing";
+	while (*words == ' ')
+		words++;
+	for (size_t n = strlen(words); n > 0 && words[n - 1] == ' '; n--)
+		words[n - 1] = '\0';
+	return *words ? words : "it said nothing";
 }
 
 static int judge(const char *program, const struct run_options *options, int status,

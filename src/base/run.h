@@ -12,9 +12,10 @@
 #include "base/diag.h"
 
 struct run_options {
-	unsigned timeout_ms;	    /* 0: RUN_TIMEOUT_MS */
-	int stdin_fd;		    /* 0 and below: /dev/null */
-	int stdout_fd;		    /* 0 and below: kept in ret_output, or dropped */
+	unsigned timeout_ms; /* 0: RUN_TIMEOUT_MS */
+	int stdin_fd;	     /* 0 and below: /dev/null */
+	int stdout_fd;	     /* 0 and below: kept in ret_output, or dropped */
+	bool output_is_words; /* what went wrong is told on standard output, too: both go into the error message */
 	const char *directory;	    /* working directory of the child; NULL: ours */
 	const char *const *environ; /* "NAME=value" in addition, ends with NULL; may be NULL */
 	bool ends_with_us; /* killed when the thread that waits for it ends, also by SIGKILL: not for what mends or makes a filesystem */

@@ -140,9 +140,8 @@ int ext4_check(const struct format_target *target, bool force, struct diag *diag
 {
 	const char *const argv[] = { "e2fsck", force ? "-fp" : "-p", target->path, NULL };
 	/* e2fsck(8): 1 means that errors were corrected. */
-	const struct run_options run = { .success = 1 << 0 | 1 << 1 };
-	_cleanup_free_ char *output = NULL;
-	int r = run_program(argv, &run, &output, diag);
+	const struct run_options run = { .success = 1 << 0 | 1 << 1, .output_is_words = true };
+	int r = run_program(argv, &run, NULL, diag);
 
 	return r < 0 ? diag_prefix(diag, r, "%s: cannot repair the filesystem", target->path) : 0;
 }

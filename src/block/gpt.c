@@ -15,6 +15,18 @@ DEFINE_CLEANUP(context, fdisk_unref_context);
 DEFINE_CLEANUP(partition, fdisk_unref_partition);
 DEFINE_CLEANUP(parttype, fdisk_unref_parttype);
 
+/* What libfdisk warns of, and the error that goes with it. */
+static void keep(struct fdisk_ask *ask, char **kept)
+{
+	const char *words = fdisk_ask_print_get_mesg(ask);
+	int error =
+		fdisk_ask_get_type(ask) == FDISK_ASKTYPE_WARN ? fdisk_ask_print_get_errno(ask) : 0;
+
+	if (!*kept && words &&
+	    asprintf(kept, "%s%s%s", words, error ? ": " : "", error ? strerror(error) : "") < 0)
+		*kept = NULL;
+}
+
 /* Keeps libfdisk's first warning for the error message; answers nothing else. */
 static int keep_warning(struct fdisk_context *cxt, struct fdisk_ask *ask, void *data)
 {
@@ -24,8 +36,7 @@ static int keep_warning(struct fdisk_context *cxt, struct fdisk_ask *ask, void *
 	switch (fdisk_ask_get_type(ask)) {
 	case FDISK_ASKTYPE_WARN:
 	case FDISK_ASKTYPE_WARNX:
-		if (!*kept && fdisk_ask_print_get_mesg(ask))
-			*kept = strdup(fdisk_ask_print_get_mesg(ask));
+		keep(ask, kept);
 		return 0;
 	case FDISK_ASKTYPE_INFO:
 		return 0;
@@ -75,7 +86,9 @@ static int change(const struct gpt_device *device, bool existing, const char *op
 		r = make(cxt, argument);
 	if (r == 0)
 		r = fdisk_write_disklabel(cxt);
-	(void)fdisk_deassign_device(cxt, 1);
+	int last = fdisk_deassign_device(cxt, 1); /* it flushes once more */
+	if (r == 0)
+		r = last;
 	if (r < 0)
 		return refused(device, operation, r, warning, diag);
 	return 0;

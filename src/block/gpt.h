@@ -8,7 +8,8 @@
  * other one.
  *
  * fd: the whole disk or an image, open for reading and writing; not closed here. path: only for messages.
- * All return -EINVAL with libfdisk's words when it refuses; nothing has been written then.
+ * All return -EINVAL with libfdisk's words when it refuses; nothing has been written then. Another errno is that of a write or
+ * flush that failed: the order above then leaves what a power cut leaves.
  */
 #include <stdint.h>
 

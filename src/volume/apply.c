@@ -54,7 +54,7 @@ static int check_unchanged(const struct run *run)
 			 run->inspection->gpt.n_sectors, &now, run->diag);
 
 	if (r < 0)
-		return r;
+		return diag_prefix(run->diag, r, "%s", run->device.path);
 	if (now.fingerprint != run->inspection->gpt.fingerprint)
 		return diag_set(
 			run->diag, -ESTALE,
@@ -180,7 +180,7 @@ static int check_ours(const struct run *run)
 			 run->diag);
 
 	if (r < 0)
-		return r;
+		return diag_prefix(run->diag, r, "%s", run->device.path);
 	(void)gpt_judge(&gpt, &copy, &words);
 	const struct gpt_entry *e = copy ? gpt_find(copy, NAME_VOLUME_NEW) : NULL;
 	if (!e || e->number != run->plan->number ||

@@ -177,14 +177,15 @@ static int adopt(const char *device, const char *path, bool *ret, struct diag *d
 	return 0;
 }
 
-static int prepare(const char *path, bool read_only, struct diag *diag)
+static int prepare(const char *path, const struct volume_result *result, struct diag *diag)
 {
 	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return diag_set(diag, -errno, "cannot open %s: %s", path, strerror(errno));
-	return read_only ? volume_check_format(dir, diag)
-			 : volume_prepare(dir, store_owner_find(), diag);
+	int r = result->read_only ? volume_check_format(dir, diag)
+				  : volume_prepare(dir, store_owner_find(), diag);
+	return r < 0 ? diag_prefix(diag, r, "%s", result->device) : 0;
 }
 
 /* What was mounted here and cannot be used does not stay. */
@@ -282,7 +283,7 @@ static int bring_up_device(const struct volume_request *request, const struct vo
 	if (!result->read_only)
 		r = grow_filesystem(request, plan, &state, path, result, diag);
 	if (r == 0)
-		r = prepare(path, result->read_only, diag);
+		r = prepare(path, result, diag);
 	if (r < 0)
 		return fail_mounted(path, result->adopted, r);
 	result->phase = VOLUME_READY;

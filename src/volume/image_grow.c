@@ -118,7 +118,7 @@ int image_grow_ext4(const struct format_target *target, struct diag *diag)
 	if (r == 0)
 		r = ext4_grow(&copy, diag);
 	if (r < 0)
-		return r;
+		return diag_prefix(diag, r, "%s: in a copy, which is gone again", target->path);
 	r = replace_image(target, image, partition.fd);
 	return r < 0 ? diag_set(diag, r, "%s: cannot write the grown image: %s", target->path,
 				strerror(-r))

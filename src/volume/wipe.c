@@ -200,5 +200,7 @@ int volume_wipe_apply(const struct volume_wipe *w, struct diag *diag)
 		return diag_prefix(diag, r, "cannot wipe %s", w->words);
 	if (!w->request->image)
 		r = partition_forget(fd, w->entry.number, diag);
-	return r < 0 ? r : gpt_delete(&device, w->entry.number, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, "%s", device.path);
+	return gpt_delete(&device, w->entry.number, diag);
 }

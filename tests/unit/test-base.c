@@ -187,7 +187,16 @@ static void test_run(void **state)
 	const char *const nothing[] = { "larder-no-such-program", NULL };
 	const char *const fail[] = { "ls", "/larder/none", NULL };
 	const char *const sleep[] = { "sleep", "60", NULL };
+	const char *const both[] = { "sh", "-c", "echo unwanted; echo \" the words\" >&2; exit 4",
+				     NULL };
+	/* As e2fsck does it. */
+	const char *const on_output[] = {
+		"sh", "-c", "echo not a directory.; echo; printf 'RUN\\tIT\\n'; echo >&2; exit 4",
+		NULL
+	};
+	const char *const silent[] = { "false", NULL };
 	struct run_options two_is_fine = { .success = 1 << 2 };
+	struct run_options words = { .output_is_words = true };
 	struct run_options soon = { .timeout_ms = 50 };
 
 	(void)state;
@@ -197,6 +206,14 @@ static void test_run(void **state)
 	assert_int_equal(run_program(fail, NULL, NULL, &d), -ECHILD);
 	assert_non_null(strstr(d.message, "/larder/none"));
 	assert_int_equal(run_program(fail, &two_is_fine, NULL, &d), 2);
+	assert_int_equal(run_program(both, NULL, NULL, &d), -ECHILD);
+	assert_string_equal(d.message, "sh failed with exit status 4: the words");
+	assert_int_equal(run_program(on_output, &words, NULL, &d), -ECHILD);
+	assert_string_equal(d.message, "sh failed with exit status 4: not a directory.  RUN IT");
+	assert_int_equal(run_program(on_output, NULL, NULL, &d), -ECHILD);
+	assert_string_equal(d.message, "sh failed with exit status 4: it said nothing");
+	assert_int_equal(run_program(silent, NULL, NULL, &d), -ECHILD);
+	assert_string_equal(d.message, "false failed with exit status 1: it said nothing");
 	assert_int_equal(run_program(sleep, &soon, NULL, &d), -ETIMEDOUT);
 }
 
