@@ -4,7 +4,8 @@
 # (tests/lib/foreign.py). No root.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 requires python3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.exfat mkfs.ntfs mkfs.f2fs mkfs.erofs mkfs.minix mkfs.cramfs \
-	mkfs.jfs mkfs.nilfs2 mkreiserfs mkudffs genisoimage mksquashfs mkswap cryptsetup make-bcache sfdisk
+	mkfs.jfs mkfs.nilfs2 mkreiserfs mkudffs mkfs.bfs mkfs.gfs2 mkfs.ocfs2 mkfs.jffs2 mkfs.ubifs ubinize mkapfs makefs hformat genromfs \
+	genisoimage mksquashfs mkswap cryptsetup veritysetup make-bcache sfdisk parted
 
 config=$T/machine.yaml
 cat >"$config" <<-'YAML'
@@ -57,6 +58,19 @@ made exfat 64M 'exfat filesystem' mkfs.exfat @
 made ntfs 64M 'ntfs filesystem' mkfs.ntfs -q -F -f @
 made f2fs 128M 'f2fs filesystem' mkfs.f2fs -q @
 made minix 64M 'minix filesystem' mkfs.minix @
+made "minix, version 3" 64M 'minix filesystem' mkfs.minix -3 @
+made bfs 64M 'bfs filesystem' mkfs.bfs @
+made gfs2 64M 'gfs2 filesystem' mkfs.gfs2 -q -O -p lock_nolock @
+made ocfs2 256M 'ocfs2 filesystem' mkfs.ocfs2 -q -F -M local @
+made apfs 600M 'apfs filesystem' mkapfs @
+made hfs 64M 'hfs filesystem "OLD"' env HOME="$T" hformat -l OLD @
+made ufs1 64M 'ufs filesystem' sh -c "makefs -t ffs -o version=1 @ $T/tree && truncate -s 64M @"
+made ufs2 64M 'ufs filesystem' sh -c "makefs -t ffs -o version=2 @ $T/tree && truncate -s 64M @"
+made romfs 64M 'romfs filesystem "MEDIUM"' sh -c "genromfs -f @ -d $T/tree -V MEDIUM && truncate -s 64M @"
+made jffs2 64M 'data in the first MiB' sh -c "mkfs.jffs2 -p -r $T/tree -o @ && truncate -s 64M @"
+made ubifs 64M 'ubifs filesystem' sh -c "mkfs.ubifs -r $T/tree -m 2048 -e 126976 -c 400 -o @ && truncate -s 64M @"
+printf '[all]\nmode=ubi\nvol_id=0\nvol_size=8MiB\nvol_type=dynamic\nvol_name=all\n' >"$T/ubi.ini"
+made ubi 64M 'ubi \(member' sh -c "ubinize -o @ -p 128KiB -m 2048 $T/ubi.ini && truncate -s 64M @"
 made jfs 64M 'jfs filesystem' mkfs.jfs -q @
 made nilfs2 256M 'nilfs2 filesystem' mkfs.nilfs2 -q @
 made reiserfs 64M 'reiserfs filesystem' mkreiserfs -q -f -f @
@@ -68,12 +82,17 @@ made iso9660 64M 'iso9660 filesystem "MEDIUM"' sh -c "genisoimage -quiet -V MEDI
 made swap 64M 'swap' mkswap @
 made luks1 64M 'crypto_LUKS' sh -c 'echo secret | cryptsetup -q luksFormat --type luks1 --pbkdf-force-iterations 1000 "$0"' @
 made luks2 64M 'crypto_LUKS' sh -c 'echo secret | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$0"' @
+made "dm-verity's hashes" 64M 'DM_verity_hash' veritysetup format "$T/tree/random" @
 made bcache 64M 'bcache' make-bcache -B @
 made "bcache's cache" 300M 'bcache' make-bcache -C @
 made "sfdisk's dos" 64M 'dos partition table' sh -c 'echo "label: dos
 size=8MiB" | sfdisk -q "$0"' @
 made "sfdisk's sun" 64M 'sun partition table' sh -c 'echo "label: sun" | sfdisk -q "$0"' @
 made "sfdisk's sgi" 64M 'sgi partition table' sh -c 'echo "label: sgi" | sfdisk -q "$0"' @
+for label in 'mac:mac partition table' 'bsd:BSD label' 'pc98:dos partition table' 'dvh:sgi partition table' 'sun:sun partition table' \
+	'amiga:data in the first MiB' 'atari:data in the first MiB' 'loop:data in the first MiB'; do
+	made "parted's ${label%%:*}" 64M "${label#*:}" parted -s @ mklabel "${label%%:*}"
+done
 made "a full GPT" 64M 'no room' sh -c 'printf "label: gpt\n," | sfdisk -q "$0"' @
 made "a tar archive" 64M 'data in the first MiB' sh -c "tar -cf @ -C $T tree && truncate -s 64M @"
 made "random data" 64M 'data in the first MiB|partition table|filesystem' sh -c 'head -c 67108864 /dev/urandom >"$0"' @
@@ -86,11 +105,9 @@ declare -A says=(
 	[md-1.1]=linux_raid_member [md-1.2]=linux_raid_member [zfs]=zfs_member [isw]=isw_raid_member [ddf]=ddf_raid_member
 	[nvidia]=nvidia_raid_member [promise]=promise_fasttrack_raid_member [adaptec]='last MiB' [jmicron]=jmicron_raid_member
 	[lsi]=lsi_mega_raid_member [highpoint]=hpt37x_raid_member [dos]='dos partition table' [dos-extended]='dos partition table'
-	[dos-esp]='dos partition table' [bsd]='BSD label' [sun]='sun partition table' [sgi]='sgi partition table'
-	[mac]='mac partition table' [iso9660]='iso9660 filesystem "FOREIGN_ISO"' [jfs]='jfs filesystem' [ocfs2]='ocfs2 filesystem'
-	[gfs2]='gfs2 filesystem' [hfsplus]='hfsplus filesystem' [apfs]='apfs filesystem' [bitlocker]=BitLocker
-	[romfs]='romfs filesystem' [vmfs-volume]=VMFS_volume_member [stratis]='first MiB' [bluestore]=ceph_bluestore
-	[drbd]='drbd|last MiB' [bcachefs]='first MiB' [ubi]=ubi [snapshot]=DM_snapshot_cow
+	[dos-esp]='dos partition table' [hfsplus]='hfsplus filesystem' [bitlocker]=BitLocker
+	[vmfs-volume]=VMFS_volume_member [stratis]='first MiB' [bluestore]=ceph_bluestore
+	[drbd]='drbd|last MiB' [bcachefs]='first MiB' [snapshot]=DM_snapshot_cow
 	[first-byte]='first MiB \(at byte 0\)' [first-mib]='first MiB \(at byte 1048575\)' [last-mib]='last MiB \(at byte 32505856\)'
 	[last-byte]='last MiB \(at byte 33554431\)' [boot-code]='dos partition table'
 	[hybrid]='hybrid MBR' [gpt-no-mbr]='without its protective MBR' [gpt-no-mbr-empty]='without its protective MBR'

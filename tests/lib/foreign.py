@@ -128,75 +128,6 @@ def dos(*records):
     return write
 
 
-def bsd(f, size):
-    label = bytearray(512)
-    struct.pack_into("<I", label, 0, 0x82564557)
-    struct.pack_into("<I", label, 132, 0x82564557)
-    struct.pack_into("<H", label, 138, 1)
-    struct.pack_into("<IIIBBH", label, 148, 2048, 16, 1024, 7, 8, 1)
-    total = 0
-    for (word,) in struct.iter_unpack("<H", bytes(label[: 148 + 16])):
-        total ^= word
-    struct.pack_into("<H", label, 136, total)
-    put(f, 512, bytes(label))
-
-
-def sun(f, size):
-    label = bytearray(512)
-    struct.pack_into(">I", label, 128, 1)
-    struct.pack_into(">I", label, 188, 0x600DDEEE)
-    struct.pack_into(">H", label, 140, 8)
-    struct.pack_into(">HHHH", label, 432, 8, 0, 16, 63)
-    struct.pack_into(">II", label, 444, 0, 2048)
-    struct.pack_into(">H", label, 508, 0xDABE)
-    total = 0
-    for (word,) in struct.iter_unpack(">H", bytes(label[:510])):
-        total ^= word
-    struct.pack_into(">H", label, 510, total)
-    put(f, 0, bytes(label))
-
-
-def sgi(f, size):
-    label = bytearray(512)
-    struct.pack_into(">I", label, 0, 0x0BE5A941)
-    struct.pack_into(">III", label, 312, 2048, 2048, 0)
-    total = sum(struct.unpack(">128I", bytes(label)))
-    struct.pack_into(">I", label, 504, -total & 0xFFFFFFFF)
-    put(f, 0, bytes(label))
-
-
-def mac(f, size):
-    put(f, 0, struct.pack(">2sHI", b"ER", 512, size // 512))
-    entry = struct.pack(">2sHIII32s32s", b"PM", 0, 1, 1, 63, b"Apple", b"Apple_partition_map")
-    put(f, 512, entry.ljust(512, b"\0"))
-
-
-def iso9660(f, size):
-    descriptor = bytearray(2048)
-    descriptor[0:7] = b"\x01CD001\x01"
-    descriptor[40:72] = b"FOREIGN_ISO".ljust(32)
-    struct.pack_into("<I", descriptor, 80, 200)
-    struct.pack_into("<H", descriptor, 128, 2048)
-    put(f, 32 * KIB, bytes(descriptor))
-    put(f, 34 * KIB, b"\xffCD001\x01")
-
-
-def jfs(f, size):
-    block = bytearray(512)
-    struct.pack_into("<4sIQIH", block, 0, b"JFS1", 1, size // 512, 4096, 12)
-    struct.pack_into("<H", block, 22, 3)
-    struct.pack_into("<IHH", block, 24, 512, 9, 0)
-    put(f, 32 * KIB, bytes(block))
-
-
-def apfs(f, size):
-    block = bytearray(4096)
-    struct.pack_into("<QQQHHHH", block, 0, 1, 1, 1, 1, 0x8000, 0, 0)
-    block[32:36] = b"NXSB"
-    struct.pack_into("<I", block, 36, 4096)
-    put(f, 0, bytes(block))
-
-
 def bitlocker(f, size):
     sector = bytearray(512)
     sector[0:11] = b"\xeb\x58\x90-FVE-FS-"
@@ -267,24 +198,13 @@ FOREIGN = {
     "dos": dos((0x83, 2048, 4096)),
     "dos-extended": dos((0x83, 2048, 4096), (0x0F, 8192, 8192)),
     "dos-esp": dos((0xEF, 2048, 4096)),
-    "bsd": bsd,
-    "sun": sun,
-    "sgi": sgi,
-    "mac": mac,
-    "iso9660": iso9660,
-    "jfs": jfs,
-    "ocfs2": magic(2048, b"OCFSV2"),
-    "gfs2": magic(64 * KIB, struct.pack(">IIQIIII", 0x01161970, 1, 0, 100, 0, 1801, 1900)),
     "hfsplus": magic(KIB, b"H+\0\x04" + b"\0" * 36 + struct.pack(">II", 4096, 16384)),
-    "apfs": apfs,
     "bitlocker": bitlocker,
-    "romfs": magic(0, b"-rom1fs-" + struct.pack(">II", MIB, 0) + b"foreign\0"),
     "vmfs-volume": magic(MIB, struct.pack("<I", 0xC001D00D)),
     "stratis": magic(512, b"!Stra0tis\x86\xff\x02^\x41rh"),
     "bluestore": magic(0, b"bluestore block device"),
     "drbd": lambda f, size: put(f, size - 4096 + 60, struct.pack(">I", 0x8374026D)),
     "bcachefs": magic(4096 + 24, bytes.fromhex("c68573f66619a9d94e7a8d9c4bd0d1a6")),
-    "ubi": magic(0, b"UBI#\x01"),
     "snapshot": magic(0, b"SnAp\x01\0\0\0\x01\0\0\0"),
     "first-byte": magic(0, b"\x01"),
     "first-mib": magic(MIB - 1, b"\x01"),
