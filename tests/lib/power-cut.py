@@ -3,10 +3,11 @@
 """Every moment at which the power could fail while larder writes to a disk, played on image files.
 
 power-cut.py show LOG                                      the recorded writes (tests/record-writes.c) in words
-power-cut.py play [--random N] [--kept PATH:TEXT] BEFORE LOG FINAL-DUMP FOREIGN-FIRST FOREIGN-COUNT CMD…
+power-cut.py play [--random N] [--sector-size N] [--kept PATH:TEXT] BEFORE LOG FINAL-DUMP FOREIGN-FIRST FOREIGN-COUNT CMD…
 
 BEFORE is the image before the recorded run. For every prefix of the record (whole writes; the last one torn), and for sets of
-writes between two flushes of which some never arrived, it makes the image that a power cut would leave, runs CMD (with @ for the
+writes between two flushes of which some never arrived (all such sets where there are few writes, else --random of them, each also in
+another order), it makes the image that a power cut would leave, runs CMD (with @ for the
 image) and demands that it either
 
     succeeds, and then the table is as FINAL-DUMP says, the filesystem is sound, and what must be kept is there; or
@@ -30,8 +31,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 import gpt  # noqa: E402
 
-SECTOR = 512
-TORN_LEAST = 4096  # a smaller write is taken as whole or not there
+TORN_LEAST = 4096  # a smaller write is taken as whole or not there, and so is one sector
 EXHAUSTIVE = 7  # up to so many writes between two flushes, every subset is tried
 
 
@@ -66,14 +66,14 @@ def epochs(records):
     return result
 
 
-def torn(write):
+def torn(write, sector):
     """The first half of the sectors of a write arrived."""
     offset, data = write
-    half = len(data) // SECTOR // 2 * SECTOR
-    return (offset, data[:half]) if len(data) >= TORN_LEAST else None
+    half = len(data) // sector // 2 * sector
+    return (offset, data[:half]) if len(data) >= max(TORN_LEAST, 2 * sector) else None
 
 
-def states(all_epochs, n_random):
+def states(all_epochs, n_random, sector):
     """(name, writes in the order in which they arrived)"""
     chance = random.Random(4711)
     done = []
@@ -81,14 +81,15 @@ def states(all_epochs, n_random):
         name = f"epoch {number}"
         for n in range(len(epoch)):
             yield f"{name}: the first {n} of {len(epoch)} writes", done + epoch[:n]
-            if part := torn(epoch[n]):
+            if part := torn(epoch[n], sector):
                 yield f"{name}: the first {n} writes and a torn one", done + epoch[:n] + [part]
-                yield f"{name}: the first {n} writes and one sector", done + epoch[:n] + [(part[0], part[1][:SECTOR])]
+                yield f"{name}: the first {n} writes and one sector", done + epoch[:n] + [(part[0], part[1][:sector])]
         if len(epoch) <= EXHAUSTIVE:
             subsets = [s for n in range(1, len(epoch)) for s in itertools.combinations(range(len(epoch)), n)
                        if s != tuple(range(n))]
         else:
-            subsets = [sorted(chance.sample(range(len(epoch)), chance.randrange(1, len(epoch)))) for _ in range(n_random)]
+            samples = [chance.sample(range(len(epoch)), chance.randrange(1, len(epoch))) for _ in range(n_random)]
+            subsets = [order for sample in samples for order in (sorted(sample), sample)]
         for subset in subsets:
             yield f"{name}: only the writes {list(subset)}", done + [epoch[i] for i in subset]
         if 1 < len(epoch) <= EXHAUSTIVE:
@@ -104,20 +105,21 @@ def run(argv):
 class Player:
     def __init__(self, a, directory):
         self.a = a
+        self.sector = a.sector_size
         self.image = os.path.join(directory, "state.img")
         self.first, self.count = a.foreign_first, a.foreign_count
         self.met = collections.Counter()
         with open(a.final, encoding="utf-8") as f:
             self.final = f.read()
         place = re.search(r"start= *(\d+), size= *(\d+),.*name=\"IMAGECACHE\"", self.final)
-        self.offset = int(place.group(1)) * SECTOR
+        self.offset = int(place.group(1)) * self.sector
         self.foreign = self.read_foreign(a.before)
         self.foreign_lines = [line for line in self.final.splitlines() if "start=" in line and "IMAGECACHE" not in line]
 
     def read_foreign(self, path):
         with open(path, "rb") as f:
-            f.seek(self.first * SECTOR)
-            return f.read(self.count * SECTOR)
+            f.seek(self.first * self.sector)
+            return f.read(self.count * self.sector)
 
     def build(self, writes):
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.a.before, self.image], check=True)
@@ -127,19 +129,19 @@ class Player:
                 f.write(data)
 
     def hash(self):
-        return gpt.outside(self.image, 0, 0, SECTOR)
+        return gpt.outside(self.image, 0, 0, self.sector)
 
     def kinds(self):
         """What is special about this moment."""
         with open(self.image, "rb") as f:
-            mbr = f.read(SECTOR)
-            header = f.read(SECTOR)
+            mbr = f.read(self.sector)
+            header = f.read(self.sector)
             f.seek(self.offset + 1024 + 56)
             ext4 = f.read(2) == b"\x53\xef"
-        if header.startswith(b"EFI PART") and mbr[510:] != b"\x55\xaa":
+        if header.startswith(b"EFI PART") and mbr[510:512] != b"\x55\xaa":
             yield "without its protective MBR"
         try:
-            if "IMAGECACHE.new" in gpt.dump(self.image, SECTOR, 1) and not ext4:
+            if "IMAGECACHE.new" in gpt.dump(self.image, self.sector, 1) and not ext4:
                 yield "unfinished without a filesystem"
         except gpt.Bad:
             pass
@@ -154,7 +156,7 @@ class Player:
             return
         for lba in (1, -1):
             try:
-                out = gpt.dump(self.image, SECTOR, lba)
+                out = gpt.dump(self.image, self.sector, lba)
             except gpt.Bad:
                 continue
             if all(line in out for line in self.foreign_lines):
@@ -163,7 +165,7 @@ class Player:
 
     def check_success(self, name, output):
         try:
-            dump = gpt.dump(self.image, SECTOR)
+            dump = gpt.dump(self.image, self.sector)
         except gpt.Bad as bad:
             dump = str(bad)
         if dump != self.final:
@@ -199,10 +201,13 @@ class Player:
 def play(a):
     all_epochs = epochs(read_log(a.log))
     results = collections.Counter()
+    large = {f"epoch {n}" for n, epoch in enumerate(all_epochs) if len(epoch) > EXHAUSTIVE}
     with tempfile.TemporaryDirectory() as directory:
         player = Player(a, directory)
-        for name, writes in states(all_epochs, a.random):
+        for name, writes in states(all_epochs, a.random, a.sector_size):
             results[player.play(name, writes)] += 1
+            if "only the writes" in name and name.split(":")[0] in large:
+                player.met["some of many writes"] += 1
         for kind, times in sorted(player.met.items()):
             print(f"met: {kind}: {times}")
     print(f"{sum(results.values())} states: {results['completed']} completed, {results['refused']} refused")
@@ -220,6 +225,7 @@ p.add_argument("log")
 p.set_defaults(run=show)
 p = commands.add_parser("play")
 p.add_argument("--random", type=int, default=20)
+p.add_argument("--sector-size", type=int, default=512)
 p.add_argument("--kept")
 p.add_argument("before")
 p.add_argument("log")
