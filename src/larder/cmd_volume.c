@@ -262,7 +262,8 @@ static void describe_result(const struct volume_result *result, char **ret)
 	char size[TEXT_SIZE_MAX];
 	int r;
 
-	text_size_iec(plan->grow_to ? plan->grow_to : plan->size, size);
+	/* A status has the plan of the next run with it: what it would grow has not grown. */
+	text_size_iec(plan->grow_to && result->table_written ? plan->grow_to : plan->size, size);
 	if (result->mount_point)
 		r = asprintf(ret, "%s: " NAME_VOLUME " is %s (%s, %s, mounted at %s)", result->disk,
 			     volume_phase_name(result->phase), result->device, size,

@@ -61,4 +61,37 @@ gpt make --sector-size 4096 "$image" 64M 1:256:4096:foreign
 survives "sectors of 4096 bytes: beside a foreign partition" 256 4096 --random 5
 met "unfinished without a filesystem"
 met "some of many writes"
+
+note "An unfinished volume without a filesystem, in a table without its protective MBR"
+image_config "minSize: 16MiB" "maxSize: 20MiB"
+for sector in 512 4096; do
+	first=$(((1 << 20) / sector))
+	table() { # ENTRY…: without its MBR
+		rm -f "$image"
+		gpt make --sector-size $sector "$image" 64M "$@"
+		dd if=/dev/zero of="$image" bs=$sector count=1 conv=notrunc status=none
+	}
+	provision() { larder volume provision --config "$config" --sector-size $sector --image "$image"; }
+	for left in both primary backup; do
+		table "1:$first:$(((20 << 20) / sector)):IMAGECACHE.new"
+		dd if=/dev/zero of="$image" bs=1M seek=1 count=20 conv=notrunc status=none
+		[ $left != backup ] || dd if=/dev/zero of="$image" bs=$sector seek=1 count=4 conv=notrunc status=none
+		[ $left != primary ] || dd if=/dev/zero of="$image" bs=$sector seek=$(((64 << 20) / sector - 1)) count=1 conv=notrunc status=none
+		check_equal "$sector, $left: there is no MBR, and no filesystem" "$(dd if="$image" bs=1 skip=510 count=2 status=none | od -An -tx1 | tr -d " ") $(blkid -p -O $((1 << 20)) -s TYPE -o value "$image")" "0000 "
+		check "$sector, $left: is completed" provision
+		check_equal "$sector, $left: there is one partition, with its last name, behind an MBR" \
+			"$(gpt dump --sector-size $sector "$image" | sed -n "s/^# protective MBR: .* from/MBR/p; s/^1 : start= *\([0-9]*\),.*name=/\1 /p" | xargs)" "MBR 1 $first IMAGECACHE"
+		check "$sector, $left: and its filesystem is sound" e2fsck -fn "$image?offset=$((1 << 20))"
+	done
+	# What is not such a table alone is for a person.
+	for others in "1:$first:$(((20 << 20) / sector)):IMAGECACHE.new 2:$(((32 << 20) / sector)):64:foreign" "1:$first:$(((20 << 20) / sector)):IMAGECACHE" \
+		"1:$first:$(((20 << 20) / sector)):foreign"; do
+		# shellcheck disable=SC2086
+		table $others
+		before=$(sha256sum <"$image")
+		check_status 1 "$sector: ${others//[0-9:]/ } is refused" provision
+		check_output "and said so" "without its protective MBR"
+		check_equal "and left as it is" "$(sha256sum <"$image")" "$before"
+	done
+done
 done_testing

@@ -33,4 +33,9 @@ else
 	wait $waiting
 	check_equal "a device that changes is an event" "$(tail -1 "$T/event")" event
 fi
+
+# Waiting is for boots: who types a command sees that the disk is missing.
+printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: IMAGECACHE\nprovisioning: {diskSelector: {match: disk.size == 4711u}, waitTimeout: 1h}\n' >"$T/config.yaml"
+check_status 1 "larder volume provision does not wait" timeout 120 larder volume provision --config "$T/config.yaml" --run-dir "$T/run"
+check_output "but says that no disk is there" "^larder: no disk has the volume IMAGECACHE or has room for it"
 done_testing
