@@ -218,6 +218,17 @@ static void answer_text(struct http_exchange *x, unsigned status, const char *te
 	http_reply_text(x, status, "text/plain", text, strlen(text));
 }
 
+/* Commands of larder(1) speak of what is mounted on this machine; where caches were named, they know nothing of those. */
+static const char *why_not_ready(bool own_caches, int result)
+{
+	if (own_caches)
+		return result == -ENODATA
+			       ? "not ready: no image in the caches named by --cache is whole; ask for the manifest of one to read what is missing of it\n"
+			       : "not ready: no image is in the caches named by --cache yet; put one there, or name another cache\n";
+	return result == -ENODATA ? "not ready: no image here is whole; see larder images missing\n"
+				  : "not ready: no source holds an image yet; see larder status\n";
+}
+
 static void answer_readiness(struct list_job *l)
 {
 	struct registry *r = l->asked->registry;
@@ -227,11 +238,7 @@ static void answer_readiness(struct list_job *l)
 	if (l->result == 0)
 		answer_text(l->asked->exchange, 200, READY_TEXT);
 	else
-		answer_text(
-			l->asked->exchange, 503,
-			l->result == -ENODATA
-				? "not ready: no image here is whole; see larder images missing\n"
-				: "not ready: no source holds an image yet; see larder status\n");
+		answer_text(l->asked->exchange, 503, why_not_ready(r->n_caches > 0, l->result));
 }
 
 static void answer_list(struct list_job *l)

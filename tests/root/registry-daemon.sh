@@ -37,11 +37,19 @@ check_status 2 "a file that is no squashfs image" larderd --cache "$T/no.sqsh" -
 check_output "is named too" 'no.sqsh: it is no squashfs image'
 
 # An empty directory is a cache tree that somebody may fill.
+check "a store is made" small_store "$T/tree"
 check "a directory without anything in it is served" start_larderd filled --cache "$T/empty"
 check "with a word about it" grep -q "$T/empty is served, but no blobs are in it yet" "$T/filled.log"
 check_http 404 "nothing is there" "$url/v2/library/busybox/manifests/1.36"
 check_http 503 "it is not ready" "$url/readyz"
-check "a store is made" small_store "$T/tree"
+check_equal "and says what to do" "$(cat "$T/body")" \
+	"not ready: no image is in the caches named by --cache yet; put one there, or name another cache"
+cp -r "$T/tree/manifests" "$T/empty"
+check_http 503 "with manifests alone it is not ready, either" "$url/readyz"
+check_equal "and says what to do" "$(cat "$T/body")" \
+	"not ready: no image in the caches named by --cache is whole; ask for the manifest of one to read what is missing of it"
+check_http 404 "which" "$url/v2/acme/app/manifests/v1"
+check "names it" grep -q 'ghcr.io/acme/app is here, but not whole: sha256:[0-9a-f]* is missing' "$T/body"
 cp -r "$T/tree"/* "$T/empty"
 check_http 200 "filled, it has images" "$url/v2/library/busybox/manifests/1.36"
 check_http 200 "and is ready" "$url/readyz"
@@ -137,17 +145,21 @@ check "it ends" stop_larderd
 "$LARDER_SOURCE/tests/lib/notify-listener.py" "$T/notify" "$T/notified" &
 cleanup kill $!
 until_true 10 test -S "$T/notify"
-# A port that is free: bound by a process that ends at once.
-port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+# Ports that are free: bound by a process that ends at once.
+read -r port second < <(python3 -c 'import socket; s = [socket.create_server(("127.0.0.1", 0)) for _ in "ab"]; print(*[i.getsockname()[1] for i in s])')
 NOTIFY_SOCKET=$T/notify WATCHDOG_USEC=100000 systemd-socket-activate -E NOTIFY_SOCKET -E WATCHDOG_USEC -E PATH \
-	--listen="127.0.0.1:$port" --listen="$T/passed.sock" "$(command -v larderd)" --cache "$T/tree" >"$T/activated.log" 2>&1 &
+	--listen="127.0.0.1:$port" --listen="$T/passed.sock" --listen="127.0.0.1:$second" --listen="$T/other.sock" "$(command -v larderd)" --cache "$T/tree" >"$T/activated.log" 2>&1 &
 larderd_pid=$!
 cleanup kill $larderd_pid
 url=http://127.0.0.1:$port
 until_true 10 sh -c "ss -Hltn 'sport = :$port' | grep -q ."
 check "the first request, by TCP, is answered" curl -sf --retry 5 --retry-connrefused "$url/v2/"
-check "and one by the unix socket" curl -sf --unix-socket "$T/passed.sock" http://x/v2/
-check_equal "both sockets were passed" "$(grep -c '^listening on' "$T/activated.log")" 2
+check "one by the second port" curl -sf --max-time 60 "http://127.0.0.1:$second/v2/"
+for socket in passed other; do
+	check "and one by the unix socket $socket" curl -sf --max-time 60 --unix-socket "$T/$socket.sock" http://x/v2/
+done
+check_equal "it names all four, in their order, and no other" "$(sed -n 's/^listening on //p' "$T/activated.log" | paste -sd' ')" \
+	"127.0.0.1:$port unix:$T/passed.sock 127.0.0.1:$second unix:$T/other.sock"
 check "it says that it is ready" until_true 10 grep -q '^READY=1' "$T/notified"
 check "it says what it serves" until_true 20 grep -q '^STATUS=Serving 2 images, 6 blobs, .* 6 blobs verified' "$T/notified"
 check "it feeds the watchdog" until_true 10 sh -c "[ \$(grep -c '^WATCHDOG=1' '$T/notified') -gt 3 ]"
@@ -161,6 +173,12 @@ kill -HUP "$larderd_pid"
 check "a reload that fails is explained" until_true 10 grep -q 'not reloaded, .*cannot open' "$T/activated.log"
 check "and what was served goes on" curl -sf "$url/v2/library/busybox/manifests/1.36"
 mv "$T/tree.away" "$T/tree"
+# Its manager waits for the second of the two words.
+reloads() { grep -x 'RELOADING=1\|READY=1' "$T/notified" | paste -sd' '; }
+check "after each reload it is ready, however that went" until_true 10 eval '[ "$(reloads)" = "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1" ]'
+cp "$T/tree/manifests/ghcr.io/acme/app/reference/v1" "$T/tree/manifests/ghcr.io/acme/app/reference/v2"
+kill -HUP "$larderd_pid"
+check "it says what it serves from then on" until_true 20 grep -q '^STATUS=Serving 3 images, 6 blobs' "$T/notified"
 
 # drain: a transfer that is running ends whole, no new connection is taken
 curl -s --limit-rate 400k -o "$T/slow" "$url$blob_path" &
@@ -168,6 +186,7 @@ slow=$!
 until_true 10 test -s "$T/slow"
 kill "$larderd_pid"
 check "it says that it stops" until_true 10 grep -q '^STOPPING=1' "$T/notified"
+check "and what it still does" grep -q '^STATUS=Finishing running transfers' "$T/notified"
 check "the running transfer ends well" wait "$slow"
 check "with all its bytes" cmp "$T/slow" "$T/tree/blob/$blob"
 wait "$larderd_pid"

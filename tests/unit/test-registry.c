@@ -738,14 +738,14 @@ static void test_readiness(void **state)
 		{ "GET /readyz",
 		  NULL,
 		  503,
-		  { "no image here is whole; see larder images missing\n" } },
+		  { "not ready: no image in the caches named by --cache is whole; ask for the manifest of one " } },
 		{ "GET /healthz", NULL, 200, { "ok" } },
 	};
 	static const struct expectation empty[] = {
 		{ "GET /readyz",
 		  NULL,
 		  503,
-		  { "no source holds an image yet; see larder status\n" } },
+		  { "not ready: no image is in the caches named by --cache yet; put one there, " } },
 	};
 	struct world *w = *state;
 
