@@ -25,7 +25,9 @@ class Client:
         while piece := answer.read(1 << 20):
             size += len(piece)
             digest.update(piece)
-        whole = answer.status == 200 and method == "GET" and "sha256:" in path
+        if method != "HEAD" and size != int(answer.headers["Content-Length"]):
+            raise ValueError(f"{path}: {size} bytes of {answer.headers['Content-Length']}")
+        whole = answer.status == 200 and method == "GET" and ("/blobs/sha256:" in path or "/manifests/sha256:" in path)
         if whole and digest.hexdigest() != path.rsplit("sha256:", 1)[1].split("?")[0]:
             raise ValueError(f"{path}: other bytes")
         return answer.status, size

@@ -32,6 +32,11 @@ check_http 404 "a manifest is not there" "$url/v2/library/busybox/manifests/1.36
 check_http 503 "it is not ready" "$url/readyz"
 check_equal "and says why" "$(cat "$T/body")" "not ready: no source holds an image yet; see larder status"
 check_http 200 "it is healthy" "$url/healthz"
+mkdir "$run_dir/volume"
+cp -r "$T/tree/manifests" "$run_dir/volume"
+check_http 503 "with manifests alone it is not ready" "$url/readyz"
+check_equal "and says why" "$(cat "$T/body")" "not ready: no image here is whole; see larder images missing"
+rm -r "$run_dir/volume"
 
 # A generation appears.
 mount_layer() { # NAME IMAGE
@@ -68,24 +73,8 @@ check "a second image is built" make_image "$T/new" 2 "three"
 printf 'docker.io/library/new:2=oci:%s:2\n' "$T/new" >"$T/images2.txt"
 check "and its layer" larder build --images "$T/images2.txt" --name more --version 1.0.0 --output "$T/more.sqsh"
 check "it is mounted" mount_layer more-1.0.0-00000000 "$T/more.sqsh"
-cat >"$T/load.py" <<'PYTHON'
-import http.client, os, sys
-address, stop, path, blob, size = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
-good, bad = 0, []
-connection = http.client.HTTPConnection(address, timeout=60)
-while not os.path.exists(stop):
-    for what, expected in ((path, 0), (blob, size)):
-        connection.request("GET", what)
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200 or (expected and len(body) != expected):
-            bad.append((what, answer.status, len(body)))
-        else:
-            good += 1
-print(good, len(bad), bad[:3])
-PYTHON
 for i in 1 2 3; do
-	python3 "$T/load.py" "$address" "$T/stop" "/v2/library/busybox/manifests/1.36" "/v2/x/blobs/sha256:${blob#sha256-}" "$(stat -c %s "$T/tree/blob/$blob")" >"$T/load.$i" 2>&1 &
+	"$LARDER_SOURCE/tests/lib/keep-asking.py" "$address" "$T/stop" /v2/library/busybox/manifests/1.36 "/v2/x/blobs/sha256:${blob#sha256-}" >"$T/load.$i" 2>&1 &
 	loads[i]=$!
 done
 switched=0
