@@ -211,7 +211,8 @@ static void answer_missing(const struct asked *asked, const char *missing)
 	char digest[DIGEST_STRING_MAX];
 	const char *tag = asked->route.tag;
 
-	metrics_lookup(&asked->registry->metrics, asked->registry_name, false, false);
+	metrics_lookup(&asked->registry->metrics, asked->registry_name,
+		       view_has_registry(asked->view, asked->registry_name), false);
 	answer_common_fields(asked);
 	if (*missing)
 		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN",

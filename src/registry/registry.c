@@ -131,7 +131,8 @@ static bool answer_flaw(struct http_exchange *x, const struct route *route)
 
 static void answer_unresolved(const struct asked *asked, int r)
 {
-	metrics_lookup(&asked->registry->metrics, "", false, false);
+	if (asked->route.kind == ROUTE_MANIFEST)
+		metrics_lookup(&asked->registry->metrics, "", false, false);
 	answer_common_fields(asked);
 	if (r == -ENOTUNIQ)
 		answer_error(asked->exchange, 404, "NAME_UNKNOWN",

@@ -269,6 +269,19 @@ bool view_has_images(struct view *view)
 	return false;
 }
 
+bool view_has_registry(struct view *view, const char *name)
+{
+	for (size_t i = 0; i < view->n_main; i++) {
+		_cleanup_strv_ char **registries = NULL;
+		if (source_registries(view->sources[i], &registries) < 0)
+			continue;
+		STRV_FOREACH (registry, registries)
+			if (strcmp(*registry, name) == 0)
+				return true;
+	}
+	return false;
+}
+
 bool view_has_repository(struct view *view, const char *registry, const char *repository)
 {
 	for (size_t i = 0; i < view->n_main; i++)

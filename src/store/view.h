@@ -50,6 +50,7 @@ bool view_has_images(struct view *view);
  */
 int view_find_registry(struct view *view, const char *repository, char **ret);
 
+bool view_has_registry(struct view *view, const char *name);
 bool view_has_repository(struct view *view, const char *registry, const char *repository);
 
 #endif
