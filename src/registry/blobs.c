@@ -60,10 +60,10 @@ static bool hashing_step(struct job *job)
 	return false;
 }
 
-/* What cannot be read is looked for in its file: the merged layers have no bytes of their own. */
+/* By the file of its layer, if it is in one: the merged layers have no bytes of their own, and nobody could mend them. */
 static void report_corrupt(const struct hashing *h)
 {
-	_cleanup_free_ char *file = h->error && h->parts ? parts_file(h->parts, &h->key.id) : NULL;
+	_cleanup_free_ char *file = h->parts ? parts_file(h->parts, &h->key.id) : NULL;
 
 	registry_corrupt(h->registry, file ? file : h->path, &h->key.digest, &h->key.id,
 			 NAME_BLOB_DIR, h->error);
