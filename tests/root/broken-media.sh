@@ -87,5 +87,23 @@ insert_medium
 check "a sound medium afterwards" larder boot --strict
 check_equal "its blob is served" "$(code "/v2/library/whole/blobs/$blob?ns=docker.io")" 200
 check "and copied" larder layers sync
+
+# The copy on the volume rots. Until it is synced, the medium has the same layer, and that is what it is served from.
+volume_copy=/run/larder/volume/layers/000-whole-1.0.0.sqsh
+said() { grep -c "$volume_copy: the blob $blob has other bytes than its digest says; it is not served from there" "$M/log/larderd"; }
+printf '\377\377\377\377' | dd of="$volume_copy" bs=1 seek=$((1 << 19)) conv=notrunc status=none
 eject "a sound medium afterwards"
+insert_medium
+before_lines=$(said)
+check "a volume that rots: the boot goes on" larder boot
+check_equal "a volume that rots: its layer is what is mounted" "$(losetup --list --noheadings --output BACK-FILE | grep -c "^$volume_copy")" 1
+check_equal "a volume that rots: the blob comes from the medium, byte for byte" \
+	"sha256:$(curl -s "$larderd_url/v2/library/whole/blobs/$blob?ns=docker.io" | sha256sum | cut -d' ' -f1)" "$blob"
+check_equal "a volume that rots: its image is offered" "$(code "/v2/library/whole/manifests/1?ns=docker.io")" 200
+check_equal "a volume that rots: the journal says so once" "$(said)" $((before_lines + 1))
+eject "a volume that rots"
+rm -f "$medium_file"
+check "the medium is gone: the boot goes on" larder boot
+check_equal "the medium is gone: the blob is not served" "$(code "/v2/library/whole/blobs/$blob?ns=docker.io")" 404
+check "the medium is gone: larder stop" larder stop
 done_testing

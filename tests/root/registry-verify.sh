@@ -60,6 +60,24 @@ check_http 200 "all of it" "$url$blob_path"
 check_equal "without hashing anything" "$(metric larder_verified_total)" 0
 check "larderd ends" stop_larderd
 
+# The record of another boot says nothing; what was verified in this one replaces it, and is nothing to the first one, either.
+boot_id=/proc/sys/kernel/random/boot_id
+sed 's/^......../01234567/' $boot_id >"$T/boot_id"
+mount --bind "$T/boot_id" $boot_id
+check "it starts in another boot" serve other-boot
+check_http 200 "a blob is served" "$url$blob_path"
+check_equal "after it was hashed again" "$(metric larder_verified_total)" 1
+check "larderd ends" stop_larderd
+check "it starts again in that boot" serve other-boot-again
+check_http 200 "the blob is served" "$url$blob_path"
+check_equal "without hashing anything" "$(metric larder_verified_total)" 0
+check "larderd ends" stop_larderd
+umount $boot_id
+check "it starts in the first boot" serve first-boot
+check_http 200 "the blob is served" "$url$blob_path"
+check_equal "after it was hashed again" "$(metric larder_verified_total)" 1
+check "larderd ends" stop_larderd
+
 # One byte is changed while larderd is down; size and modification time stay as they were.
 cp -p "$T/tree/blob/$blob" "$T/sound"
 cp "$T/sound" "$T/sound-blob"
