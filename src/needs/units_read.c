@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Units of a system: which file of a name counts, and which drop-ins it has (systemd.unit(5)). */
-#include <fcntl.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -66,16 +66,16 @@ static int parse(struct search *s, struct unit *unit, const char *path)
 		       : r;
 }
 
-/* A link to /dev/null or to nowhere: the unit is masked. A pipe or a directory is not, and cannot be read. */
-static bool is_masked(struct search *s, const char *path)
+/* Empty, a device (/dev/null) or a link to nowhere: the unit is masked. A pipe or a directory is not, and cannot be read. */
+static bool is_masked(const struct search *s, const char *path)
 {
-	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	struct stat st;
-	int r = rootfs_read_linked(s->c->root, path, &file);
+	int r = rootfs_stat(s->c->root, path, &st);
 
-	if (r == -EISDIR && fstatat(s->c->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return S_ISLNK(st.st_mode) || S_ISCHR(st.st_mode);
-	return r == 0 && (!file.text || file.size == 0);
+	if (r < 0)
+		return r == -ENOENT || r == -ENOTDIR;
+	return S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ||
+	       (S_ISREG(st.st_mode) && st.st_size == 0);
 }
 
 static int add_unit(struct search *s, const char *name, const char *path)

@@ -65,6 +65,19 @@ printf '#!/bin/sh\nexit 3\n' >"$R/usr/bin/kubeadm"
 check "a kubeadm that fails is a note" larder images default --root "$R" --run-in-root
 check_output "with its status" "the images of kubeadm: .*kubeadm.*status 3|the images of kubeadm: .*3"
 
+# A unit that is masked, where links lead to places that are others without the root.
+R=$T/masked
+mkdir -p "$R"/{dev,etc,opt/larder-units/system,usr/lib/systemd/system}
+mknod "$R/dev/null" c 1 3
+ln -s /opt/larder-units "$R/etc/systemd"
+ln -s /dev/null "$R/opt/larder-units/system/web.service"
+printf '[Service]\nExecStart=/usr/bin/podman run a.io/web:1\n' >"$R/usr/lib/systemd/system/web.service"
+check "a unit that is masked below a link" larder images default --root "$R"
+check_equal "needs nothing, and is no riddle" "$(cat "$T/out")" "larder: nothing on this machine names an image that it needs to start"
+rm "$R/opt/larder-units/system/web.service"
+check "the same without the mask" larder images default --root "$R"
+check_equal "needs its image" "$(cat "$T/out")" a.io/web:1
+
 # The whole recipe: default | build, then nothing is missing. The registry is a larderd with the images.
 make_image "$T/app" 1 app >/dev/null
 make_image "$T/tool" 2 tool >/dev/null

@@ -204,10 +204,13 @@ static const struct machine machines[] = {
 	  { { "etc/kubernetes/manifests/gone.yaml", "-> ../gone.yaml" },
 	    { "etc/containers/systemd/d.container/x", "" },
 	    { "etc/systemd/system/d.service/x", "" },
-	    { "etc/systemd/system/masked.service", "-> /gone" } },
+	    { "etc/systemd/system/masked.service", "-> /gone" },
+	    { "etc/systemd/system/linked.service", "-> /opt/units" },
+	    { "opt/units/x", "" } },
 	  "note: /etc/kubernetes/manifests/gone.yaml cannot be read: it is a link that leads nowhere\n"
 	  "note: /etc/containers/systemd/d.container cannot be read: it is no regular file\n"
-	  "note: /etc/systemd/system/d.service cannot be read: it is no regular file\n" },
+	  "note: /etc/systemd/system/d.service cannot be read: it is no regular file\n"
+	  "note: /etc/systemd/system/linked.service cannot be read: it is no regular file\n" },
 	{ "rke2 with a data directory of its own",
 	  { { "etc/rancher/rke2/config.yaml", "data-dir: /srv/rke2\n" },
 	    { "srv/rke2/agent/images/etcd-image.txt", "rancher/hardened-etcd:v3.5\n" },
