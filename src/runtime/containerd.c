@@ -60,9 +60,11 @@ static void cri_imports_done(struct cri_imports *im)
 }
 #define _cleanup_cri_imports_ _cleanup_(cri_imports_done)
 
-static bool is_plugin(const char *name)
+/* The plugin that has [registry]. A file of version 3 may still have the older names, which then say nothing of registries. */
+static bool is_plugin(const struct cri_config *c, const char *name)
 {
-	return strcmp(name, CRI_V1) == 0 || strcmp(name, CRI_V2) == 0 || strcmp(name, CRI_V3) == 0;
+	return strcmp(name, CRI_V3) == 0 ||
+	       (c->version < 3 && (strcmp(name, CRI_V1) == 0 || strcmp(name, CRI_V2) == 0));
 }
 
 static bool disables_cri(const struct toml_document *d, const struct toml_statement *s)
@@ -99,12 +101,22 @@ static int read_registry(struct cri_config *c, const struct toml_document *d,
 }
 
 /* plugins = {…}, or a plugin that is an inline table: no line can be put into it, and none beside it. */
-static bool is_inline_plugin(const struct toml_document *d, const struct toml_statement *s)
+static bool is_inline_plugin(const struct cri_config *c, const struct toml_document *d,
+			     const struct toml_statement *s)
 {
 	return s->kind == TOML_KEY && d->text[s->value] == '{' &&
 	       (toml_path_is(s->path, "plugins", NULL) ||
 		(toml_path_begins(s->path, "plugins", NULL) && strv_length(s->path) == 2 &&
-		 is_plugin(s->path[1])));
+		 is_plugin(c, s->path[1])));
+}
+
+static unsigned version_of(const struct toml_document *d)
+{
+	for (size_t i = 0; i < d->n_statements; i++)
+		if (d->statements[i].kind == TOML_KEY &&
+		    toml_path_is(d->statements[i].path, "version", NULL))
+			return (unsigned)strtoul(d->text + d->statements[i].value, NULL, 10);
+	return 1;
 }
 
 static int read_config(const struct toml_document *d, struct cri_config *c)
@@ -112,22 +124,20 @@ static int read_config(const struct toml_document *d, struct cri_config *c)
 	size_t header = 0; /* names in the last [table] */
 	int r = 0;
 
-	c->version = 1;
+	c->version = version_of(d);
 	c->any = d->n_statements > 0;
 	for (size_t i = 0; r == 0 && i < d->n_statements; i++) {
 		const struct toml_statement *s = &d->statements[i];
 		size_t n = strv_length(s->path);
 		if (s->kind != TOML_KEY)
 			header = n;
-		if (n >= 2 && strcmp(s->path[0], "plugins") == 0 && is_plugin(s->path[1]))
+		if (n >= 2 && strcmp(s->path[0], "plugins") == 0 && is_plugin(c, s->path[1]))
 			c->touched = true;
-		if (is_inline_plugin(d, s))
+		if (is_inline_plugin(c, d, s))
 			c->elsewhere = c->touched = true;
-		else if (s->kind == TOML_KEY && toml_path_is(s->path, "version", NULL))
-			c->version = (unsigned)strtoul(d->text + s->value, NULL, 10);
 		else if (s->kind == TOML_KEY && toml_path_is(s->path, "disabled_plugins", NULL))
 			c->disabled = disables_cri(d, s);
-		else if (n >= 3 && strcmp(s->path[0], "plugins") == 0 && is_plugin(s->path[1]) &&
+		else if (n >= 3 && strcmp(s->path[0], "plugins") == 0 && is_plugin(c, s->path[1]) &&
 			 strcmp(s->path[2], "registry") == 0) {
 			/* A table that dotted keys made takes no [header] any more. */
 			c->elsewhere = c->elsewhere || (s->kind == TOML_KEY && header < 3);

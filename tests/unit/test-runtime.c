@@ -176,6 +176,7 @@ static void test_containerd_fresh(void **state)
 static void test_containerd_config(void **state)
 {
 #define CRI2 "[plugins.\"io.containerd.grpc.v1.cri\".registry"
+#define CRI3 "[plugins.'io.containerd.cri.v1.images'.registry"
 #define LINE MARK_BEGIN "config_path = \"/etc/containerd/certs.d\"\n" MARK_END
 	static const struct {
 		const char *before, *after; /* NULL: left alone */
@@ -204,6 +205,26 @@ static void test_containerd_config(void **state)
 		{ "version = 2\n" CRI2 ".mirrors.\"docker.io\"]\n endpoint = []\n", NULL },
 		{ "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nregistry = {}\n", NULL },
 		{ "version = 2\ndisabled_plugins = [\"cri\"]\n", NULL },
+		/* Version 3 as containerd 2.x writes it, and what people make of it. */
+		{ "version = 3\n[plugins]\n  " CRI3 "]\n    config_path = ''\n"
+		  "  [plugins.'io.containerd.grpc.v1.cri']\n    x = 1\n",
+		  "version = 3\n[plugins]\n  " CRI3 "]\n" MARK_BEGIN
+		  "    config_path = \"/etc/containerd/certs.d\"\n" MARK_END
+		  "  [plugins.'io.containerd.grpc.v1.cri']\n    x = 1\n" },
+		{ "version = 3\n[plugins.'io.containerd.cri.v1.images']\n  snapshotter = 'a'\n",
+		  "version = 3\n[plugins.'io.containerd.cri.v1.images']\n  snapshotter = 'a'\n" MARK_BEGIN
+		  "[plugins.\"io.containerd.cri.v1.images\".registry]\n"
+		  "  config_path = \"/etc/containerd/certs.d\"\n" MARK_END },
+		{ "version = 3\n" CRI3
+		  "]\n  config_path = '/etc/containerd/certs.d:/etc/docker/certs.d'\n",
+		  NULL },
+		{ "version = 3\n" CRI3 ".mirrors.\"docker.io\"]\n endpoint = []\n", NULL },
+		{ "version = 3\ndisabled_plugins = [\"io.containerd.cri.v1.images\"]\n", NULL },
+		/* What the plugin of version 2 says of registries counts nothing in version 3. */
+		{ "version = 3\n" CRI2 "]\n  config_path = \"\"\n",
+		  "version = 3\n" CRI2 "]\n  config_path = \"\"\n" MARK_BEGIN
+		  "[plugins.\"io.containerd.cri.v1.images\".registry]\n"
+		  "  config_path = \"/etc/containerd/certs.d\"\n" MARK_END },
 	};
 
 	(void)state;
