@@ -290,6 +290,57 @@ static int fill_section(struct registries *r, struct yaml_edit *edit, const stru
 	return e == -EINVAL ? cannot_add(r, section) : e == -ENOMEM ? out_of_memory(r->diag) : e;
 }
 
+/* To an entry of the user what it says nothing of: how to log in, or whom to trust. */
+static int add_access(struct registries *r, struct yaml_edit *edit, const struct node *entry,
+		      const struct registry_access_config *access)
+{
+	_cleanup_free_ char *auth = NULL, *tls = NULL, *both = NULL;
+
+	if (rancher_access_part(access, "auth", &auth) < 0 ||
+	    rancher_access_part(access, "tls", &tls) < 0)
+		return -ENOMEM;
+	bool add_auth = auth && !node_get(entry, "auth"), add_tls = tls && !node_get(entry, "tls");
+	int e = 0;
+	r->secret = r->secret || add_auth;
+	/* In "{}" there is nothing that a comma could part them from. */
+	if (add_auth && add_tls && entry->n == 0)
+		return asprintf(&both, "%s, tls: %s", auth, tls) < 0
+			       ? -ENOMEM
+			       : yaml_edit_add(edit, entry, "auth", both);
+	if (add_auth)
+		e = yaml_edit_add(edit, entry, "auth", auth);
+	return e == 0 && add_tls ? yaml_edit_add(edit, entry, "tls", tls) : e;
+}
+
+/* Settings of the machine config for a registry that the user's file has settings for. */
+static int edit_access(struct registries *r, struct yaml_edit *edit, const struct node *configs,
+		       const struct registry_access_config *access)
+{
+	const struct node *entry = node_get(configs, access->host);
+	_cleanup_free_ char *whole = NULL;
+	size_t shared = 0;
+	int e;
+
+	for (size_t i = 0; i < configs->n; i++)
+		shared += configs->pairs[i].value == entry;
+	if (!entry)
+		return 0;
+	if (shared > 1)
+		return plan_hint(r->plan, r->report,
+				 "%s: the settings of the machine config for %s are not added, "
+				 "because its entry is also another registry's",
+				 r->path, access->host);
+	if (node_is_null(entry)) {
+		whole = rancher_access_value(access, &r->secret);
+		e = whole ? yaml_edit_fill(edit, entry, whole) : -ENOMEM;
+	} else if (entry->kind != NODE_MAP) {
+		return node_error(entry, r->diag, "must be a map");
+	} else {
+		e = add_access(r, edit, entry, access);
+	}
+	return e == -EINVAL ? cannot_add(r, entry) : e < 0 ? out_of_memory(r->diag) : 0;
+}
+
 static int edit_section(struct registries *r, struct yaml_edit *edit, const char *name)
 {
 	const struct node *section = node_get(r->root, name);
@@ -305,6 +356,8 @@ static int edit_section(struct registries *r, struct yaml_edit *edit, const char
 		return node_error(section, r->diag, "%s must be a map", name);
 	for (size_t i = 0; e == 0 && mirrors && i < section->n; i++)
 		e = edit_mirror(r, edit, section, &section->pairs[i]);
+	for (size_t i = 0; e == 0 && !mirrors && i < r->plan->config->n_access; i++)
+		e = edit_access(r, edit, section, &r->plan->config->access[i]);
 	if (e < 0)
 		return e;
 	return mirrors ? for_each_mirror(r, section, insert_entry, &addition)

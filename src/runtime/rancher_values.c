@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/rancher_values.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -71,7 +72,7 @@ char *rancher_mirror_value(const struct machine_config *config, const char *host
 	return list && asprintf(&value, "{endpoint: %s}", list) >= 0 ? value : NULL;
 }
 
-char *rancher_access_value(const struct registry_access_config *a, bool *secret)
+int rancher_access_part(const struct registry_access_config *a, const char *section, char **ret)
 {
 	_cleanup_free_ char *ca = pki_path(a->host, PKI_CA),
 			    *cert = pki_path(a->host, PKI_CLIENT_CERT),
@@ -88,33 +89,45 @@ char *rancher_access_value(const struct registry_access_config *a, bool *secret)
 		{ "tls", "key_file", a->client_key ? key : NULL },
 		{ "tls", "insecure_skip_verify", a->insecure_skip_verify ? "true" : NULL },
 	};
-	const char *open = NULL;
 	char *value = NULL;
+	bool any = false;
 	size_t size;
 	FILE *f = open_memstream(&value, &size);
 
 	if (!f)
-		return NULL;
-	fputc('{', f);
+		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (!fields[i].value)
+		if (!fields[i].value || strcmp(fields[i].section, section) != 0)
 			continue;
-		if (!open || strcmp(open, fields[i].section) != 0)
-			fprintf(f, "%s%s: {", open ? "}, " : "", fields[i].section);
-		else
-			fputs(", ", f);
-		open = fields[i].section;
-		fprintf(f, "%s: ", fields[i].name);
-		if (strcmp(fields[i].value, "true") == 0 && strcmp(open, "tls") == 0)
-			fputs("true", f);
-		else
+		fprintf(f, "%s%s: ", any ? ", " : "{", fields[i].name);
+		any = true;
+		if (fields[i].value == ca || fields[i].value == cert || fields[i].value == key ||
+		    strcmp(section, "tls") != 0)
 			write_item(f, "", fields[i].value);
-		*secret = *secret || strcmp(open, "auth") == 0;
+		else
+			fputs(fields[i].value, f);
 	}
-	fputs(open ? "}}" : "}", f);
-	if (fclose(f) != 0) {
+	if (any)
+		fputc('}', f);
+	int r = fclose(f) != 0 ? -ENOMEM : 0;
+	if (r < 0 || !any) {
 		free(value);
-		return NULL;
+		value = NULL;
 	}
+	if (r == 0)
+		*ret = value;
+	return r;
+}
+
+char *rancher_access_value(const struct registry_access_config *a, bool *secret)
+{
+	_cleanup_free_ char *auth = NULL, *tls = NULL;
+	char *value = NULL;
+
+	if (rancher_access_part(a, "auth", &auth) < 0 || rancher_access_part(a, "tls", &tls) < 0 ||
+	    asprintf(&value, "{%s%s%s%s%s}", auth ? "auth: " : "", auth ? auth : "",
+		     auth && tls ? ", " : "", tls ? "tls: " : "", tls ? tls : "") < 0)
+		return NULL;
+	*secret = *secret || auth;
 	return value;
 }

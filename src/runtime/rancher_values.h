@@ -10,6 +10,9 @@ int rancher_endpoints(const struct machine_config *config, const char *host, cha
 /* {endpoint: [the cache, mirrors…]} */
 char *rancher_mirror_value(const struct machine_config *config, const char *host);
 
+/* What is below "auth" or "tls": {…}; *ret is NULL if there is nothing. -ENOMEM. */
+int rancher_access_part(const struct registry_access_config *a, const char *section, char **ret);
+
 /* {auth: {…}, tls: {…}}; *secret becomes true if it holds credentials. */
 char *rancher_access_value(const struct registry_access_config *a, bool *secret);
 

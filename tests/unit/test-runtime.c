@@ -812,6 +812,63 @@ static void test_k3s_mirrors(void **state)
 	}
 }
 
+/* What the machine config says of a registry is added where the user's entry says nothing of it. */
+static void test_k3s_access(void **state)
+{
+#define TLS	  "{insecure_skip_verify: true}"
+#define AUTH	  "{username: \"u\", password: \"p\"}"
+#define MINE	  "mirrors: {\"*\": {endpoint: [" ITEM "]}}\n"
+#define H_ENTRY	  "  \"h\": {auth: " AUTH ", tls: " TLS "} # larder\n"
+#define BOTH_OF_H "{auth: " AUTH ", tls: " TLS "}"
+	static const struct {
+		const char *before, *after, *hint; /* after "": as it was */
+	} cases[] = {
+		{ MINE "configs:\n  # mine\n  x: {}\n",
+		  MINE "configs:\n  # mine\n" H_ENTRY "  x: {}\n", NULL },
+		{ MINE "configs:\n  h:\n    auth:\n      username: me # mine\n",
+		  MINE "configs:\n  h:\n    tls: " TLS " # larder\n    auth:\n      username: me "
+		       "# mine\n",
+		  NULL },
+		{ MINE "configs:\n  h:\n    tls: {ca_file: /c}\n",
+		  MINE "configs:\n  h:\n    auth: " AUTH " # larder\n    tls: {ca_file: /c}\n",
+		  NULL },
+		{ MINE "configs: {h: {tls: {}}}\n",
+		  MINE "configs: {h: {auth: " AUTH ", tls: {}}}\n", NULL },
+		{ MINE "configs: {h: {}}\n", MINE "configs: {h: " BOTH_OF_H "}\n", NULL },
+		{ MINE "configs:\n  h: # mine\n", MINE "configs:\n  h: " BOTH_OF_H " # mine\n",
+		  NULL },
+		{ MINE "configs: {h: {auth: {}, tls: {}}}\n", "", NULL },
+		{ MINE "configs:\n  h: &h {tls: {}}\n  i: *h\n", "",
+		  "its entry is also another registry's" },
+		{ MINE "configs: {h: [a]}\n", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool same = !cases[i].after || !*cases[i].after;
+		_cleanup_free_ char *message = NULL;
+		struct root root;
+		root_make(&root,
+			  ENABLED "apiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: h\n"
+				  "username: u\npassword: p\n---\napiVersion: v1alpha1\n"
+				  "kind: RegistryTLSConfig\nname: h\ninsecureSkipVerify: true\n",
+			  "usr/local/bin/k3s");
+		put(&root, "etc/rancher/k3s/registries.yaml", cases[i].before);
+		assert_int_equal(configure(&root, "k3s", &message), !cases[i].after ? RUNTIME_FAILED
+								    : same ? RUNTIME_UNCHANGED
+									   : RUNTIME_CHANGED);
+		assert_file(&root, "etc/rancher/k3s/registries.yaml",
+			    same ? cases[i].before : cases[i].after);
+		if (cases[i].hint) {
+			_cleanup_free_ char *hints = hints_of(&root, "k3s");
+			assert_non_null(strstr(hints, cases[i].hint));
+		}
+		restore(&root, same ? RUNTIME_UNCHANGED : RUNTIME_CHANGED);
+		assert_file(&root, "etc/rancher/k3s/registries.yaml", cases[i].before);
+		root_done(&root);
+	}
+}
+
 static void test_containers(void **state)
 {
 	struct root root;
@@ -1025,6 +1082,7 @@ int main(void)
 		cmocka_unit_test(test_k3s_fresh),
 		cmocka_unit_test(test_k3s_merge),
 		cmocka_unit_test(test_k3s_mirrors),
+		cmocka_unit_test(test_k3s_access),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_limits),
 		cmocka_unit_test(test_failed_write),
