@@ -17,7 +17,7 @@ vm_machine dracut
 vm_enable
 initrd_sealed_config | cache_machine
 chmod 600 "$V/root/etc/larder/machine.yaml"
-install -D -m 644 "$T/site.pub" "$V/root/etc/larder/keys/site.pub"
+install -D -m 644 "$T/site.pub" "$V/root/etc/larder/keys/the site.pub"
 check "larder-dracut is installed" vm_install "$V/root" larder-dracut
 check_output "it says what it adds" 'larder: adds [0-9]+ KiB'
 note "$(grep -a 'larder: adds' "$T/out")"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The cache is set up by initramfs-tools before the root filesystem is entered, and larder-boot.service in the real root takes over what is
-# mounted: with the machine config of the root filesystem; with that of the RAM disk, where the other one cannot be seen yet; and when
-# the RAM disk's is invalid, nothing is done there, and the boot goes on.
+# mounted: with the machine config of the root filesystem; with that of the RAM disk, where the other one cannot be seen yet, also on an
+# encrypted volume with a layer that is signed and goes through dm-verity; and when the RAM disk's is invalid, nothing is done there, and
+# the boot goes on.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
 . "$LARDER_SOURCE/tests/vm/lib/cache.sh"
@@ -46,16 +47,41 @@ cp "$V/root/opt/config/machine.yaml" "$etc/initramfs.yaml"
 check "the RAM disk is made anew, with a valid config" in_root update-initramfs -u
 initrd_boot initrd-again "$T/cache.img" "${disk[@]}"
 
-# A config that asks for all there is, the RAM disk's own, too. The key that it trusts comes along. That such a RAM disk opens the volume is
-# shown with dracut.
+# The RAM disk's own config asks for an encrypted volume, with a cipher that OpenSSL has not, and for a signed layer through dm-verity. The key
+# that it trusts comes along, also where somebody else's hook brought it already. So does what the machine's config asks for, while there is one.
 initrd_sealed_iso "$T/sealed.iso"
-initrd_sealed_config "cipher: serpent-xts-plain64" >"$V/root/opt/config/machine.yaml"
-chmod 600 "$V/root/opt/config/machine.yaml"
-cp -p "$V/root/opt/config/machine.yaml" "$etc/initramfs.yaml"
-for place in "$V/root/opt/config" "$etc"; do install -D -m 644 "$T/site.pub" "$place/keys/site.pub"; done
+mapfile -t cdrom < <(vm_cdrom "$T/sealed.iso")
+truncate -s 2G "$T/sealed.img"
+mapfile -t disk < <(vm_disk "$T/sealed.img" CACHE)
+sealed_config() { initrd_sealed_config "cipher: '$1'"$'\n'"  keySize: $2"; }
+sealed_config serpent-lrw-benbi 384 >"$etc/machine.yaml"
+sealed_config xchacha12,aes-adiantum-plain64 256 >"$etc/initramfs.yaml"
+cp "$etc/initramfs.yaml" "$V/root/opt/config/machine.yaml"
+chmod 600 "$etc/machine.yaml" "$etc/initramfs.yaml" "$V/root/opt/config/machine.yaml"
+for place in "$V/root/opt/config" "$etc"; do install -D -m 644 "$T/site.pub" "$place/keys/the site.pub"; done
+cat >"$V/root/usr/share/initramfs-tools/hooks/a-site" <<'SH'
+#!/bin/sh
+[ "${1-}" != prereqs ] || exit 0
+. /usr/share/initramfs-tools/hook-functions
+copy_file config "/etc/larder/keys/the site.pub" && echo "site: has its key"
+SH
+chmod 755 "$V/root/usr/share/initramfs-tools/hooks/a-site"
 check "the RAM disk is made anew, with what encryption and dm-verity need" in_root update-initramfs -u
 note "$(grep -a 'larder: adds' "$T/out")"
+check_equal "where somebody else had copied the key" "$(grep -aoE 'site: has its key|larder: adds' "$T/stdout" | xargs)" "site: has its key larder: adds"
+check_no_output "nothing is called missing" 'is not there'
+check "the key is in it, by its whole name" grep -qx 'etc/larder/keys/the site\.pub' <(chroot "$V/root" lsinitramfs "/boot/initrd.img-$(initrd_kernel)")
 run initrd_list "/boot/initrd.img-$(initrd_kernel)"
-for name in libcryptsetup libgcc_s dm-crypt dm-verity serpent algif_skcipher site.pub; do check_output "$name is in it" "/$name"; done
+for name in libcryptsetup libgcc_s dm-crypt dm-verity algif_skcipher adiantum nhpoly1305 chacha_generic serpent_generic lrw ecb; do
+	check_output "$name is in it" "/$name"
+done
+rm "$etc/machine.yaml" "$V/root/usr/share/initramfs-tools/hooks/a-site"
+initrd_boot sealed "" "${disk[@]}" $initrd_uuid "${cdrom[@]}"
+
+# Without the ISO, without the key that opened it, and nobody else has copied the key that it trusts.
+sed -i '/static: {passphrase/d' "$etc/initramfs.yaml"
+check "the RAM disk is made anew, with one key of the volume alone" in_root update-initramfs -u
+check_no_output "nothing is called missing" 'is not there'
+initrd_boot sealed-own "" "${disk[@]}" $initrd_uuid
 vm_close
 done_testing

@@ -33,7 +33,7 @@ initrd_sealed_iso() {
 	check "an ISO with it is made" cache_iso LARDER_1 "$T/sealed" "$1"
 }
 # initrd_sealed_config [LINE]: wants it signed and through dm-verity, and the volume encrypted, with that line. In its machine's root the key lies in
-# /etc/larder/keys.
+# /etc/larder/keys, under a name of two words.
 initrd_sealed_config() {
 	cat >"$T/encryption" <<-YAML
 		encryption:
@@ -44,7 +44,7 @@ initrd_sealed_config() {
 		  ${1-}
 	YAML
 	cache_config 'disk.serial == "CACHE" && !disk.readonly' 'volume.label.startsWith("LARDER_")' | sed "/^  maxSize/r $T/encryption"
-	printf -- '---\napiVersion: larder/v1alpha1\nkind: CacheLayerConfig\nlayers: [{name: main, version: 1.0.0, rootHash: %s}]\ntrust: {keys: [/etc/larder/keys/site.pub], required: true}\n' \
+	printf -- '---\napiVersion: larder/v1alpha1\nkind: CacheLayerConfig\nlayers: [{name: main, version: 1.0.0, rootHash: %s}]\ntrust: {keys: ["/etc/larder/keys/the site.pub"], required: true}\n' \
 		"$(cat "$T/sealed/larder/000-main-1.0.0.sqsh.roothash")"
 }
 initrd_uuid="-uuid 4c4c4544-0042-3510-8051-b4c04f4d3231"

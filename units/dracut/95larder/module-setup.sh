@@ -26,7 +26,7 @@ larder_config() {
 	local file
 	[ -e /etc/larder/initramfs.yaml ] || return 0
 	inst_simple /etc/larder/initramfs.yaml /etc/larder/machine.yaml
-	for file in $(/usr/lib/larder/initramfs-needs files 2>/dev/null); do
+	/usr/lib/larder/initramfs-needs files 2>/dev/null | while IFS= read -r file; do
 		inst_simple "$file" || echo "larder: $file, which /etc/larder/initramfs.yaml names, is not there" >&2
 	done
 }
