@@ -26,6 +26,15 @@ initrd_programs="$initrd_programs usr/sbin/dmsetup"
 initrd_files="$initrd_files 11-dm.rules 55-dm.rules 60-persistent-storage-dm.rules"
 initrd_modules="$initrd_modules dm_mod dm_crypt dm_verity crypto-aes crypto-xts crypto-ecb crypto-sha256"
 initrd_check 50-larder-pre-pivot.sh dracut --quiet --force --omit larder /without.img "$(initrd_kernel)"
+
+# Where dracut takes along only what it thinks this host needs, here none of its disks, all of it is there, too.
+check "an initial RAM disk is made in the strictest hostonly mode" in_root dracut --quiet --force --hostonly --hostonly-mode strict /hostonly.img "$(initrd_kernel)"
+initrd_list /hostonly.img | initrd_names >"$T/hostonly"
+rm "$V/root/hostonly.img"
+check_equal "which leaves drivers out" "$(comm -23 <(initrd_names <"$T/with") "$T/hostonly" | grep -cxE 'megaraid_sas|mpt3sas|btrfs|xfs')" \
+	"$(initrd_names <"$T/with" | grep -cxE 'megaraid_sas|mpt3sas|btrfs|xfs')"
+check_equal "all that larder needs is in it" "$(comm -23 "$T/wanted" "$T/hostonly")" ""
+check "with what calls it" grep -qx 50-larder-pre-pivot.sh "$T/hostonly"
 initrd_boot sealed "" "${disk[@]}" $initrd_uuid "${cdrom[@]}"
 
 # Without the ISO, and without the key that opened it.

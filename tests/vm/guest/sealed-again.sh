@@ -13,6 +13,17 @@ guest_took_over
 guest_sealed
 guest_nothing_changed
 guest_pulls
+# What dracut would add here in its hostonly mode: this machine's root is on NVMe, and the cache and the medium are not.
+dracut_adds() { # HOSTONLY
+	bash -c '. /usr/lib/dracut/dracut-functions.sh && . /usr/lib/dracut/modules.d/95larder/module-setup.sh || exit
+		hostonly=$1
+		instmods() { printf "%s\n" "$@"; }
+		installkernel' bash "$1"
+}
+check "what dracut would add for any host" dracut_adds ""
+check_no_output "is no driver of a disk" 'virtio_blk|nvme'
+check "what it would add for this host" dracut_adds -h
+check_output "is the driver of the disk with the cache" '^virtio_blk$'
 # As udev knows it in the real root, too.
 check "what is mapped can be closed" systemctl stop larder.target
 check "larder-boot.service stops with it" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-boot.service)" = inactive ]'

@@ -14,11 +14,25 @@ depends() {
 	return 0
 }
 
+# In its hostonly mode dracut takes drivers along for the disks that the system is on. The cache may lie on another one that is there.
+larder_drivers() {
+	local disk
+	# shellcheck disable=SC2154 # dracut sets it
+	[[ $hostonly ]] || return 0
+	for disk in /sys/class/block/*/device; do
+		[ -e "$disk" ] || continue
+		disk=${disk%/device}
+		get_dev_module "/dev/block/$(cat "$disk/dev")" 2>/dev/null
+		get_blockdev_drv_through_sys "$disk"
+	done
+}
+
 installkernel() {
-	local modules
+	local modules present
 	modules=$(larder_modules 2>/dev/null)
-	# shellcheck disable=SC2086 # a list of words
-	hostonly='' instmods loop squashfs overlay ext4 erofs isofs udf vfat nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 sr_mod cdrom $modules
+	present=$(larder_drivers)
+	# shellcheck disable=SC2086 # lists of words
+	hostonly='' instmods loop squashfs overlay ext4 erofs isofs udf vfat nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 sr_mod cdrom $modules $present
 }
 
 # The machine's own config is read from its root filesystem. This one counts only where that has none.
@@ -35,13 +49,17 @@ larder_config() {
 # device-mapper, and loads libgcc_s when a thread of its key derivation ends. dracut's own module dm has these rules, and every driver
 # of its kind, too; its 11-dm.rules makes that udev knows of the devices in the real root.
 larder_cryptsetup() {
-	local own
+	local own library
 	[ -n "$(larder_modules)" ] || return 0
-	if ! ldconfig -p | grep -q 'libcryptsetup\.so\.12 '; then
+	library=$(ldconfig -p | sed -n 's/.*libcryptsetup\.so\.12 .*=> //p' | head -n 1)
+	if [ -z "$library" ]; then
 		echo "larder: the machine config encrypts or has a rootHash, and libcryptsetup is not installed" >&2
 		return
 	fi
-	inst_libdir_file 'libcryptsetup.so.12*' 'libgcc_s.so.1'
+	# dracut itself looks for what programs are linked with, and not for what libraries are.
+	# shellcheck disable=SC2046 # a list of words
+	inst_multiple "$library" $(ldd "$library" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }')
+	inst_libdir_file 'libgcc_s.so.1'
 	inst_multiple dmsetup
 	own=$(echo "${moddir%/*}"/[0-9][0-9]dm/11-dm.rules)
 	inst_rules 10-dm.rules "$own" 13-dm-disk.rules 55-dm.rules 60-persistent-storage-dm.rules 95-dm-notify.rules
