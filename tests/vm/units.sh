@@ -1,13 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The units on a machine that makes their order hard: /etc/larder is a filesystem of its own, an encrypted volume is opened and mounted at
-# boot, every runtime is installed. Then they are stopped, killed, starved and started in any order.
+# boot, every runtime is installed. Then they are stopped, killed, starved and started in any order. At last larderd hangs, and the machine is turned off all the same.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
 . "$LARDER_SOURCE/tests/vm/lib/cache.sh"
 vm_begin
 cache_images
 cache_layer main 1.0.0 "$T/layers/000-main-1.0.0.sqsh"
+dd if=/dev/urandom of="$T/filler" bs=1M count=32 status=none
+IMAGE_EXTRA=$T/filler make_image "$T/images/large" 1 large >/dev/null
+echo "docker.io/library/large:1=oci:$T/images/large:1" >"$T/images/large.list"
+cache_layer large 1.0.0 "$T/001-large-1.0.0.sqsh" "$T/images/large.list"
 truncate -s 2G "$T/cache.img"
 truncate -s 64M "$T/secret.img"
 
@@ -16,6 +20,7 @@ vm_enable
 cache_config 'disk.serial == "CACHE" && !disk.readonly' | cache_machine
 mkdir -p "$V/root/var/lib/larder/layers"
 cp "$T"/layers/* "$V/root/var/lib/larder/layers/"
+cp "$T/001-large-1.0.0.sqsh" "$V/root/opt/vm/"
 
 # What is in /etc/larder moves to a disk.
 truncate -s 16M "$T/etc.img"
@@ -49,5 +54,21 @@ check_equal "the volume was unmounted before the power went" "$(disk_volume_stat
 vm_open
 run vm_journal --grep 'Failed to (stop|unmount)|ordering cycle'
 check_equal "nothing was left to unmount, and there was no cycle" "$(cat "$T/stdout")" ""
+
+# The shutdown with a larderd that hangs: its watchdog ends it while "larder stop" waits for the volume, which then is unmounted in order.
+hung=$(cat "$V/root/opt/vm/hung")
+run vm_journal --since "@$hung" --output=cat --grep 'Failed with result'
+check_equal "no unit failed, but larderd by its watchdog" "$(grep -v '^larderd.service: .*watchdog' "$T/stdout")" ""
+run vm_journal --since "@$hung" --output=cat --unit larder-boot.service
+check_output "larder-boot.service was stopped" 'Stopped larder-boot\.service'
+check_no_output "and had nothing to say against it" 'cannot unmount'
+run grep -aiE 'failed (to )?unmount|not all file systems unmounted|still (busy|mounted)|stop job is running' "$vm_console"
+check_equal "nothing that could be unmounted was left" "$(cat "$T/stdout")" ""
+# As long as the unit may take to stop, and then as long as systemd's last step may, which is what systemd gives any process.
+limit=$(sed -n 's/^TimeoutStopSec=\([0-9]*\)s$/\1/p' "$V/root/lib/systemd/system/larder-boot.service")
+began=$(vm_journal --since "@$hung" --output=short-monotonic --grep 'Stopping larder-boot\.service' | sed -n 's/^\[ *\([0-9]*\)\..*/\1/p')
+ended=$(tr -d '\r' <"$vm_console" | sed -n 's/^\[ *\([0-9]*\)\.[0-9]*\] reboot: Power down.*/\1/p')
+note "the volume was being unmounted at second $began, the power went at second $ended"
+check "the machine was off in bounded time" test "$((ended - began))" -le $((limit + 90))
 vm_close
 done_testing

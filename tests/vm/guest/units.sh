@@ -140,4 +140,12 @@ systemctl isolate --no-block multi-user.target
 check "multi-user.target is reached again" until_true 300 is_active multi-user.target
 check_recovered "an emergency"
 guest_pulls
+
+# larderd hangs while it sends a large blob of the volume to somebody who does not read on. The shutdown is looked at from outside.
+check "a layer is added to the volume" larder layers add /opt/vm/001-large-1.0.0.sqsh
+check_equal "it is on the volume" "$(larder layers --output json | jq -r '.layers[] | select(.name == "large") | .state + " " + (.path | split("/")[3])')" "active volume"
+guest_stalls
+date +%s >/opt/vm/hung
+check "larderd hangs" systemctl kill --signal=STOP larderd.service
+check_status 28 "who asks it waits" curl -s --max-time 2 -o /dev/null http://127.0.0.1:3172/v2/
 done_testing
