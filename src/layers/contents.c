@@ -122,6 +122,15 @@ bool platform_is_chosen(const struct platform_choice *choice, const struct platf
 	return false;
 }
 
+static int not_found(struct adding *a, const char *what, const char *digest, int err)
+{
+	if (err == -ENOENT)
+		return diag_set(a->diag, err, "%s %s is not in the source", what, digest);
+	return diag_set(a->diag, err, "%s %s: %s", what, digest,
+			err == -ELOOP ? "it is, or lies behind, a symlink, and none is followed"
+				      : strerror(-err));
+}
+
 static int add_blob(struct adding *a, const struct descriptor *d)
 {
 	_cleanup_free_ char *path = NULL;
@@ -131,8 +140,7 @@ static int add_blob(struct adding *a, const struct descriptor *d)
 	if (r == -ENOENT && d->foreign)
 		return 0;
 	if (r < 0)
-		return diag_set(a->diag, r, "blob %s is not in the source",
-				digest_format(&d->digest, text));
+		return not_found(a, "the blob", digest_format(&d->digest, text), r);
 	a->image->size += d->size;
 	struct content item = {
 		.digest = d->digest, .size = d->size, .path = path, .image = a->image->reference
@@ -152,7 +160,7 @@ static int read_manifest(struct adding *a, const struct digest *digest, char **r
 
 	digest_format(digest, wanted);
 	if (r < 0)
-		return diag_set(a->diag, r, "manifest %s is not in the source", wanted);
+		return not_found(a, "the manifest", wanted, r);
 	r = read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
 	if (r == 0)
 		r = digest_of(digest->algorithm, text, size, &got);

@@ -9,14 +9,22 @@
 #include "base/run.h"
 #include "base/text.h"
 
+#define UNSQUASHFS_TIMEOUT_MS (24U * 60 * 60 * 1000) /* a large layer on a slow disk */
+
 int source_find_file(const char *base, const char *name, char **ret)
 {
 	_cleanup_free_ char *path = path_join(base, name);
+	_cleanup_close_ int dir = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 	struct stat st;
 
 	if (!path)
 		return -ENOMEM;
-	if (lstat(path, &st) < 0)
+	if (dir < 0)
+		return -errno;
+	fd = open_beneath(dir, name, O_PATH);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -ENOENT;
@@ -119,7 +127,9 @@ static int add_layer_file(struct contents *c, const struct image_spec *spec,
 	const char *const argv[] = { "unsquashfs",   "-no-progress", "-no-xattrs",
 				     "-user-xattrs", "-quiet",	     "-d",
 				     tree,	     spec->path,     NULL };
-	r = run_program(argv, NULL, NULL, diag);
+	const struct run_options how = { .timeout_ms = UNSQUASHFS_TIMEOUT_MS,
+					 .ends_with_us = true };
+	r = run_program(argv, &how, NULL, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s", spec->path);
 	return source_add_tree(c, tree, spec, options, diag);

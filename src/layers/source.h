@@ -13,6 +13,9 @@ struct source_options {
 		work; /* an existing directory for what skopeo brings; its content lives until the build ends */
 	bool insecure; /* registries by plain HTTP or without verified TLS */
 	struct platform_choice choice;
+	/* What is fetched from a registry or unpacked from an archive; total 0: not known. May be NULL. */
+	void (*progress)(uint64_t done, uint64_t total, const char *what, void *user);
+	void *user;
 	unsigned serial; /* counts directories made below work */
 };
 
@@ -37,7 +40,7 @@ int source_work_dir(struct source_options *options, char **ret);
 int source_add_dirs(struct contents *c, const char *const *dirs, const char *reference,
 		    struct source_options *options, struct diag *diag);
 
-/* base/name if it is a regular file there (no symlink): owned by the caller. -ENOENT. */
+/* base/name if it is a regular file there: owned by the caller. -ENOENT; -ELOOP: it is a symlink, or lies behind one. */
 int source_find_file(const char *base, const char *name, char **ret);
 
 #endif
