@@ -76,21 +76,35 @@ static int stream_read(struct stream *s)
 	return stream_append(s, chunk, (size_t)n);
 }
 
+/* Waits for the descriptors: as poll(2), and 0 each time the caller's tick is due; -ETIMEDOUT. */
+static int wait_for(struct pollfd *polls, nfds_t n, const struct run_options *options,
+		    int64_t deadline)
+{
+	int64_t left = deadline - now_ms();
+
+	if (left <= 0)
+		return -ETIMEDOUT;
+	if (options->tick && left > RUN_TICK_MS)
+		left = RUN_TICK_MS;
+	int r = poll(polls, n, (int)left);
+	if (r == 0 && options->tick)
+		options->tick(options->user);
+	return r < 0 ? (errno == EINTR ? 0 : -errno) : r;
+}
+
 /* Reads both streams until they end, or until the deadline: -ETIMEDOUT. */
-static int collect(struct stream *out, struct stream *err, int64_t deadline)
+static int collect(struct stream *out, struct stream *err, const struct run_options *options,
+		   int64_t deadline)
 {
 	while (out->fd >= 0 || err->fd >= 0) {
 		struct pollfd polls[] = {
 			{ .fd = out->fd, .events = POLLIN },
 			{ .fd = err->fd, .events = POLLIN },
 		};
-		int64_t left = deadline - now_ms();
-		if (left <= 0)
-			return -ETIMEDOUT;
-		int n = poll(polls, ARRAY_SIZE(polls), (int)left);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n <= 0)
+		int n = wait_for(polls, ARRAY_SIZE(polls), options, deadline);
+		if (n < 0)
+			return n;
+		if (n == 0)
 			continue;
 		int r = polls[0].revents ? stream_read(out) : 0;
 		if (r == 0 && polls[1].revents)
@@ -102,20 +116,18 @@ static int collect(struct stream *out, struct stream *err, int64_t deadline)
 }
 
 /* The child closed its streams and may still run: waits for its end through a pidfd. */
-static int wait_for_exit(pid_t pid, int64_t deadline, int *ret_status)
+static int wait_for_exit(pid_t pid, const struct run_options *options, int64_t deadline,
+			 int *ret_status)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
 	while (pidfd >= 0) {
-		int64_t left = deadline - now_ms();
-		if (left <= 0)
-			return -ETIMEDOUT;
-		int n = poll(&p, 1, (int)left);
+		int n = wait_for(&p, 1, options, deadline);
+		if (n < 0)
+			return n;
 		if (n > 0)
 			break;
-		if (n < 0 && errno != EINTR)
-			return -errno;
 	}
 	while (waitpid(pid, ret_status, 0) < 0)
 		if (errno != EINTR)
@@ -301,9 +313,9 @@ int run_program(const char *const argv[], const struct run_options *options, cha
 	out_write = close_fd(out_write);
 	err_write = close_fd(err_write);
 
-	r = collect(&out, &err, deadline);
+	r = collect(&out, &err, options, deadline);
 	if (r == 0)
-		r = wait_for_exit(pid, deadline, &status);
+		r = wait_for_exit(pid, options, deadline, &status);
 	if (r < 0) {
 		kill(pid, SIGKILL);
 		(void)waitpid(pid, &status, 0);

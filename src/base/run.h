@@ -19,10 +19,14 @@ struct run_options {
 	const char *directory;	    /* working directory of the child; NULL: ours */
 	const char *const *environ; /* "NAME=value" in addition, ends with NULL; may be NULL */
 	bool ends_with_us; /* killed when the thread that waits for it ends, also by SIGKILL: not for what mends or makes a filesystem */
-	uint64_t success;  /* bit N: exit status N (below 64) is success; 0 means only status 0 */
+	void (*tick)(
+		void *user); /* called now and then, RUN_TICK_MS, while the child writes nothing; may be NULL */
+	void *user;
+	uint64_t success; /* bit N: exit status N (below 64) is success; 0 means only status 0 */
 };
 
 #define RUN_TIMEOUT_MS	   (10 * 60 * 1000)
+#define RUN_TICK_MS	   200
 #define RUN_OUTPUT_MAX	   (16 * 1024 * 1024) /* standard output kept; more is -EFBIG */
 #define RUN_DIAGNOSTIC_MAX 4096		      /* standard error kept: the end of it */
 

@@ -211,7 +211,7 @@ static int build(struct context *context, struct build_arguments *a)
 	_cleanup_images_list_ struct images_list list = { 0 };
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 	struct build_result result = { 0 };
-	struct progress progress;
+	struct progress progress, fetching;
 	int r = read_list(a->images, &list, &diag);
 
 	if (r < 0)
@@ -222,8 +222,12 @@ static int build(struct context *context, struct build_arguments *a)
 	progress_start(&progress, "writing");
 	a->options.progress = progress_update;
 	a->options.user = &progress;
+	progress_start(&fetching, "fetching");
+	a->options.fetch_progress = progress_is_seen(&fetching) ? progress_update : NULL;
+	a->options.fetch_user = &fetching;
 	a->options.work_dir = interrupt_work_dir;
 	r = build_layer(&list, &a->options, &result, &diag);
+	progress_end(&fetching);
 	progress_end(&progress);
 	if (r < 0)
 		return command_failed(r, &diag);

@@ -31,6 +31,12 @@ void progress_start(struct progress *p, const char *verb)
 		.notify = getenv("NOTIFY_SOCKET") != NULL,
 		.started_ms = now_ms(),
 	};
+	p->rate_ms = p->started_ms;
+}
+
+bool progress_is_seen(const struct progress *p)
+{
+	return p->terminal || p->notify;
 }
 
 /* "12 %, 3.4 MiB/s, 20 s left", or what of it is known. */
@@ -65,24 +71,29 @@ static void shorten(const char *what, char ret[static WHAT_MAX + 4])
 void progress_update(uint64_t done, uint64_t total, const char *what, void *user)
 {
 	struct progress *p = user;
-	char rate[96], name[WHAT_MAX + 4], have[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX];
+	char rate[96], name[WHAT_MAX + 4], have[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX] = "";
 	int64_t now = now_ms();
 
-	if ((!p->terminal && !p->notify) || now - p->started_ms < QUIET_MS ||
+	if (done < p->last_done)
+		p->rate_ms = p->last_ms ? p->last_ms : now;
+	p->last_done = done;
+	if (!progress_is_seen(p) || now - p->started_ms < QUIET_MS ||
 	    now - p->last_ms < INTERVAL_MS)
 		return;
 	p->last_ms = now;
-	format_rate(rate, sizeof(rate), done, total, now - p->started_ms);
+	format_rate(rate, sizeof(rate), done, total, now - p->rate_ms);
 	text_size_iec(done, have);
-	text_size_iec(total, all);
+	if (total)
+		text_size_iec(total, all);
+	const char *of = total ? " of " : "";
 	shorten(what, name);
 	if (p->terminal) {
-		fprintf(stderr, "\r\033[K%s %s: %s of %s, %s", p->verb, name, have, all, rate);
+		fprintf(stderr, "\r\033[K%s %s: %s%s%s, %s", p->verb, name, have, of, all, rate);
 		fflush(stderr);
 		p->shown = true;
 	}
 	if (p->notify)
-		(void)sd_notifyf(0, "STATUS=%s %s: %s of %s, %s", p->verb, what, have, all, rate);
+		(void)sd_notifyf(0, "STATUS=%s %s: %s%s%s, %s", p->verb, what, have, of, all, rate);
 }
 
 void progress_end(struct progress *p)

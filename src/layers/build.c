@@ -126,6 +126,8 @@ static int collect(struct build *b)
 		.work = b->work,
 		.insecure = b->options->insecure,
 		.choice = b->options->choice,
+		.progress = b->options->fetch_progress,
+		.user = b->options->fetch_user,
 	};
 
 	for (size_t i = 0; i < b->list->n_specs; i++) {

@@ -26,6 +26,8 @@ struct build_options {
 	int64_t time;	      /* of every file: SOURCE_DATE_EPOCH, or 0 */
 	feed_progress_fn progress;
 	void *user;
+	feed_progress_fn fetch_progress; /* of what skopeo brings; NULL: nobody looks */
+	void *fetch_user;
 	void (*work_dir)(const char *path,
 			 void *user); /* told where the work directory is; may be NULL */
 };

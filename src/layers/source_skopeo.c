@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/run.h"
@@ -14,16 +15,15 @@
 
 #define SKOPEO_TIMEOUT_MS (24U * 60 * 60 * 1000) /* a large image over a slow line */
 
-/* What skopeo needs of our environment: credentials, proxies, certificates. */
-static int collect_environment(char ***ret)
+/* What skopeo needs of our environment: credentials, proxies, certificates; and where what is temporary lies, see skopeo(). */
+static int collect_environment(const char *work, char ***ret)
 {
 	static const char *const names[] = {
 		"HOME",	       "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
 		"HTTP_PROXY",  "HTTPS_PROXY",	  "NO_PROXY",		"http_proxy",
 		"https_proxy", "no_proxy",	  "SSL_CERT_FILE",	"SSL_CERT_DIR",
-		"TMPDIR",
 	};
-	int r = strv_add(ret, "LARDER_BUILD=1");
+	int r = strv_addf(ret, "TMPDIR=%s", work);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++)
 		if (getenv(names[i]))
@@ -31,39 +31,72 @@ static int collect_environment(char ***ret)
 	return r;
 }
 
-static int skopeo(const char *const argv[], char **ret_output, struct diag *diag)
+#define SKOPEO_WORDS_MAX 16
+
+/* What skopeo has written of an image so far, for whoever looks. */
+struct fetching {
+	const struct source_options *options;
+	const char *dir, *what;
+	uint64_t total; /* 0: not known */
+};
+
+static void report_fetching(void *user)
 {
+	const struct fetching *f = user;
+	_cleanup_closedir_ DIR *d = opendir(f->dir);
+	uint64_t done = 0;
+	struct stat st;
+
+	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode))
+			done += (uint64_t)st.st_size;
+	if (done)
+		f->options->progress(done, f->total, f->what, f->options->user);
+}
+
+/*
+ * What it unpacks lies in our working directory, which goes with whatever ends us: of its own choice that is /var/tmp, where an archive
+ * of some gigabytes would stay when it is killed. fetching: what it copies, or NULL. words: what comes after its general options, ends with NULL.
+ */
+static int skopeo(const char *const words[], const struct source_options *options,
+		  struct fetching *fetching, char **ret_output, struct diag *diag)
+{
+	const char *argv[SKOPEO_WORDS_MAX] = { "skopeo", "--tmpdir", options->work };
 	_cleanup_strv_ char **environment = NULL;
-	int r = collect_environment(&environment);
-	const struct run_options options = {
+	int r = collect_environment(options->work, &environment);
+	const struct run_options how = {
 		.timeout_ms = SKOPEO_TIMEOUT_MS,
 		.environ = (const char *const *)environment,
 		.ends_with_us = true,
+		.tick = fetching && options->progress ? report_fetching : NULL,
+		.user = fetching,
 	};
 
-	return r < 0 ? r : run_program(argv, &options, ret_output, diag);
+	for (size_t n = 3; *words && n < SKOPEO_WORDS_MAX - 1; n++)
+		argv[n] = *words++;
+	return r < 0 ? r : run_program(argv, &how, ret_output, diag);
 }
 
 /* Without --insecure, TLS is verified unless registries.conf says otherwise for a registry: so no option then. */
-static int copy(const char *source, const char *dir, bool all, struct source_options *options,
-		struct diag *diag)
+static int copy(const char *source, struct fetching *fetching, bool all, struct diag *diag)
 {
+	const struct source_options *options = fetching->options;
 	_cleanup_free_ char *target = NULL;
 
-	if (asprintf(&target, "dir:%s", dir) < 0) {
+	if (asprintf(&target, "dir:%s", fetching->dir) < 0) {
 		target = NULL;
 		return -ENOMEM;
 	}
-	const char *const argv[] = { "skopeo",
-				     "copy",
-				     "--quiet",
-				     "--preserve-digests",
-				     all ? "--all" : "--multi-arch=system",
-				     source,
-				     target,
-				     options->insecure ? "--src-tls-verify=false" : NULL,
-				     NULL };
-	return skopeo(argv, NULL, diag);
+	const char *const words[] = { "copy",
+				      "--quiet",
+				      "--preserve-digests",
+				      all ? "--all" : "--multi-arch=system",
+				      source,
+				      target,
+				      options->insecure ? "--src-tls-verify=false" : NULL,
+				      NULL };
+	return skopeo(words, options, fetching, NULL, diag);
 }
 
 /* Archives are local: everything in them is taken over, and the choice of platforms is made afterwards. */
@@ -79,7 +112,8 @@ static int add_archive(struct contents *c, const struct image_spec *spec,
 	}
 	int r = source_work_dir(options, &dir);
 	if (r == 0)
-		r = copy(source, dir, true, options, diag);
+		r = copy(source, &(struct fetching){ options, dir, spec->reference, 0 }, true,
+			 diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s", spec->reference);
 	return source_add_dirs(c, (const char *const[]){ dir, NULL }, spec->reference, options,
@@ -93,15 +127,10 @@ static int fetch_manifest(const char *reference, const char *dir, struct source_
 
 	if (!path || asprintf(&source, "docker://%s", reference) < 0)
 		return -ENOMEM;
-	const char *const argv[] = {
-		"skopeo",
-		"inspect",
-		"--raw",
-		source,
-		options->insecure ? "--tls-verify=false" : NULL,
-		NULL,
+	const char *const words[] = {
+		"inspect", "--raw", source, options->insecure ? "--tls-verify=false" : NULL, NULL,
 	};
-	int r = skopeo(argv, &text, diag);
+	int r = skopeo(words, options, NULL, &text, diag);
 	if (r < 0)
 		return r;
 	size_t size = strlen(text);
@@ -111,8 +140,24 @@ static int fetch_manifest(const char *reference, const char *dir, struct source_
 	return r < 0 ? r : manifest_parse(text, size, ret, diag);
 }
 
-/* The image of one manifest, named by its digest, into a new directory. */
-static int fetch_image(const struct reference *from, const struct digest *digest,
+/* How many bytes the image has: asked only where somebody looks, since registries count questions. 0: not known. */
+static uint64_t image_bytes(const char *reference, struct source_options *options)
+{
+	_cleanup_manifest_ struct manifest m = { 0 };
+	_cleanup_free_ char *dir = NULL;
+	struct digest digest;
+
+	if (!options->progress || source_work_dir(options, &dir) < 0 ||
+	    fetch_manifest(reference, dir, options, &digest, &m, NULL) < 0)
+		return 0;
+	uint64_t bytes = m.config.size;
+	for (size_t i = 0; i < m.n_items; i++)
+		bytes += m.items[i].foreign ? 0 : m.items[i].size;
+	return bytes;
+}
+
+/* The image of one manifest, named by its digest, into a new directory. what: the image's name for people. */
+static int fetch_image(const struct reference *from, const struct digest *digest, const char *what,
 		       struct source_options *options, char ***dirs, struct diag *diag)
 {
 	_cleanup_free_ char *source = NULL, *dir = NULL;
@@ -124,19 +169,23 @@ static int fetch_image(const struct reference *from, const struct digest *digest
 		return -ENOMEM;
 	}
 	int r = source_work_dir(options, &dir);
+	struct fetching fetching = { options, dir, what, 0 };
 	if (r == 0)
-		r = copy(source, dir, false, options, diag);
+		fetching.total = image_bytes(source + strlen("docker://"), options);
+	if (r == 0)
+		r = copy(source, &fetching, false, diag);
 	return r < 0 ? r : strv_take(dirs, TAKE_PTR(dir));
 }
 
 static int fetch_children(const struct reference *from, const struct manifest *index,
-			  struct source_options *options, char ***dirs, struct diag *diag)
+			  const char *what, struct source_options *options, char ***dirs,
+			  struct diag *diag)
 {
 	for (size_t i = 0; i < index->n_items; i++) {
 		const struct descriptor *d = &index->items[i];
 		bool chosen = d->platform.os ? platform_is_chosen(&options->choice, &d->platform)
 					     : options->choice.all || index->n_items == 1;
-		int r = chosen ? fetch_image(from, &d->digest, options, dirs, diag) : 0;
+		int r = chosen ? fetch_image(from, &d->digest, what, options, dirs, diag) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -160,9 +209,9 @@ static int add_from_registry(struct contents *c, const struct image_spec *spec,
 	if (r == 0)
 		r = fetch_manifest(spec->path, dir, options, &digest, &manifest, diag);
 	if (r == 0 && manifest.kind == MANIFEST_INDEX)
-		r = fetch_children(&from, &manifest, options, &dirs, diag);
+		r = fetch_children(&from, &manifest, spec->reference, options, &dirs, diag);
 	else if (r == 0)
-		r = fetch_image(&from, &digest, options, &dirs, diag);
+		r = fetch_image(&from, &digest, spec->reference, options, &dirs, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s", spec->reference);
 	return source_add_dirs(c, (const char *const *)dirs, spec->reference, options, diag);
