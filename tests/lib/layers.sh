@@ -14,7 +14,8 @@ layer() {
 		make_image "$layout" tag "${pair#*=}" riscv64 >/dev/null
 		echo "${pair%%=*}=oci:$layout:tag" >>"$list"
 	done
-	larder build --images "$list" --output "$file" "${LAYER_OPTIONS[@]+"${LAYER_OPTIONS[@]}"}"
+	larder build --images "$list" --output "$file" "${LAYER_OPTIONS[@]+"${LAYER_OPTIONS[@]}"}" ||
+		{ echo "the layer $file could not be made: what follows means nothing" >&2 && return 1; }
 }
 LAYER_OPTIONS=()
 
@@ -23,7 +24,8 @@ medium() {
 	local image
 	image=$(mktemp "$T/medium.XXXXXX")
 	truncate -s "${3:-32M}" "$image"
-	mkfs.ext4 -q -L "$1" -d "$2" "$image" && losetup --find --show --read-only "$image"
+	mkfs.ext4 -q -L "$1" -d "$2" "$image" && losetup --find --show --read-only "$image" ||
+		{ echo "the medium $1 could not be made: what follows means nothing" >&2 && return 1; }
 }
 
 layers_start() {

@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs mkfs.ext4 jq strace
+requires mksquashfs unsquashfs mkfs.ext4 jq strace
 layers_start
 real_root
 head -c 6000000 /dev/urandom >"$T/six.bin"
@@ -87,6 +87,25 @@ check_equal "no part is left" "$(ls -A "$T/run/volume/.tmp")" ""
 larder stop --run-dir "$T/run" >"$T/out" 2>&1
 mkdir -p "$T/run/volume/layers" "$T/run/volume/.tmp"; echo 1 >"$T/run/volume/format"; rm -f "$T/run/volume/layers/"*
 
+# The same when it really was killed in the middle: what was written is read again, and not written again.
+ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=3 \
+	larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1
+check "a copy was killed" grep -q "killed by SIGKILL" "$T/trace"
+part=$(find "$T/run/volume/.tmp" -name '*.part' -size +0)
+check "part of it is there" test -n "$part"
+have=$(stat -c %s "$part")
+check "not all of it" test "$have" -lt "$(stat -c %s "$T/medium/larder/a-1.sqsh")"
+larder stop --run-dir "$T/run" >"$T/out" 2>&1 # a boot later
+mkdir -p "$T/run/volume/layers" && echo 1 >"$T/run/volume/format"
+strace -f -e trace=pwrite64 -o "$T/trace" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1
+check_equal "the next run begins with the first byte that is not there" \
+	"$(grep -o ', [0-9]*) *=' "$T/trace" | tr -dc '0-9\n' | sort -n | head -1)" "$have"
+check_equal "and writes no byte twice" "$(sed -n 's/.*= \([0-9]*\)$/\1/p' "$T/trace" | awk '{ n += $1 } END { print n }')" \
+	"$(($(stat -c %s "$T/medium/larder/a-1.sqsh") - have))"
+check "it is whole" cmp "$T/medium/larder/a-1.sqsh" "$T/run/volume/layers/a-1.sqsh"
+larder stop --run-dir "$T/run" >"$T/out" 2>&1
+mkdir -p "$T/run/volume/layers" "$T/run/volume/.tmp"; echo 1 >"$T/run/volume/format"; rm -f "$T/run/volume/layers/"*
+
 # A part that is not what it says is found at the end, and not believed the next time.
 head -c 3000000 /dev/zero >"$T/run/volume/.tmp/$sum-a-1.sqsh.part"
 check_status 1 "a part with other bytes" sync
@@ -101,11 +120,19 @@ losetup --detach "$device"
 sed -i '1y/0123456789abcdef/123456789abcdef0/' "$T/medium/larder/a-1.sqsh.sha256"
 echo nonsense >"$T/medium/larder/b-1.sqsh.sha256"
 rm "$T/medium/larder/c-1.sqsh.sha256"
+# One without a sum, in which a blob has another byte.
+rm -rf "$T/rot" && unsquashfs -quiet -no-progress -d "$T/rot" "$T/medium/larder/c-1.sqsh" >"$T/out"
+mv "$T/rot/larder/layers/c.yaml" "$T/rot/larder/layers/d.yaml"
+sed -i 's/^name: .*/name: d/; s|acme/c:1|acme/d:1|' "$T/rot/larder/layers/d.yaml"
+mv "$T/rot/manifests/ghcr.io/acme/c" "$T/rot/manifests/ghcr.io/acme/d"
+printf x | dd of="$(find "$T/rot/blob" -size +1M | head -1)" bs=1 seek=2000000 conv=notrunc status=none
+mksquashfs "$T/rot" "$T/medium/larder/d-1.sqsh" -quiet -no-progress -no-xattrs -noD -no-fragments >"$T/out"
 device=$(medium LARDER_1 "$T/medium" 64M) && cleanup losetup --detach "$device"
 layers_config "volume.dev_path == \"$device\""
 check_status 1 "sums that do not fit" sync
 check_output "a wrong one" "a-1.sqsh: its content is sha256:[0-9a-f]{64}, but .sha256 says"
 check_output "one that is none" "b-1.sqsh.sha256: it does not begin with a SHA-256 sum"
+check_output "a blob with another byte in one without a sum" "d-1.sqsh was not copied: .*sha256:[0-9a-f]{64}: its bytes are not right"
 check_equal "a layer without a sum is copied after its blobs were hashed" "$(cd "$T/run/volume/layers" && echo *.sqsh)" c-1.sqsh
 check "and has one then" bash -c "cd '$T/run/volume/layers' && sha256sum --quiet --check c-1.sqsh.sha256"
 

@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs unsquashfs jq python3
+requires mksquashfs unsquashfs jq python3 strace
 layers_start
 D=$T/root/var/lib/larder/layers
 reference=ghcr.io/acme/app:1
@@ -248,6 +248,18 @@ check_loops "no loop device is left for them" 1 "$D/"
 check_status 1 "check tells of them" L layers check
 check_equal "by one line each" "$(grep -c '^larder: .*broken: ' "$T/out")" ${#expected[@]}
 check_equal "none of which holds a control character" "$(grep -c '[[:cntrl:]]' "$T/out")" 0
+
+# No file is opened through any of them: neither what links lead to, nor a device.
+trace() { ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=open,openat,openat2 "$@" --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root"; }
+for command in "layers sync" "layers verify" "images verify" images; do
+	for calls in none loop=ENXIO; do
+		# shellcheck disable=SC2086
+		if [ $calls = none ]; then trace larder $command; else trace without-syscalls $calls larder $command; fi >"$T/out" 2>&1
+		check_equal "$command ($calls) opens nothing that is led to" \
+			"$(grep -E '"(/etc/(shadow|passwd)|/dev/sda|[^"]*/(shadow|passwd))"' "$T/trace" | grep -v ENOENT | head -3)" ""
+		check "and did open what is there" grep -q 'good-1.sqsh' "$T/trace"
+	done
+done
 
 # The same where nothing can be mounted, and libsquashfuse reads what is in them.
 without-syscalls loop=ENXIO larder layers --output json --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" >"$T/layers.json" 2>"$T/out"

@@ -5,7 +5,7 @@
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
 in_namespaces "$@"
-requires mksquashfs jq prlimit
+requires mksquashfs jq prlimit strace
 layers_start
 D=$T/root/usr/lib/larder/layers
 mkdir -p "$D"
@@ -39,6 +39,18 @@ check "check finds no drift" L layers check
 check "taken down" larder stop --run-dir "$T/run" --root "$T/root"
 check_equal "nothing is mounted" "$(count '')" 0
 check_loops "no loop device is left" 0 "$D/"
+
+# Where the kernel has the new calls, they are used.
+calls() { grep -c "$1" "$T/trace"; }
+for of in kernel none; do
+	call=(larder layers sync --config "$T/machine.yaml" --run-dir "$T/run2" --root "$T/root2")
+	mkdir -p "$T/root2/usr/lib/larder/layers" && cp "$D/"n{1,2}-1.sqsh "$T/root2/usr/lib/larder/layers/"
+	[ $of = kernel ] || call=(without-syscalls "fsopen,fsconfig,fsmount,move_mount" "${call[@]}")
+	check "two layers, $of" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=mount,fsopen,fsmount,move_mount "${call[@]}"
+	if [ $of = kernel ]; then check_equal "three by the new calls, none by the old one" "$(calls 'move_mount(.*) = 0') $(calls ' mount(.*squashfs')" "3 0"
+	else check_equal "none by the new calls, all by the old one" "$(calls 'move_mount(.*) = 0') $(($(calls ' mount(.*\(squashfs\|overlay\).* = 0') >= 3))" "0 1"; fi
+	check "taken down" larder stop --run-dir "$T/run2" --root "$T/root2"
+done
 
 # A kernel without the new mount calls; and one that has them, but no lowerdir+.
 old() { without-syscalls fsopen,fsconfig,fsmount,move_mount larder "$@" --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root"; }

@@ -5,8 +5,9 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
 . "$LARDER_SOURCE/tests/lib/layers.sh"
+. "$LARDER_SOURCE/tests/lib/registry.sh"
 in_namespaces "$@"
-requires mksquashfs unsquashfs mkfs.ext4 jq openssl strace xorriso
+requires curl mksquashfs unsquashfs mkfs.ext4 jq openssl strace xorriso
 layers_start
 real_root
 tree=$T/medium/imagecache
@@ -34,6 +35,14 @@ empty_volume() {
 }
 whole() { # every blob of the volume has the digest that it is called by
 	(cd "$V/blob" && find . -type f -printf '%f\n' | sed 's/^sha256-\(.*\)/\1  &/' >"$T/sums" && { [ ! -s "$T/sums" ] || sha256sum --quiet --strict --check "$T/sums"; })
+}
+complete() { # every tag of the volume leads to blobs that are all there
+	local tag blob
+	while read -r tag; do
+		for blob in $(jq -r '.config.digest, .layers[].digest' "$tag"); do
+			[ -e "$V/blob/${blob/:/-}" ] || { echo "$tag: $blob is not there" && return 1; }
+		done
+	done < <(find "$V/manifests" -path '*/reference/*' -type f)
 }
 tags() { (cd "$V/manifests" 2>/dev/null && find . -path '*/reference/*' -type f | sort | xargs); }
 
@@ -66,6 +75,13 @@ check_equal "the tags are there" "$(tags)" "./ghcr.io/acme/c/reference/1 ./regis
 check "images lists them" L images
 check_output "with the port, and no layer" "registry.local:5000/acme/app:1 .* -$"
 check "all verify" L images verify
+check "larderd starts" start_larderd loose --run-dir "$T/run"
+check_http 200 "it serves what lies under the name with a port, by ns" "$url/v2/acme/app/manifests/1?ns=registry.local:5000"
+check_equal "byte for byte" "$(sha256sum <"$T/body")" "$(sha256sum <"$tree/manifests/registry.local_5000_/acme/app/reference/1")"
+check_http 200 "and by path" "$url/v2/registry.local:5000/acme/app/manifests/1"
+check_http 200 "with its blobs" "$url/v2/acme/app/blobs/$(jq -r .config.digest "$T/body")?ns=registry.local:5000"
+check_http 404 "and not under the name of its directory" "$url/v2/acme/app/manifests/1?ns=registry.local_5000_"
+check "larderd ends" stop_larderd
 before=$(find "$V/blob" "$V/manifests" -type f -printf '%p %i %T@\n' | sort)
 check "a second sync" L layers sync
 check_output "copies nothing" "^nothing to copy; no layer is active$"
@@ -155,7 +171,7 @@ for call in mkdirat write fsync renameat; do
 		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=$call -e "inject=$call:signal=KILL:when=$n" \
 			larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1 && break
 		kills=$((kills + 1))
-		[ ! -d "$V/blob" ] || whole >"$T/whole" 2>&1 || torn+="$call $n: $(tail -1 "$T/whole"); "
+		[ ! -d "$V/blob" ] || { whole && complete; } >"$T/whole" 2>&1 || torn+="$call $n: $(tail -1 "$T/whole"); "
 	done
 	check "killed at $call until it does not come to that" test $n -gt 3 -a $n -lt 1000
 	note "until the $n. $call"
@@ -163,7 +179,13 @@ done 2>"$T/shell"
 note "$kills kills"
 check_equal "what a kill leaves is whole" "$torn" ""
 rm -rf "$V/blob" "$V/manifests"
+# Killed once more, past the first image; what is there then is not written again.
+ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=renameat -e inject=renameat:signal=KILL:when=8 \
+	larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1
+there=$(find "$V/blob" -type f -printf '%p %i %T@ %C@\n' | sort)
+check "a kill that leaves some blobs" test "$(grep -c . <<<"$there")" -ge 1
 check "a run to the end" sync
+check_equal "writes none of them again" "$(find "$V/blob" -type f -printf '%p %i %T@ %C@\n' | sort | comm -23 <(echo "$there") -)" ""
 check_equal "has all images" "$(tags)" "./ghcr.io/acme/a/reference/1 ./ghcr.io/acme/b/reference/1 ./ghcr.io/acme/c/reference/1"
 check "blobs are whole" whole
 check_equal "the medium is released" "$(grep -c " $T/run/media/" /proc/self/mounts)" 0

@@ -151,6 +151,19 @@ check_equal "what is not signed is not" "$(reason more | tr , '\n' | sort -u)" "
 check_status 1 "nor can one that is added" L layers add "$T/foreign-1.sqsh"
 check_output "which says why" "its signature cannot be checked, which trust.required of CacheLayerConfig wants, and it is not copied; trust key .*none.pub: No such file"
 
+# The medium that the system was booted from needs no line in the configuration; another beside it does.
+layer "$T/medium/larder/live-1.sqsh" registry.k8s.io/live:1=live >"$T/out"
+stick NOTHING_SPECIAL
+layers_config
+check "a medium that nothing selects" sync
+check_equal "is not used" "$(state live)" ""
+mkdir -p /run/live/medium && mount -o ro "$device" /run/live/medium
+check "the same, when the system was booted from it" sync
+check_equal "is trusted" "$(jq -r --arg d "$device" '.media[] | select(.device == $d).trusted' "$T/sync.json")" true
+check_equal "and its layer is active, from its copy" "$(state live)" superseded,active
+umount /run/live/medium
+rm "$T/run/volume/layers/live-1.sqsh"*
+
 # One layer clears the way for another: a higher version of k8s without the tag, and the tag in a layer of another name or in a cache
 # tree. Also when it comes again, when the first is on the volume already, and when there is no room and old versions go.
 fresh() {

@@ -4,7 +4,8 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
-requires script losetup delpart mkfs.ext4 sfdisk debugfs flock jq python3
+. "$LARDER_SOURCE/tests/lib/registry.sh"
+requires curl script losetup delpart mkfs.ext4 sfdisk debugfs flock jq python3
 volume_start
 partition_dump() { sfdisk --dump "$1" | grep -v '^device:' | sed "s|^$1||"; }
 
@@ -96,6 +97,15 @@ printf 'label: gpt\nstart=2048,size=1048576,name=IMAGECACHE\n' | sfdisk -q --no-
 addpart "$disk" 1 2048 1048576
 mkdir -p "$T/talos/blob" "$T/talos/manifests/registry.k8s.io/pause/reference"
 echo blob >"$T/talos/blob/sha256-1"
+# An image of a registry with a port, as small as one can be.
+printf '{"architecture":"amd64","os":"linux"}' >"$T/talos/config"
+hex=$(sha256sum <"$T/talos/config" | cut -d' ' -f1) size=$(stat -c %s "$T/talos/config")
+mv "$T/talos/config" "$T/talos/blob/sha256-$hex"
+repository=$T/talos/manifests/registry.local_5000_/acme/app
+mkdir -p "$repository/"{digest,reference}
+printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%d},"layers":[]}' \
+	"$hex" "$size" >"$repository/reference/1"
+cp "$repository/reference/1" "$repository/digest/sha256-$(sha256sum <"$repository/reference/1" | cut -d' ' -f1)"
 mkfs.ext4 -q -d "$T/talos" "${disk}p1"
 disk_forget "$disk"
 table=$(table_bytes "$disk")
@@ -104,6 +114,13 @@ check "is used as it is" volume provision
 check_equal "with what is in it" "$(cat "$run_dir/volume/blob/sha256-1")" blob
 check_equal "and its table is not written" "$(table_bytes "$disk")" "$table"
 check "and has our directories" test -d "$run_dir/volume/layers" -a -f "$run_dir/volume/format"
+check "its images" larder images --run-dir "$run_dir" --config "$config"
+check_output "are listed by the name of their registry, with its port" "^registry.local:5000/acme/app:1 +sha256:[0-9a-f]{64} "
+check "larderd starts" start_larderd talos --run-dir "$run_dir"
+check_http 200 "and serves it" "$url/v2/acme/app/manifests/1?ns=registry.local:5000"
+check_equal "byte for byte" "$(sha256sum <"$T/body")" "$(sha256sum <"$repository/reference/1")"
+check_http 200 "with its blob" "$url/v2/acme/app/blobs/sha256:$hex?ns=registry.local:5000"
+check "larderd ends" stop_larderd
 
 note "A volume from the future"
 echo 999 >"$run_dir/volume/format"
