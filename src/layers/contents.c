@@ -2,7 +2,6 @@
 #include "layers/contents.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -197,13 +196,6 @@ static int note_platform(char ***list, const struct platform *p)
 	return strv_take(list, TAKE_PTR(text));
 }
 
-static char *copy_string(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text && *text ? strdup(text) : NULL;
-}
-
 /* The platform of an image that no index describes is written in its config. One that says nothing has none. */
 static int note_config_platform(struct adding *a, const struct descriptor *config)
 {
@@ -215,13 +207,11 @@ static int note_config_platform(struct adding *a, const struct descriptor *confi
 	    a->locator->locate(a->locator, &config->digest, false, &path) < 0 ||
 	    read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size) < 0)
 		return 0;
-	json_auto_t *root = json_loadb(text, size, 0, NULL);
-	p.os = copy_string(root, "os");
-	p.architecture = copy_string(root, "architecture");
-	p.variant = copy_string(root, "variant");
-	int r = p.os && p.architecture ? note_platform(&a->image->platforms, &p) : 0;
+	int r = platform_of_config(text, size, &p);
+	if (r == 0)
+		r = note_platform(&a->image->platforms, &p);
 	platform_done(&p);
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 static int add_manifest(struct adding *a, const struct digest *digest,

@@ -51,6 +51,7 @@ struct follow {
 	const struct store *store;
 	const struct reference *reference;
 	struct image *image;
+	bool tells; /* does a layer manifest say for which platforms it is? */
 };
 
 static int note_missing(struct image *image, const char *what, const struct digest *digest)
@@ -143,6 +144,26 @@ static int follow_index(struct follow *f, const struct manifest *index, unsigned
 	return r;
 }
 
+/* A cache tree without a layer manifest leaves it to the image's config. What says nothing has none. */
+static int note_config_platform(struct follow *f, const struct digest *digest)
+{
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	_cleanup_free_ char *text = NULL;
+	struct platform p = { 0 };
+	char path[PATH_MAX];
+	size_t size = 0;
+	int r = tree_blob_path(digest, path);
+
+	if (r < 0 || find(f->store, path, &content) < 0 ||
+	    content_read_all(&content, MANIFEST_BYTES_MAX, &text, &size) < 0)
+		return 0;
+	r = platform_of_config(text, size, &p);
+	if (r == 0)
+		r = note_platform(&f->image->platforms, &p);
+	platform_done(&p);
+	return r == -ENOENT ? 0 : r;
+}
+
 static int follow_manifest(struct follow *f, const struct digest *digest,
 			   const struct platform *platform, unsigned depth)
 {
@@ -159,6 +180,8 @@ static int follow_manifest(struct follow *f, const struct digest *digest,
 		r = note_platform(&f->image->platforms, platform);
 	if (r == 0 && m.config.digest.algorithm != DIGEST_NONE)
 		r = follow_blob(f, &m.config);
+	if (r == 0 && m.config.digest.algorithm != DIGEST_NONE && !platform && !f->tells)
+		r = note_config_platform(f, &m.config.digest);
 	for (size_t i = 0; r == 0 && i < m.n_items; i++)
 		r = follow_blob(f, &m.items[i]);
 	return r;
@@ -189,10 +212,13 @@ static int add_image(struct image_list *list, const struct store *store,
 	if (!image->reference || (layer && !image->layer))
 		return -ENOMEM;
 	int r = reference_parse(from->reference, &reference, NULL);
-	struct follow f = { .store = store, .reference = &reference, .image = image };
+	struct follow f = { .store = store,
+			    .reference = &reference,
+			    .image = image,
+			    .tells = from->platforms != NULL };
 	if (r == 0)
 		r = follow_manifest(&f, &image->digest, NULL, 0);
-	/* A single image has no index to say its platform; the layer manifest does. */
+	/* A single image has no index to say its platform; a layer manifest does. */
 	if (r == 0 && !image->platforms)
 		r = strv_copy(from->platforms, &image->platforms);
 	return r;

@@ -60,6 +60,9 @@ void manifest_done(struct manifest *m);
 /* "os/arch[/variant]" → platform; -EINVAL. platform_done() frees the parts. */
 int platform_parse(const char *text, struct platform *ret);
 void platform_done(struct platform *p);
+
+/* What the config of an image says that it is for (OCI image specification, config.md: os, architecture, variant). -ENOENT: nothing that a platform can be called. */
+int platform_of_config(const char *text, size_t size, struct platform *ret);
 char *platform_format(const struct platform *p);
 
 /* The platform of this host ("linux/amd64", "linux/arm64/v8"), static. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <jansson.h>
 #include <string.h>
 
 #include "store/manifest.h"
@@ -69,6 +70,34 @@ static bool part_is_valid(const char *text, size_t size)
 		      (text[i] >= '0' && text[i] <= '9') || strchr("._-", text[i])))
 			return false;
 	return true;
+}
+
+/* 0 and NULL where there is no such word. */
+static int copy_part(const json_t *config, const char *key, char **ret)
+{
+	const char *text = json_string_value(json_object_get(config, key));
+
+	if (!text || !part_is_valid(text, strlen(text)))
+		return 0;
+	*ret = strdup(text);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int platform_of_config(const char *text, size_t size, struct platform *ret)
+{
+	json_auto_t *config = json_loadb(text, size, 0, NULL);
+	struct platform p = { 0 };
+	int r = copy_part(config, "os", &p.os);
+
+	r = r < 0 ? r : copy_part(config, "architecture", &p.architecture);
+	r = r < 0 ? r : copy_part(config, "variant", &p.variant);
+	if (r == 0 && (!p.os || !p.architecture))
+		r = -ENOENT;
+	if (r < 0)
+		platform_done(&p);
+	else
+		*ret = p;
+	return r;
 }
 
 int platform_parse(const char *text, struct platform *ret)

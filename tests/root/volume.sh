@@ -115,7 +115,7 @@ check_equal "with what is in it" "$(cat "$run_dir/volume/blob/sha256-1")" blob
 check_equal "and its table is not written" "$(table_bytes "$disk")" "$table"
 check "and has our directories" test -d "$run_dir/volume/layers" -a -f "$run_dir/volume/format"
 check "its images" larder images --run-dir "$run_dir" --config "$config"
-check_output "are listed by the name of their registry, with its port" "^registry.local:5000/acme/app:1 +sha256:[0-9a-f]{64} "
+check_output "are listed by the name of their registry, with its port" "^registry.local:5000/acme/app:1 +sha256:[0-9a-f]{64} +[0-9]+ B +linux/amd64 "
 check "larderd starts" start_larderd talos --run-dir "$run_dir"
 check_http 200 "and serves it" "$url/v2/acme/app/manifests/1?ns=registry.local:5000"
 check_equal "byte for byte" "$(sha256sum <"$T/body")" "$(sha256sum <"$repository/reference/1")"

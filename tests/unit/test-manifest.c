@@ -239,13 +239,50 @@ static void test_for_host(void **state)
 	}
 }
 
+/* Names only: what a config says goes to terminals. */
+static void test_platform_of_config(void **state)
+{
+	static const struct {
+		const char *text, *platform;
+	} configs[] = {
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\"}", "linux/amd64" },
+		{ "{\"architecture\":\"arm\",\"os\":\"linux\",\"variant\":\"v7\"}",
+		  "linux/arm/v7" },
+		{ "{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"\"}", "linux/arm" },
+		{ "{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"\\u001b[2J\"}",
+		  "linux/arm" },
+		{ "{\"os\":\"linux\",\"architecture\":\"\\u001b[2J\"}", NULL },
+		{ "{\"os\":\"linux\"}", NULL },
+		{ "{\"os\":1,\"architecture\":2}", NULL },
+		{ "[]", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		struct platform p = { 0 };
+		int r = platform_of_config(configs[i].text, strlen(configs[i].text), &p);
+		assert_int_equal(r, configs[i].platform ? 0 : -ENOENT);
+		if (r == 0) {
+			_cleanup_free_ char *text = platform_format(&p);
+			assert_string_equal(text, configs[i].platform);
+		}
+		platform_done(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image),	 cmocka_unit_test(test_index),
-		cmocka_unit_test(test_for_host), cmocka_unit_test(test_docker_without_type),
-		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_too_many), cmocka_unit_test(test_platform),
+		cmocka_unit_test(test_image),
+		cmocka_unit_test(test_index),
+		cmocka_unit_test(test_for_host),
+		cmocka_unit_test(test_docker_without_type),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_platform),
+		cmocka_unit_test(test_platform_of_config),
 	};
 
 	return unit_main(tests);
