@@ -93,7 +93,7 @@ const char *http_status_text(unsigned status);
 size_t server_buffer_limit(const struct http_server *server); /* bytes */
 
 /*
- * Frees the buffer of one connection, but not of this one, which is the one that has progressed least lately: who has been writing a header
+ * Frees the buffer of one connection, but not of this one, which is one that has progressed least lately, and rather one that is answered: who has been writing a header
  * section is closed, who is being answered loses what it has sent behind that request. False: there is no buffer.
  */
 bool server_free_buffer(struct http_server *server, const struct http_exchange *spared);

@@ -14,8 +14,8 @@
  *
  * Against hostile clients: the header section must be complete within header_seconds of its first byte (counted from
  * accept() on for the first request), a client must take some of its answer within stall_seconds, or twice that if it took some before, and
- * when all connections or buffers are taken, the one that has been idle for longest makes room. A connection costs under 1 KiB while idle
- * or while it is answered, and at most HTTP_HEADER_MAX more while a header is incomplete or more was sent behind it.
+ * when all connections or buffers are taken, the one that has been idle for longest makes room. A connection costs under 1 KiB while idle,
+ * a few KiB while it is answered, and at most HTTP_HEADER_MAX more while a header is incomplete or more was sent behind it.
  */
 #include <event2/event.h>
 #include <stdbool.h>

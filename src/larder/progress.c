@@ -31,7 +31,6 @@ void progress_start(struct progress *p, const char *verb)
 		.notify = getenv("NOTIFY_SOCKET") != NULL,
 		.started_ms = now_ms(),
 	};
-	p->rate_ms = p->started_ms;
 }
 
 bool progress_is_seen(const struct progress *p)
@@ -74,7 +73,7 @@ void progress_update(uint64_t done, uint64_t total, const char *what, void *user
 	char rate[96], name[WHAT_MAX + 4], have[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX] = "";
 	int64_t now = now_ms();
 
-	if (done < p->last_done)
+	if (!p->rate_ms || done < p->last_done)
 		p->rate_ms = p->last_ms ? p->last_ms : now;
 	p->last_done = done;
 	if (!progress_is_seen(p) || now - p->started_ms < QUIET_MS ||

@@ -180,7 +180,8 @@ static int follow_manifest(struct follow *f, const struct digest *digest,
 		r = note_platform(&f->image->platforms, platform);
 	if (r == 0 && m.config.digest.algorithm != DIGEST_NONE)
 		r = follow_blob(f, &m.config);
-	if (r == 0 && m.config.digest.algorithm != DIGEST_NONE && !platform && !f->tells)
+	if (r == 0 && m.config.digest.algorithm != DIGEST_NONE && !f->tells &&
+	    (!platform || !platform->os))
 		r = note_config_platform(f, &m.config.digest);
 	for (size_t i = 0; r == 0 && i < m.n_items; i++)
 		r = follow_blob(f, &m.items[i]);

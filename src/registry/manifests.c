@@ -206,13 +206,13 @@ static void answer_entry(const struct asked *asked, struct manifest_entry *entry
 	answer_content(asked, &entry->digest, entry->media_type, &body);
 }
 
-static void answer_missing(const struct asked *asked, const char *missing)
+/* here: is there anything of this registry? */
+static void answer_missing(const struct asked *asked, const char *missing, bool here)
 {
 	char digest[DIGEST_STRING_MAX];
 	const char *tag = asked->route.tag;
 
-	metrics_lookup(&asked->registry->metrics, asked->registry_name,
-		       view_has_registry(asked->view, asked->registry_name), false);
+	metrics_lookup(&asked->registry->metrics, asked->registry_name, here, false);
 	answer_common_fields(asked);
 	if (*missing)
 		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN",
@@ -285,7 +285,7 @@ static void settle_job(struct manifest_job *m)
 	else if (m->result == -ENOMEM)
 		answer_out_of_memory(m->asked->exchange);
 	else
-		answer_missing(m->asked, m->load.missing);
+		answer_missing(m->asked, m->load.missing, true);
 }
 
 static void job_done(struct job *job, bool cancelled)
@@ -467,7 +467,9 @@ void serve_manifest(const struct asked *asked)
 	struct found found = { .content = CONTENT_INIT };
 
 	if (!find_file(asked, &found)) {
-		answer_missing(asked, "");
+		bool here = metrics_know(&asked->registry->metrics, asked->registry_name) ||
+			    view_has_registry(asked->view, asked->registry_name);
+		answer_missing(asked, "", here);
 		return;
 	}
 	serve_found(asked, &found);

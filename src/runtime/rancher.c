@@ -290,55 +290,60 @@ static int fill_section(struct registries *r, struct yaml_edit *edit, const stru
 	return e == -EINVAL ? cannot_add(r, section) : e == -ENOMEM ? out_of_memory(r->diag) : e;
 }
 
-/* To an entry of the user what it says nothing of: how to log in, or whom to trust. */
-static int add_access(struct registries *r, struct yaml_edit *edit, const struct node *entry,
-		      const struct registry_access_config *access)
+static int hint_not_added(struct registries *r, const char *host, const char *why)
 {
-	_cleanup_free_ char *auth = NULL, *tls = NULL, *both = NULL;
-
-	if (rancher_access_part(access, "auth", &auth) < 0 ||
-	    rancher_access_part(access, "tls", &tls) < 0)
-		return -ENOMEM;
-	bool add_auth = auth && !node_get(entry, "auth"), add_tls = tls && !node_get(entry, "tls");
-	int e = 0;
-	r->secret = r->secret || add_auth;
-	/* In "{}" there is nothing that a comma could part them from. */
-	if (add_auth && add_tls && entry->n == 0)
-		return asprintf(&both, "%s, tls: %s", auth, tls) < 0
-			       ? -ENOMEM
-			       : yaml_edit_add(edit, entry, "auth", both);
-	if (add_auth)
-		e = yaml_edit_add(edit, entry, "auth", auth);
-	return e == 0 && add_tls ? yaml_edit_add(edit, entry, "tls", tls) : e;
+	return plan_hint(r->plan, r->report,
+			 "%s: the settings of the machine config for %s are not added, because %s",
+			 r->path, host, why) < 0
+		       ? out_of_memory(r->diag)
+		       : 0;
 }
 
-/* Settings of the machine config for a registry that the user's file has settings for. */
+/* Do several registries have this entry, through an alias? */
+static bool is_aliased(const struct node *configs, const struct node *entry)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < configs->n; i++)
+		n += configs->pairs[i].value == entry;
+	return n > 1;
+}
+
+/* Settings of the machine config for a registry that the user's file has settings for: what those say nothing of is added. */
 static int edit_access(struct registries *r, struct yaml_edit *edit, const struct node *configs,
 		       const struct registry_access_config *access)
 {
+	_cleanup_free_ char *whole = NULL, *auth = NULL, *tls = NULL;
 	const struct node *entry = node_get(configs, access->host);
-	_cleanup_free_ char *whole = NULL;
-	size_t shared = 0;
-	int e;
+	int e = 0;
 
-	for (size_t i = 0; i < configs->n; i++)
-		shared += configs->pairs[i].value == entry;
 	if (!entry)
 		return 0;
-	if (shared > 1)
-		return plan_hint(r->plan, r->report,
-				 "%s: the settings of the machine config for %s are not added, "
-				 "because its entry is also another registry's",
-				 r->path, access->host);
+	if (entry->kind != NODE_MAP && !node_is_null(entry))
+		return node_error(entry, r->diag, "must be a map");
+	if (rancher_access_part(access, "auth", &auth) < 0 ||
+	    rancher_access_part(access, "tls", &tls) < 0)
+		return out_of_memory(r->diag);
+	bool add_auth = auth && !node_get(entry, "auth"), add_tls = tls && !node_get(entry, "tls");
+	if (!add_auth && !add_tls)
+		return 0;
+	if (is_aliased(configs, entry))
+		return hint_not_added(r, access->host, "its entry is also another registry's");
 	if (node_is_null(entry)) {
 		whole = rancher_access_value(access, &r->secret);
 		e = whole ? yaml_edit_fill(edit, entry, whole) : -ENOMEM;
-	} else if (entry->kind != NODE_MAP) {
-		return node_error(entry, r->diag, "must be a map");
 	} else {
-		e = add_access(r, edit, entry, access);
+		if (add_auth)
+			e = yaml_edit_add(edit, entry, "auth", auth);
+		if (e == 0 && add_tls)
+			e = yaml_edit_add(edit, entry, "tls", tls);
+		r->secret = r->secret || (e == 0 && add_auth);
 	}
-	return e == -EINVAL ? cannot_add(r, entry) : e < 0 ? out_of_memory(r->diag) : 0;
+	/* Mirrors, and with them the cache, do not depend on it. */
+	if (e == -EINVAL)
+		return hint_not_added(r, access->host,
+				      "its entry cannot be added to; write it as a plain map");
+	return e < 0 ? out_of_memory(r->diag) : 0;
 }
 
 static int edit_section(struct registries *r, struct yaml_edit *edit, const char *name)

@@ -119,6 +119,14 @@ int yaml_edit_fill(struct yaml_edit *e, const struct node *nothing, const char *
 	return replace(e, offset, length, text);
 }
 
+static bool is_begun(const struct yaml_edit *e, size_t offset)
+{
+	for (size_t i = 0; i < e->n_insertions; i++)
+		if (e->insertions[i].offset == offset)
+			return true;
+	return false;
+}
+
 int yaml_edit_add(struct yaml_edit *e, const struct node *map, const char *key, const char *value)
 {
 	size_t offset = offset_of(e->text, map->line, map->column);
@@ -126,7 +134,9 @@ int yaml_edit_add(struct yaml_edit *e, const struct node *map, const char *key, 
 	char *text = NULL;
 
 	if (e->text[offset] == '{') {
-		if (asprintf(&text, "%s: %s%s", key, value, map->n > 0 ? ", " : "") < 0)
+		/* In "{}" there is nothing that a comma could part it from, but what was added before. */
+		const char *before = map->n == 0 && is_begun(e, offset + 1) ? ", " : "";
+		if (asprintf(&text, "%s%s: %s%s", before, key, value, map->n > 0 ? ", " : "") < 0)
 			return -ENOMEM;
 		return insert(e, offset + 1, text);
 	}

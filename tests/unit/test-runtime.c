@@ -840,6 +840,11 @@ static void test_k3s_access(void **state)
 		{ MINE "configs: {h: {auth: {}, tls: {}}}\n", "", NULL },
 		{ MINE "configs:\n  h: &h {tls: {}}\n  i: *h\n", "",
 		  "its entry is also another registry's" },
+		{ MINE "configs:\n  h: &h {auth: {}, tls: {}}\n  i: *h\n", "", "" },
+		{ MINE "configs:\n  h: &h {tls: {}}\n", "", "write it as a plain map" },
+		{ MINE "configs:\n  i: &i {tls: {}}\n  h:\n    <<: *i\n    x: y\n", "",
+		  "write it as a plain map" },
+		{ MINE "configs: {}\n", MINE "configs: {\"h\": " BOTH_OF_H "}\n", NULL },
 		{ MINE "configs: {h: [a]}\n", NULL, NULL },
 	};
 
@@ -867,6 +872,32 @@ static void test_k3s_access(void **state)
 		assert_file(&root, "etc/rancher/k3s/registries.yaml", cases[i].before);
 		root_done(&root);
 	}
+}
+
+/* Brackets with nothing in them take several entries, too. */
+static void test_k3s_empty_sections(void **state)
+{
+	static const char before[] = "mirrors: {}\nconfigs: {}\n";
+	struct root root;
+
+	(void)state;
+	root_make(
+		&root,
+		ENABLED
+		"apiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: m\nendpoints: [{url: http://x}]\n---\n"
+		"apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: a\ninsecureSkipVerify: true\n---\n"
+		"apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: b\ninsecureSkipVerify: true\n",
+		"usr/local/bin/k3s");
+	put(&root, "etc/rancher/k3s/registries.yaml", before);
+	assert_int_equal(configure(&root, "k3s", NULL), RUNTIME_CHANGED);
+	assert_file(
+		&root, "etc/rancher/k3s/registries.yaml",
+		"mirrors: {\"m\": {endpoint: [" ITEM ", \"http://x\"]}, \"*\": {endpoint: [" ITEM
+		"]}}\n"
+		"configs: {\"a\": {tls: {insecure_skip_verify: true}}, \"b\": {tls: {insecure_skip_verify: true}}}\n");
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/rancher/k3s/registries.yaml", before);
+	root_done(&root);
 }
 
 static void test_containers(void **state)
@@ -1083,6 +1114,7 @@ int main(void)
 		cmocka_unit_test(test_k3s_merge),
 		cmocka_unit_test(test_k3s_mirrors),
 		cmocka_unit_test(test_k3s_access),
+		cmocka_unit_test(test_k3s_empty_sections),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_limits),
 		cmocka_unit_test(test_failed_write),
