@@ -20,7 +20,7 @@ done
 for file in usr/bin/larder lib/systemd/system/larder.target lib/systemd/system/run-larder-.mount.d/10-larder.conf \
 	lib/udev/rules.d/90-larder-media.rules usr/lib/sysusers.d/larder.conf usr/lib/tmpfiles.d/larder.conf \
 	usr/share/bash-completion/completions/larder usr/share/initramfs-tools/hooks/larder \
-	usr/lib/larder/initramfs-needs usr/share/initramfs-tools/scripts/local-bottom/larder usr/lib/dracut/modules.d/95larder/module-setup.sh; do
+	usr/lib/larder/initramfs-needs usr/share/initramfs-tools/scripts/local-bottom/larder usr/share/initramfs-tools/conf-hooks.d/larder usr/lib/dracut/modules.d/95larder/module-setup.sh; do
 	check "there is $file" test -e "$T/root/$file"
 done
 # What units start must be in the package that has the units.

@@ -68,6 +68,7 @@ SH
 chmod 755 "$V/root/usr/share/initramfs-tools/hooks/a-site"
 check "the RAM disk is made anew, with what encryption and dm-verity need" in_root update-initramfs -u
 note "$(grep -a 'larder: adds' "$T/out")"
+check_equal "its passphrase is for root alone" "$(stat -c '%a %U' "$V/root/boot/initrd.img-$(initrd_kernel)")" "600 root"
 check_equal "where somebody else had copied the key" "$(grep -aoE 'site: has its key|larder: adds' "$T/stdout" | xargs)" "site: has its key larder: adds"
 check_no_output "nothing is called missing" 'is not there'
 check "the key is in it, by its whole name" grep -qx 'etc/larder/keys/the site\.pub' <(chroot "$V/root" lsinitramfs "/boot/initrd.img-$(initrd_kernel)")
