@@ -4,7 +4,7 @@
 /*
  * Work that nobody waits for must not take the processor from those who have some to do. The scheduler's policy for that, SCHED_IDLE,
  * counts only among the threads of one control group. Where the controller for processors is on, which systemd does for a service with Delegate=yes (containerd's is one) or
- * CPUWeight= (larder-boot's), each service is a group, and a thread of the lowest priority gets as much as a whole runtime. So such a
+ * CPUWeight= (larder-sync's), each service is a group, and a thread of the lowest priority gets as much as a whole runtime. So such a
  * thread also looks whether the processor was taken from it, and then rests for MODEST_REST times as long as it has worked. (cpu.idle of a group of its
  * own would do the same, and needs a control group that larderd may write to.)
  */
