@@ -60,12 +60,9 @@ static struct metrics_registry *find_registry(struct metrics *m, const char *reg
 	return new;
 }
 
-bool metrics_know(const struct metrics *m, const char *registry)
+bool metrics_know(struct metrics *m, const char *registry)
 {
-	for (size_t i = 0; i < m->n_registries; i++)
-		if (strcmp(m->registries[i]->name, registry) == 0)
-			return true;
-	return false;
+	return find_registry(m, registry, false) != NULL;
 }
 
 void metrics_lookup(struct metrics *m, const char *registry, bool known, bool hit)

@@ -40,7 +40,7 @@ void metrics_count(struct metrics *m, enum route_kind kind, enum http_method met
 		   const struct http_outcome *outcome);
 
 /* Is this registry counted by name already? */
-bool metrics_know(const struct metrics *m, const char *registry);
+bool metrics_know(struct metrics *m, const char *registry);
 
 /* known: the registry is one that the store has; others are not counted by name, so that requests cannot fill memory. */
 void metrics_lookup(struct metrics *m, const char *registry, bool known, bool hit);
