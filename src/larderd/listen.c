@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -108,6 +109,23 @@ int listen_on(const char *text, struct diag *diag)
 	if (bind(fd, &address.any, size) < 0 || listen(fd, BACKLOG) < 0)
 		return diag_set(diag, -errno, "cannot listen on %s: %s", text, strerror(errno));
 	return TAKE_FD(fd);
+}
+
+static bool is_loopback(const union address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return ntohl(a->in.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+	return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+}
+
+void listen_without_pace(int fd)
+{
+	static const char reno[] = "reno";
+	union address address;
+	socklen_t size = sizeof(address);
+
+	if (getsockname(fd, &address.any, &size) == 0 && is_loopback(&address))
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno) - 1);
 }
 
 const char *listen_name(int fd, char buffer[static LISTEN_NAME_MAX])

@@ -133,6 +133,7 @@ static int serve_socket(struct daemon *d, int fd)
 {
 	char name[LISTEN_NAME_MAX];
 
+	listen_without_pace(fd);
 	printf("listening on %s\n", listen_name(fd, name));
 	fflush(stdout);
 	return registry_listen(d->registry, fd);

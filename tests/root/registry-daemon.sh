@@ -69,6 +69,10 @@ for address in $(sed -n 's/^listening on //p' "$T/several.log"); do
 	esac
 done
 address=$(sed -n 's/^listening on //p' "$T/several.log" | head -1)
+exec {held}<>"/dev/tcp/127.0.0.1/${address##*:}"
+check "a connection within the machine has no pace of the machine's networks" until_true 10 \
+	sh -c "ss -Htin state established 'sport = :${address##*:}' | grep -qw reno"
+exec {held}>&-
 check_status 1 "a port that is taken" larderd --cache "$T/tree" --listen "$address"
 check_output "is named with the reason" "cannot listen on $address: Address already in use"
 check "it ends" stop_larderd
@@ -154,6 +158,9 @@ cleanup kill $larderd_pid
 url=http://127.0.0.1:$port
 until_true 10 sh -c "ss -Hltn 'sport = :$port' | grep -q ."
 check "the first request, by TCP, is answered" curl -sf --retry 5 --retry-connrefused "$url/v2/"
+exec {held}<>"/dev/tcp/127.0.0.1/$second"
+check "a passed socket's connections have no pace, either" until_true 10 sh -c "ss -Htin state established 'sport = :$second' | grep -qw reno"
+exec {held}>&-
 check "one by the second port" curl -sf --max-time 60 "http://127.0.0.1:$second/v2/"
 for socket in passed other; do
 	check "and one by the unix socket $socket" curl -sf --max-time 60 --unix-socket "$T/$socket.sock" http://x/v2/
