@@ -71,9 +71,9 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 }
 
 int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
-		   struct diag *diag)
+		   int mode, struct diag *diag)
 {
-	_cleanup_close_ int fd = candidate_open(request, c, c->read_only ? O_RDONLY : O_RDWR, diag);
+	_cleanup_close_ int fd = candidate_open(request, c, mode, diag);
 
 	if (fd < 0)
 		return fd;

@@ -22,12 +22,12 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 		   int flags, struct diag *diag);
 
 /*
- * Opens it for reading and writing (a read-only one: for reading), and locks it (flock); the lock goes with the descriptor,
- * which child programs inherit. -EBUSY: another program did
- * not let go of it within VOLUME_LOCK_TIMEOUT_MS.
+ * Opens it with O_RDONLY or O_RDWR, and locks it (flock); the lock goes with the descriptor, which child programs inherit. What is not
+ * written to is not opened for it: when such a descriptor is closed, udev reads the disk and all its partitions anew.
+ * -EBUSY: another program did not let go of it within VOLUME_LOCK_TIMEOUT_MS.
  */
 int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
-		   struct diag *diag);
+		   int mode, struct diag *diag);
 
 /*
  * Waits until nobody else has the lock of a disk that matches; for each at most VOLUME_LOCK_TIMEOUT_MS. false: there is none to wait for,

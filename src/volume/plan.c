@@ -6,6 +6,12 @@
 #include "base/names.h"
 #include "base/text.h"
 
+bool volume_plan_writes(const struct volume_plan *plan)
+{
+	return plan->action != VOLUME_NONE &&
+	       (plan->action != VOLUME_USE || plan->grow_to || plan->repair);
+}
+
 const char *volume_action_name(enum volume_action action)
 {
 	static const char *const names[] = { "none", "use", "finish", "add", "create" };

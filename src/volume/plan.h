@@ -56,6 +56,9 @@ struct volume_plan {
 int volume_plan_make(const struct volume_config *config, const struct volume_candidate *candidates,
 		     size_t n, const char *mount_at, struct volume_plan *ret, struct diag *diag);
 void volume_plan_done(struct volume_plan *plan);
+
+/* Does it write to the disk itself, that is, to its partition table? */
+bool volume_plan_writes(const struct volume_plan *plan);
 #define _cleanup_plan_ _cleanup_(volume_plan_done)
 
 /* "use", "finish", … for JSON. */

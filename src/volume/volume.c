@@ -111,6 +111,7 @@ struct locked_plan {
 	struct volume_plan plan;
 	char *disk; /* that fd is open on */
 	int fd;
+	bool writable; /* fd is */
 };
 
 static void locked_plan_done(struct locked_plan *l)
@@ -129,6 +130,11 @@ static int plan_anew(const struct volume_request *request, struct locked_plan *l
 	return r < 0 ? r : make_plan(request, &l->candidates, &l->plan, diag);
 }
 
+static bool is_locked_for(const struct locked_plan *l, const char *disk, bool writes)
+{
+	return l->disk && strcmp(l->disk, disk) == 0 && (l->writable || !writes);
+}
+
 /* Plans, locks the disk that it is about, and plans again, until the plan is about the locked disk. */
 static int plan_locked(const struct volume_request *request, struct locked_plan *l,
 		       struct diag *diag)
@@ -142,14 +148,16 @@ static int plan_locked(const struct volume_request *request, struct locked_plan 
 		if (l->plan.action == VOLUME_NONE)
 			return 0;
 		const struct volume_candidate *c = &l->candidates.list[l->plan.disk];
-		if (l->disk && strcmp(l->disk, c->path) == 0)
+		bool writes = volume_plan_writes(&l->plan);
+		if (is_locked_for(l, c->path, writes))
 			return 0;
 		free(l->disk);
 		l->disk = strdup(c->path);
 		l->fd = close_fd(l->fd);
 		if (!l->disk)
 			return -ENOMEM;
-		l->fd = candidate_lock(request, c, diag);
+		l->writable = writes;
+		l->fd = candidate_lock(request, c, writes ? O_RDWR : O_RDONLY, diag);
 		if (l->fd < 0)
 			return l->fd;
 		r = plan_anew(request, l, diag);

@@ -184,7 +184,7 @@ static int check_unchanged(const struct volume_wipe *w, int fd, struct diag *dia
 
 int volume_wipe_apply(const struct volume_wipe *w, struct diag *diag)
 {
-	_cleanup_close_ int fd = candidate_lock(w->request, w->disk, diag);
+	_cleanup_close_ int fd = candidate_lock(w->request, w->disk, O_RDWR, diag);
 	const struct gpt_device device = {
 		.fd = fd,
 		.path = w->disk->path,

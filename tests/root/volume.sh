@@ -5,11 +5,16 @@
 in_namespaces "$@"
 . "$LARDER_SOURCE/tests/lib/disks.sh"
 . "$LARDER_SOURCE/tests/lib/registry.sh"
-requires curl script losetup delpart mkfs.ext4 sfdisk debugfs flock jq python3
+requires curl script strace losetup delpart mkfs.ext4 sfdisk debugfs flock jq python3
 volume_start
 partition_dump() { sfdisk --dump "$1" | grep -v '^device:' | sed "s|^$1||"; }
 
 filesystem_size() { dumpe2fs -h "$1" 2>/dev/null | awk '/^Block count/ {n=$3} /^Block size/ {print n*$3}'; }
+
+volume_traced() {
+	ASAN_OPTIONS=detect_leaks=0 strace -f -y -o "$T/trace" -e trace=openat,open,flock \
+		larder volume provision --config "$config" --run-dir "$run_dir"
+}
 
 note "A blank disk"
 disk_new 2G
@@ -50,6 +55,12 @@ unmount
 disk_forget "$disk"
 check "after a reboot the kernel has no partition, and provision finds it" volume provision --output json
 check_equal "and writes no table" "$(field .table_written) $(table_bytes "$disk")" "false $table"
+unmount
+check "once more, watched" volume_traced
+check "it is mounted" mountpoint -q "$run_dir/volume"
+check_equal "the disk is locked" "$(grep -c "flock(.*<$disk>.*LOCK_EX.* = 0" "$T/trace")" 1
+check_equal "and not opened for writing, which would make udev read it and its partitions anew" \
+	"$(grep -E 'O_RDWR|O_WRONLY' "$T/trace" | grep -c "\"$disk")" 0
 check_equal "what was in it is there" "$(cat "$run_dir/volume/state/kept")" kept
 unmount
 
