@@ -99,6 +99,16 @@ static int copy(const char *source, struct fetching *fetching, bool all, struct 
 	return skopeo(words, options, fetching, NULL, diag);
 }
 
+/* About what comes out of an archive, which holds blobs as they are: its size, where nothing was chosen of what is in it. 0: not known. */
+static uint64_t archive_bytes(const struct image_spec *spec)
+{
+	struct stat st;
+
+	return !spec->name && stat(spec->path, &st) == 0 && S_ISREG(st.st_mode)
+		       ? (uint64_t)st.st_size
+		       : 0;
+}
+
 /* Archives are local: everything in them is taken over, and the choice of platforms is made afterwards. */
 static int add_archive(struct contents *c, const struct image_spec *spec,
 		       struct source_options *options, struct diag *diag)
@@ -112,8 +122,9 @@ static int add_archive(struct contents *c, const struct image_spec *spec,
 	}
 	int r = source_work_dir(options, &dir);
 	if (r == 0)
-		r = copy(source, &(struct fetching){ options, dir, spec->reference, 0 }, true,
-			 diag);
+		r = copy(source,
+			 &(struct fetching){ options, dir, spec->reference, archive_bytes(spec) },
+			 true, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s", spec->reference);
 	return source_add_dirs(c, (const char *const[]){ dir, NULL }, spec->reference, options,

@@ -70,8 +70,8 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 	return TAKE_FD(fd);
 }
 
-int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
-		   int mode, struct diag *diag)
+int candidate_lock(const struct volume_request *request, const struct volume_candidate *c, int mode,
+		   struct diag *diag)
 {
 	_cleanup_close_ int fd = candidate_open(request, c, mode, diag);
 

@@ -26,8 +26,8 @@ int candidate_open(const struct volume_request *request, const struct volume_can
  * written to is not opened for it: when such a descriptor is closed, udev reads the disk and all its partitions anew.
  * -EBUSY: another program did not let go of it within VOLUME_LOCK_TIMEOUT_MS.
  */
-int candidate_lock(const struct volume_request *request, const struct volume_candidate *c,
-		   int mode, struct diag *diag);
+int candidate_lock(const struct volume_request *request, const struct volume_candidate *c, int mode,
+		   struct diag *diag);
 
 /*
  * Waits until nobody else has the lock of a disk that matches; for each at most VOLUME_LOCK_TIMEOUT_MS. false: there is none to wait for,

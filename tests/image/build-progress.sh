@@ -71,4 +71,23 @@ for image in many one; do
 	check_no_output "$image: nothing is drawn" "fetching"
 	check "$image: and the registry is asked less" test "$(grep -c GET "$T/asked")" -lt "$watched"
 done
+
+# An archive, unpacked by a skopeo that does not end at once.
+skopeo copy --quiet --override-arch riscv64 "oci:$T/one:tag" "docker-archive:$T/one.tar:acme/one:1"
+skopeo copy --quiet --override-arch riscv64 "oci:$T/one:tag" "oci-archive:$T/one.oci.tar"
+mkdir "$T/slow"
+printf '#!/bin/sh\n"%s" "$@"\nstatus=$?\nsleep 2\nexit $status\n' "$(command -v skopeo)" >"$T/slow/skopeo"
+chmod +x "$T/slow/skopeo"
+for archive in docker-archive:one.tar oci-archive:one.oci.tar; do
+	echo "ghcr.io/acme/one:1=${archive%%:*}:$T/${archive#*:}" >"$T/list"
+	PATH=$T/slow:$PATH on_terminal larder build --images "$T/list" --output "$T/${archive#*:}.sqsh" --platform all
+	check_output "$archive: image, bytes, rate and time left while it is unpacked" \
+		"^fetching ghcr.io/acme/one:1: [0-9.]+ [KM]iB of [0-9.]+ MiB, [0-9]+ %, [0-9.]+ ([KM]i)?B/s, [0-9]+ s left$"
+	check "$archive: and it ends well" test -s "$T/${archive#*:}.sqsh"
+done
+echo "ghcr.io/acme/one:1=docker-archive:$T/one.tar:acme/one:1" >"$T/list"
+PATH=$T/slow:$PATH on_terminal larder build --images "$T/list" --output "$T/chosen.sqsh" --platform all
+check_output "one image of an archive, of which nobody knows how much will come out: bytes and rate" \
+	"^fetching ghcr.io/acme/one:1: [0-9.]+ [KM]iB, [0-9.]+ ([KM]i)?B/s$"
+check_no_output "and no time left" "s left$"
 done_testing
