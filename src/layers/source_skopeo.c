@@ -151,6 +151,15 @@ static int fetch_manifest(const char *reference, const char *dir, struct source_
 	return r < 0 ? r : manifest_parse(text, size, ret, diag);
 }
 
+static uint64_t bytes_of(const struct manifest *image)
+{
+	uint64_t bytes = image->config.size;
+
+	for (size_t i = 0; i < image->n_items; i++)
+		bytes += image->items[i].foreign ? 0 : image->items[i].size;
+	return bytes;
+}
+
 /* How many bytes the image has: asked only where somebody looks, since registries count questions. 0: not known. */
 static uint64_t image_bytes(const char *reference, struct source_options *options)
 {
@@ -161,14 +170,12 @@ static uint64_t image_bytes(const char *reference, struct source_options *option
 	if (!options->progress || source_work_dir(options, &dir) < 0 ||
 	    fetch_manifest(reference, dir, options, &digest, &m, NULL) < 0)
 		return 0;
-	uint64_t bytes = m.config.size;
-	for (size_t i = 0; i < m.n_items; i++)
-		bytes += m.items[i].foreign ? 0 : m.items[i].size;
-	return bytes;
+	return bytes_of(&m);
 }
 
-/* The image of one manifest, named by its digest, into a new directory. what: the image's name for people. */
-static int fetch_image(const struct reference *from, const struct digest *digest, const char *what,
+/* The image of one manifest, named by its digest, into a new directory. what: its name for people. known: the manifest, or NULL. */
+static int fetch_image(const struct reference *from, const struct digest *digest,
+		       const struct manifest *known, const char *what,
 		       struct source_options *options, char ***dirs, struct diag *diag)
 {
 	_cleanup_free_ char *source = NULL, *dir = NULL;
@@ -182,7 +189,8 @@ static int fetch_image(const struct reference *from, const struct digest *digest
 	int r = source_work_dir(options, &dir);
 	struct fetching fetching = { options, dir, what, 0 };
 	if (r == 0)
-		fetching.total = image_bytes(source + strlen("docker://"), options);
+		fetching.total = known ? bytes_of(known)
+				       : image_bytes(source + strlen("docker://"), options);
 	if (r == 0)
 		r = copy(source, &fetching, false, diag);
 	return r < 0 ? r : strv_take(dirs, TAKE_PTR(dir));
@@ -196,7 +204,7 @@ static int fetch_children(const struct reference *from, const struct manifest *i
 		const struct descriptor *d = &index->items[i];
 		bool chosen = d->platform.os ? platform_is_chosen(&options->choice, &d->platform)
 					     : options->choice.all || index->n_items == 1;
-		int r = chosen ? fetch_image(from, &d->digest, what, options, dirs, diag) : 0;
+		int r = chosen ? fetch_image(from, &d->digest, NULL, what, options, dirs, diag) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -222,7 +230,7 @@ static int add_from_registry(struct contents *c, const struct image_spec *spec,
 	if (r == 0 && manifest.kind == MANIFEST_INDEX)
 		r = fetch_children(&from, &manifest, spec->reference, options, &dirs, diag);
 	else if (r == 0)
-		r = fetch_image(&from, &digest, spec->reference, options, &dirs, diag);
+		r = fetch_image(&from, &digest, &manifest, spec->reference, options, &dirs, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s", spec->reference);
 	return source_add_dirs(c, (const char *const *)dirs, spec->reference, options, diag);

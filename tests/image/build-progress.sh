@@ -69,7 +69,10 @@ for image in many one; do
 	: >"$T/asked"
 	check "$image: without a terminal" larder build --images "$T/list" --output "$T/$image-2.sqsh" --name "$image" --platform all --insecure
 	check_no_output "$image: nothing is drawn" "fetching"
-	check "$image: and the registry is asked less" test "$(grep -c GET "$T/asked")" -lt "$watched"
+	case $image in # what is in an index has sizes of its own
+	many) check "$image: and the registry is asked less" test "$(grep -c GET "$T/asked")" -lt "$watched" ;;
+	one) check_equal "$image: and the registry is asked no less: it had told the size" "$(grep -c GET "$T/asked")" "$watched" ;;
+	esac
 done
 
 # An archive, unpacked by a skopeo that does not end at once.
