@@ -288,6 +288,17 @@ void strv_sort_natural(char **list)
 		qsort(list, strv_length(list), sizeof(char *), compare_items);
 }
 
+static int compare_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort_bytes(char **list)
+{
+	if (list)
+		qsort(list, strv_length(list), sizeof(char *), compare_bytes);
+}
+
 void strv_free(char **list)
 {
 	STRV_FOREACH (item, list)

@@ -65,6 +65,7 @@ int strv_take(char ***list, char *text);
 int strv_addf(char ***list, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool strv_contains(char *const *list, const char *text);
 void strv_sort_natural(char **list);
+void strv_sort_bytes(char **list);
 void strv_free(char **list);
 DEFINE_CLEANUP(char **, strv_free);
 #define _cleanup_strv_ _cleanup_(strv_freep)

@@ -40,7 +40,7 @@ int collect_yaml(struct collector *c, const char *path, const struct rootfs_file
 /* The text of a scalar that is not empty; else NULL. */
 const char *collect_text(const struct node *node);
 
-/* Names in a directory, in natural order, at most NEEDS_FILES_MAX; there is no directory: none. strv. */
+/* Names in a directory, in the order of their bytes, at most NEEDS_FILES_MAX; there is no directory: none. strv. */
 int collect_list(struct collector *c, const char *path, char ***ret);
 
 /* The first of the paths (ends with NULL) that is there; NULL: none is. */

@@ -204,6 +204,13 @@ static int write_user_table(struct containers *c, const struct registries_table 
 		    "by digest",
 		    t->prefix) < 0)
 		return out_of_memory(c->diag);
+	if (t->later &&
+	    plan_hint(c->plan, c->report,
+		      "images of %s do not come from the cache: " CONTAINERS_DROP_IN
+		      "/%s is read after " CONTAINERS_OURS ", so its table counts; give the file a "
+		      "name that sorts before",
+		      t->prefix, t->later) < 0)
+		return out_of_memory(c->diag);
 	fprintf(c->f, "\n[[registry]]\n%s", t->head);
 	if (*t->head && !text_ends_with(t->head, "\n"))
 		fputc('\n', c->f);

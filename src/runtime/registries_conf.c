@@ -10,6 +10,7 @@
 struct reader {
 	int root;
 	struct registries_conf *conf;
+	const char *later; /* see struct registries_table; of the file that is read */
 	struct diag *diag;
 };
 
@@ -23,6 +24,7 @@ static void table_done(struct registries_table *t)
 	free(t->prefix);
 	free(t->head);
 	free(t->mirrors);
+	free(t->later);
 }
 
 void registries_conf_done(struct registries_conf *conf)
@@ -123,10 +125,11 @@ static int read_table(struct reader *c, const struct toml_document *d, size_t i,
 						   : ""),
 		.head = strndup(d->text + start, mirrors - start),
 		.mirrors = strndup(d->text + mirrors, end - mirrors),
+		.later = c->later ? strdup(c->later) : NULL,
 		.blocked = blocked,
 		.by_digest = by_digest,
 	};
-	if (!t.prefix || !t.head || !t.mirrors) {
+	if (!t.prefix || !t.head || !t.mirrors || (c->later && !t.later)) {
 		table_done(&t);
 		return out_of_memory(c->diag);
 	}
@@ -178,6 +181,7 @@ static int read_all(struct reader *c, const char *ours)
 			continue;
 		if (asprintf(&path, CONTAINERS_DROP_IN "/%s", *name) < 0)
 			return out_of_memory(c->diag);
+		c->later = ours && strcmp(*name, ours) > 0 ? *name : NULL;
 		r = read_file(c, path);
 	}
 	return r;
@@ -186,7 +190,7 @@ static int read_all(struct reader *c, const char *ours)
 int registries_conf_read(int root, const char *ours, struct registries_conf *ret, struct diag *diag)
 {
 	struct registries_conf conf = { 0 };
-	struct reader reader = { root, &conf, diag };
+	struct reader reader = { .root = root, .conf = &conf, .diag = diag };
 	int r = read_all(&reader, ours);
 
 	if (r < 0)

@@ -17,6 +17,7 @@ struct registries_table {
 	char *prefix;	/* its own, else its location */
 	char *head;	/* its own lines, without [[registry]] */
 	char *mirrors;	/* its [[registry.mirror]] tables */
+	char *later;	/* the drop-in it is from, if that is read after ours; else NULL */
 	bool blocked;	/* pulls are refused */
 	bool by_digest; /* mirror-by-digest-only: mirrors are asked for digests alone */
 };
@@ -26,7 +27,7 @@ struct registries_conf {
 	size_t n_tables;
 };
 
-/* ours: the drop-in to leave out; NULL: none. root: see rootfs.h. -EINVAL with file and line: it is no TOML. */
+/* ours: the name of the drop-in to leave out; NULL: none. root: see rootfs.h. -EINVAL with file and line: it is no TOML. */
 int registries_conf_read(int root, const char *ours, struct registries_conf *ret,
 			 struct diag *diag);
 /* The table that counts for an image ("quay.io/a/b", or a host): the longest prefix. NULL: none. */

@@ -353,7 +353,7 @@ int rootfs_list(int root, const char *path, char ***ret)
 		if (r < 0)
 			return r;
 	}
-	strv_sort_natural(list);
+	strv_sort_bytes(list);
 	*ret = TAKE_PTR(list);
 	return 0;
 }

@@ -85,7 +85,10 @@ bool rootfs_exists(int root, const char *path);
 /* What is there, links followed. */
 int rootfs_stat(int root, const char *path, struct stat *ret);
 
-/* Names in a directory but "." and "..", in natural order; no such directory is an empty list. -ENOTDIR. */
+/*
+ * Names in a directory but "." and "..", in the order of their bytes, as runtimes and systemd read drop-ins ("10-a" before "9-b"); no
+ * such directory is an empty list. -ENOTDIR.
+ */
 int rootfs_list(int root, const char *path, char ***ret);
 
 #endif

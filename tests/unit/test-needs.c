@@ -123,6 +123,10 @@ static const struct machine machines[] = {
 	    { "etc/crio/crio.conf.d/10-a.conf", "[crio.image]\npause_image = \"a.io/p:2\"\n" },
 	    { "etc/crio/crio.conf.d/2-b.conf", "[crio]\n[crio.image]\npause_command = \"/p\"\n" } },
 	  "a.io/p:2 by CRI-O in /etc/crio/crio.conf.d/10-a.conf\n" },
+	{ "CRI-O: drop-ins in the order of bytes",
+	  { { "etc/crio/crio.conf.d/10-a.conf", "[crio.image]\npause_image = \"a.io/p:2\"\n" },
+	    { "etc/crio/crio.conf.d/9-b.conf", "[crio.image]\npause_image = \"a.io/p:3\"\n" } },
+	  "a.io/p:3 by CRI-O in /etc/crio/crio.conf.d/9-b.conf\n" },
 	{ "static pods: every file but hidden ones, documents, lists, volumes, notes",
 	  { { "etc/kubernetes/manifests/etcd.yaml",
 	      "kind: Pod\nspec:\n  initContainers: [{image: 'a.io/init:1'}]\n  containers:\n"

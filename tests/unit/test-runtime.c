@@ -936,6 +936,35 @@ static void test_containers(void **state)
 	root_done(&root);
 }
 
+/* Drop-ins are read in the order of their bytes; one behind larder's own hides the cache, which is said. */
+static void test_containers_order(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/podman");
+	put(&root, "etc/containers/registries.conf.d/10-a.conf",
+	    "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"ten\"\n");
+	put(&root, "etc/containers/registries.conf.d/9-b.conf",
+	    "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"nine\"\n");
+	_cleanup_free_ char *before = hints_of(&root, "podman and CRI-O");
+	assert_null(strstr(before, "do not come from the cache"));
+	assert_int_equal(configure(&root, "podman and CRI-O", NULL), RUNTIME_CHANGED);
+	_cleanup_free_ char *route = route_of(&root, "podman and CRI-O", "docker.io");
+	assert_string_equal(route,
+			    "first\n127.0.0.1:3172/docker.io/a/b\nnine/a/b\ndocker.io/a/b\n");
+	put(&root, "etc/containers/registries.conf.d/zzz.conf",
+	    "[[registry]]\nlocation = \"quay.io\"\n");
+	_cleanup_free_ char *hints = hints_of(&root, "podman and CRI-O");
+	assert_non_null(strstr(hints, "images of quay.io do not come from the cache: "
+				      "/etc/containers/registries.conf.d/zzz.conf is read after "
+				      "zz-larder.conf"));
+	assert_null(strstr(hints, "docker.io"));
+	_cleanup_free_ char *hidden = route_of(&root, "podman and CRI-O", "quay.io");
+	assert_string_equal(hidden, "not first\nquay.io/a/b\n");
+	root_done(&root);
+}
+
 /* What the user blocked stays blocked, and what mirrors are not asked for is said. */
 static void test_containers_limits(void **state)
 {
@@ -1117,6 +1146,7 @@ int main(void)
 		cmocka_unit_test(test_k3s_empty_sections),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_limits),
+		cmocka_unit_test(test_containers_order),
 		cmocka_unit_test(test_failed_write),
 		cmocka_unit_test(test_taken_back),
 		cmocka_unit_test(test_directories),
