@@ -26,6 +26,7 @@ static const char *const kubeadm_configs[] = {
 /* What ClusterConfiguration says; NULL: nothing. */
 struct cluster {
 	char *version, *repository;
+	bool parts; /* dns or etcd have an image of their own */
 };
 
 static void cluster_done(struct cluster *cluster)
@@ -60,6 +61,17 @@ static int take(const struct node *map, const char *key, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+static bool has_parts(const struct node *document)
+{
+	static const char *const keys[] = { "dns.imageRepository", "dns.imageTag",
+					    "etcd.local.imageRepository", "etcd.local.imageTag" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (collect_text(node_find(document, keys[i])))
+			return true;
+	return false;
+}
+
 static int read_cluster(struct collector *c, const char *path, const struct rootfs_file *file,
 			struct cluster *ret)
 {
@@ -75,6 +87,7 @@ static int read_cluster(struct collector *c, const char *path, const struct root
 		r = take(documents[i], "kubernetesVersion", &ret->version);
 		if (r == 0)
 			r = take(documents[i], "imageRepository", &ret->repository);
+		ret->parts = ret->parts || has_parts(documents[i]);
 	}
 	return r;
 }
@@ -127,6 +140,14 @@ static int list_images(struct collector *c, const char *program, const char *con
 	int r = whole ? 0 : own_version(c, program, &own);
 
 	if (r < 0 || (!whole && !own))
+		return r;
+	/* Options cannot say it, and a config without a version cannot be given. */
+	if (!whole && cluster->parts)
+		r = collect_note(c,
+				 "%s: its images of dns and etcd are not counted, because it gives "
+				 "no whole version: write kubernetesVersion: %s",
+				 config, own);
+	if (r < 0)
 		return r;
 	by_version[5] = own;
 	r = collect_run(c, "the images of kubeadm", whole ? by_config : by_version, &text);

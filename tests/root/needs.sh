@@ -51,6 +51,11 @@ printf 'kind: ClusterConfiguration\nimageRepository: mirror.local/k8s\n' >"$R/et
 larder images default --root "$R" --run-in-root >/dev/null 2>&1
 check_equal "a config without a version gives the repository" "$(tail -1 "$R/asked")" \
 	"config images list --kubernetes-version v1.34.2 --image-repository mirror.local/k8s"
+check "and with no image of dns or etcd" larder images default --root "$R" --run-in-root
+check_no_output "there is nothing to say" "are not counted"
+printf 'kind: ClusterConfiguration\netcd: {local: {imageTag: 3.6.9-0}}\n' >"$R/etc/kubernetes/kubeadm.yaml"
+check "a config without a version, with an image of etcd" larder images default --root "$R" --run-in-root
+check_output "is named, with what to do" "kubeadm.yaml: its images of dns and etcd are not counted, .*: write kubernetesVersion: v1.34.2"
 printf 'kind: ClusterConfiguration\nkubernetesVersion: stable-1.34\n' >"$R/etc/kubernetes/kubeadm.yaml"
 larder images default --root "$R" --run-in-root >/dev/null 2>&1
 check_equal "\"stable\" is a question to the internet, and not asked" "$(tail -1 "$R/asked")" \
