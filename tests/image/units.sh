@@ -22,7 +22,25 @@ for runtime in $runtimes; do
 		>"$machine/usr/lib/systemd/system/$runtime.service"
 	ln -sf "/usr/lib/systemd/system/$runtime.service" "$machine/etc/systemd/system/multi-user.target.wants/"
 done
-ln -s /usr/lib/systemd/system/larder.target "$machine/etc/systemd/system/sysinit.target.wants/larder.target"
+
+# One switch turns everything on and off; nobody else's presets do. Among our units alone, since presets are for every unit that there is.
+switch=$T/switch
+mkdir -p "$switch/etc/systemd/"{system,system-preset} "$switch/usr/lib/systemd/system-preset"
+cp -a "$units" "$switch/usr/lib/systemd/system"
+cp "$root$prefix/lib/systemd/system-preset/90-larder.preset" "$switch/usr/lib/systemd/system-preset/"
+enabled() { (cd "$1/etc/systemd/system" && find . -name '*larder*' | sort | xargs); } # ROOT
+both="./shutdown.target.wants/larder-port.service ./sysinit.target.wants/larder.target"
+check "systemctl preset-all" systemctl --root="$switch" preset-all
+check_equal "enables nothing" "$(enabled "$switch")" ""
+check "systemctl enable larder.target" systemctl --root="$switch" enable larder.target
+check_equal "enables it, and what keeps the port during a shutdown" "$(enabled "$switch")" "$both"
+check "systemctl disable larder.target" systemctl --root="$switch" disable larder.target
+check_equal "takes both away" "$(enabled "$switch")" ""
+echo 'enable larder.target' >"$switch/etc/systemd/system-preset/10-machine.preset"
+check "systemctl preset-all of somebody who wants larder.target" systemctl --root="$switch" preset-all
+check_equal "enables both" "$(enabled "$switch")" "$both"
+check "systemctl enable larder.target, on the machine" systemctl --root="$machine" enable larder.target
+check_equal "which has both" "$(enabled "$machine")" "$both"
 for program in $(sed -n 's/^Exec[A-Za-z]*=[-+!@:|]*\(\/[^ ]*\).*/\1/p' "$machine"/usr/lib/systemd/system/*.service | sort -u); do
 	install -D -m 755 /bin/true "$machine$program"
 done
@@ -37,6 +55,10 @@ for unit in "$units"/*.{service,socket,target,timer}; do
 done
 run verify multi-user.target
 check_equal "a whole boot with all runtimes has no ordering cycle" "$(complaints)" ""
+for end in poweroff reboot halt kexec exit; do
+	run verify "$end.target"
+	check_equal "nor has the end by $end.target" "$(complaints)" ""
+done
 # The same where the config is on a filesystem of its own and volumes are encrypted, as systemd's own generators read fstab and crypttab.
 printf '%s\n' 'UUID=1234-ABCD /etc/larder vfat defaults 0 2' '/dev/mapper/data /var ext4 defaults 0 2' '/dev/mapper/lib /var/lib ext4 _netdev 0 2' >"$T/fstab"
 printf '%s\n' 'data /dev/disk/by-label/data none luks' 'lib /dev/disk/by-label/lib none luks,_netdev' >"$T/crypttab"
@@ -81,6 +103,9 @@ check_equal "nothing is ordered against local-fs.target" "$(cat "$T/stdout")" ""
 # 15 is 1.5: systemd-analyze counts the threshold in tenths.
 check "the exposure of larderd.service is 1.5 or less" \
 	systemd-analyze security --offline=true --threshold=15 --no-pager "$units/larderd.service"
+note "$(tail -1 "$T/stdout")"
+check "that of larder-port.service, which can have no mount namespace, is 2.5 or less" \
+	systemd-analyze security --offline=true --threshold=25 --no-pager "$units/larder-port.service"
 note "$(tail -1 "$T/stdout")"
 check_status 1 "and a service without a sandbox would not pass" \
 	systemd-analyze security --offline=true --threshold=15 --no-pager "$units/larder-verify.service"

@@ -59,7 +59,10 @@ check_equal "nothing was left to unmount, and there was no cycle" "$(cat "$T/std
 hung=$(cat "$V/root/opt/vm/hung")
 run vm_journal --since "@$hung" --output=cat --grep 'Failed with result'
 check_equal "no unit failed, but larderd by its watchdog" "$(grep -v '^larderd.service: .*watchdog' "$T/stdout")" ""
-note "$(vm_journal --since "@$hung" --output=short-monotonic --unit larderd.service --unit larder.socket --unit larder-boot.service)"
+note "$(vm_journal --since "@$hung" --output=short-monotonic --unit larderd.service --unit larder.socket --unit larder-boot.service --unit larder-port.service)"
+run vm_journal --since "@$hung" --output=cat --unit larder-port.service
+check_output "larder-port.service kept the port" 'Started larder-port\.service'
+check_no_output "and was not stopped" '(Stopp(ed|ing) larder-port|Deactivated|Failed|[Ee]xited)'
 run vm_journal --since "@$hung" --output=cat --unit larder-boot.service
 check_output "larder-boot.service was stopped" 'Stopped larder-boot\.service'
 check_no_output "and had nothing to say against it" 'cannot unmount'

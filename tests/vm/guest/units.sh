@@ -4,7 +4,7 @@
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/guest/lib.sh"
 all="larder.target larder.socket larderd.service larder-boot.service larder-sync.service larder-medium@vdb-1.service
-larder-verify.service larder-verify.timer"
+larder-verify.service larder-verify.timer larder-port.service"
 
 answers() {
 	curl -sf --max-time 30 -o /dev/null "http://127.0.0.1:3172/v2/library/busybox/manifests/1.36?ns=docker.io"
@@ -130,6 +130,23 @@ check "udev becomes quiet" udevadm settle --timeout=300
 check "larder-medium@.service ends, for every disk" until_true 300 eval '[ -z "$(systemctl list-units --plain --no-legend "larder-medium@*")" ]'
 check_recovered "a storm of udev events"
 
+# What a shutdown that was cancelled leaves behind.
+check_status 4 "nobody starts larder-port.service by hand" systemctl start larder-port.service
+printf '[Unit]\nDefaultDependencies=no\nWants=larder-port.service\n' >/run/systemd/system/cancelled.target
+systemctl daemon-reload
+check "a target pulls it in, as a shutdown does" systemctl start cancelled.target
+check "it runs" is_active larder-port.service
+sockets() { find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' | sort; } # PID
+port=$(systemctl show -p MainPID --value larder-port.service)
+check_equal "it has both sockets of the registry" "$(sockets "$port" | wc -l)" 2
+check_equal "which are those that PID 1 has" "$(sockets "$port" | grep -vxF "$(sockets 1)")" ""
+check "larder-boot.service is stopped, as by a shutdown" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-boot.service)" = inactive ]'
+check_equal "the registry answers beside it, that it has nothing" "$(curl -s --max-time 60 -o /dev/null -w '%{http_code}' 'http://127.0.0.1:3172/v2/library/busybox/manifests/1.36?ns=docker.io')" 404
+check_recovered "a shutdown that was cancelled"
+systemctl stop cancelled.target
+check_status 3 "larder-port.service has ended" systemctl is-active larder-port.service
+check "a connection starts larderd again" eval 'systemctl stop larderd.service && until_true 300 answers'
+
 # Rescue, and an emergency: the port stays, the cache comes back.
 systemctl isolate --no-block rescue.target
 check "rescue.target is reached" until_true 300 is_active rescue.target
@@ -146,9 +163,7 @@ guest_pulls
 check "a layer is added to the volume" larder layers add /opt/vm/001-large-1.0.0.sqsh
 check_equal "it is on the volume" "$(larder layers --output json | jq -r '.layers[] | select(.name == "large") | .state + " " + (.path | split("/")[3])')" "active volume"
 guest_stalls
-# Once its watchdog has ended it, nobody but PID 1 has the port, and PID 1 gives it up a moment before systemd's last step, when runtimes are
-# gone (larder-units(7)): nobody tries to get it.
-systemctl stop port-thief.service
+# Once its watchdog has ended it, PID 1 and larder-port.service have the port, and PID 1 gives it up a moment before systemd's last step.
 date +%s >/opt/vm/hung
 check "larderd hangs" systemctl kill --signal=STOP larderd.service
 check_status 28 "who asks it waits" curl -s --max-time 2 -o /dev/null http://127.0.0.1:3172/v2/
