@@ -5,7 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -19,6 +22,7 @@ static struct {
 	const char *program;
 	int level;
 	bool journal, kernel;
+	char *unit; /* that this is a service of, if journald believes it: NULL or larder-boot.service, … */
 } log_state = { .program = "larder", .level = LOG_INFO };
 
 /* JOURNAL_STREAM is "device:inode" of the socket that systemd made standard error. */
@@ -47,6 +51,10 @@ void log_open(const char *program)
 	log_state.program = program;
 	log_state.journal = stderr_is_journal();
 	log_state.kernel = stderr_is_kernel_log();
+	/* journald finds out the unit of a message from its sender's process, which a short one's may not have any more. Of root it takes its word. */
+	if (log_state.journal && !log_state.unit && geteuid() == 0 &&
+	    sd_pid_get_unit(0, &log_state.unit) < 0)
+		log_state.unit = NULL;
 }
 
 void log_set_level(int level)
@@ -61,12 +69,27 @@ bool log_enabled(int level)
 
 static void send_to_journal(int level, const char *message_id, const char *message)
 {
-	if (message_id)
-		(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", level, "MESSAGE_ID=%s",
-				      message_id, "SYSLOG_IDENTIFIER=%s", log_state.program, NULL);
-	else
-		(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", level,
-				      "SYSLOG_IDENTIFIER=%s", log_state.program, NULL);
+	const struct {
+		const char *name, *value;
+	} fields[] = {
+		{ "MESSAGE", message },
+		{ "PRIORITY", (const char[]){ (char)('0' + level), '\0' } },
+		{ "SYSLOG_IDENTIFIER", log_state.program },
+		{ "MESSAGE_ID", message_id },
+		{ "OBJECT_SYSTEMD_UNIT", log_state.unit },
+	};
+	struct iovec iov[ARRAY_SIZE(fields)];
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		char *field = NULL;
+		if (fields[i].value &&
+		    asprintf(&field, "%s=%s", fields[i].name, fields[i].value) > 0)
+			iov[n++] = (struct iovec){ field, strlen(field) };
+	}
+	(void)sd_journal_sendv(iov, n);
+	while (n > 0)
+		free(iov[--n].iov_base);
 }
 
 /* One write is one message (Documentation/ABI/testing/dev-kmsg); the kernel refuses those that are longer. */

@@ -29,6 +29,7 @@ shutdown_clean() { # NAME [LARDERD…]: what the journal may say of larderd
 	vm_open
 	run vm_journal --grep 'Failed to (stop|unmount)|Failed with result|Unit entered failed|ordering cycle'
 	check_equal "$1: no unit failed from the first moment to the last" "$(grep -v "larderd.service: ${2-nothing}" "$T/stdout")" ""
+	[ -z "$(grep -v "larderd.service: ${2-nothing}" "$T/stdout")" ] || note "$(vm_journal --output short-monotonic --unit larderd.service --unit larder-boot.service --unit larder-sync.service)"
 	run vm_journal --grep "State '(stop|final)[a-z-]*' timed out|[Ss]topping timed out|Processes still around"
 	check_equal "$1: nothing took too long to stop" "$(cat "$T/stdout")" ""
 	run vm_journal --unit larder-boot.service

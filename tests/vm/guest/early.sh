@@ -5,7 +5,7 @@
 # What larder-boot said before the root filesystem was entered goes where check_output looks: all that is not of its unit.
 early_said() {
 	run sh -c 'journalctl --boot --no-pager --quiet --output=json --identifier=larder-boot --identifier=dracut-pre-pivot |
-		jq -r "select(._SYSTEMD_UNIT != \"larder-boot.service\") | .MESSAGE"'
+		jq -r "select(.OBJECT_SYSTEMD_UNIT != \"larder-boot.service\") | .MESSAGE"'
 	sed 's/^/# in the RAM disk: /' "$T/stdout"
 }
 

@@ -19,6 +19,9 @@ guest_healthy() {
 	check_equal "no failed unit" "$(cat "$T/stdout")" ""
 	check "larder-boot ended before containerd started" \
 		test "$(monotonic larder-boot.service ActiveEnterTimestampMonotonic)" -le "$(monotonic containerd.service ExecMainStartTimestampMonotonic)"
+	check_equal "what larder-boot said last is known to be its unit's, however soon it ended" \
+		"$(journalctl --boot --no-pager --quiet --output=cat -n 1 OBJECT_SYSTEMD_UNIT=larder-boot.service)" \
+		"$(journalctl --boot --no-pager --quiet --output=cat -n 1 --identifier larder-boot)"
 	check "the registry's port was bound before containerd started" \
 		test "$(monotonic larder.socket ActiveEnterTimestampMonotonic)" -le "$(monotonic containerd.service ExecMainStartTimestampMonotonic)"
 	check "the registry answers" curl -sf --max-time 60 -o /dev/null http://127.0.0.1:3172/v2/
