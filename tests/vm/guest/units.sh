@@ -83,6 +83,10 @@ systemctl reset-failed
 check "larder-boot starts" systemctl start larder-boot.service
 check_recovered "larder-boot was killed while it started"
 
+# As while systemd-tmpfiles-setup.service empties it, which has no order with larderd: what systemd makes in /tmp for a service is not there.
+check "larderd starts where nothing can be made in /tmp" sh -c 'mount -t tmpfs -o ro none /tmp && systemctl restart larderd.service; status=$?; umount /tmp; exit $status'
+check_recovered "/tmp was read-only"
+
 # larderd cannot start at all for a while.
 restarts=$(systemctl show -p NRestarts --value larderd.service)
 mv /usr/bin/larderd /usr/bin/larderd.away
