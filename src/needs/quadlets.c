@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "needs/command_line.h"
 #include "needs/environment_file.h"
 #include "needs/pods.h"
 #include "needs/unit_file.h"
@@ -14,7 +15,8 @@ static const char *const quadlet_directories[] = {
 	"/usr/share/containers/systemd",
 	NULL,
 };
-static const char *const quadlet_suffixes[] = { ".container", ".image", ".kube", ".volume", NULL };
+static const char *const quadlet_suffixes[] = { ".container", ".image",	 ".kube",
+						".pod",	      ".volume", NULL };
 
 static int describe(const struct unit *unit, char **ret)
 {
@@ -36,13 +38,13 @@ static bool has_registry(const char *image)
 				       strncmp(image, "localhost/", strlen("localhost/")) == 0);
 }
 
-static int read_image(struct collector *c, struct unit *unit, const char *section)
+/* One name of an image, as it is written; NULL: none. */
+static int read_name(struct collector *c, struct unit *unit, const char *value)
 {
-	const char *value = unit_value(unit, section, "Image");
 	_cleanup_free_ char *image = NULL, *who = NULL;
 	int r = 0;
 
-	if (!value || is_quadlet_name(value))
+	if (!value || !*value || is_quadlet_name(value))
 		return 0;
 	if (strchr(value, '$'))
 		r = environment_files_read(c, unit);
@@ -63,6 +65,86 @@ static int read_image(struct collector *c, struct unit *unit, const char *sectio
 			return r;
 	}
 	return collect_image(c, who, unit->path, image);
+}
+
+/* The words of every line of a key. */
+static int read_words(const struct unit *unit, const char *section, const char *key, char ***ret)
+{
+	_cleanup_strv_ char **lines = NULL, **all = NULL;
+	int r = unit_values(unit, section, key, &lines);
+
+	STRV_FOREACH (line, lines) {
+		_cleanup_strv_ char **words = NULL;
+		if (r == 0)
+			r = command_split(*line, &words);
+		STRV_FOREACH (word, words)
+			if (r == 0)
+				r = strv_add(&all, *word);
+	}
+	if (r == 0)
+		*ret = TAKE_PTR(all);
+	return r;
+}
+
+/* "type=image,source=REF,…", of podman-run(1): what other mounts name is no image. */
+static int read_mount(struct collector *c, struct unit *unit, const char *mount)
+{
+	_cleanup_free_ char *copy = strdup(mount);
+	const char *source = NULL;
+	bool is_image = false;
+	char *rest = copy;
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *field; (field = strsep(&rest, ","));) {
+		if (text_starts_with(field, "type="))
+			is_image = strcmp(field, "type=image") == 0;
+		else if (text_starts_with(field, "source=") || text_starts_with(field, "src="))
+			source = strchr(field, '=') + 1;
+	}
+	return is_image ? read_name(c, unit, source) : 0;
+}
+
+static int read_mounts(struct collector *c, struct unit *unit)
+{
+	_cleanup_strv_ char **mounts = NULL;
+	int r = read_words(unit, "Container", "Mount", &mounts);
+
+	STRV_FOREACH (mount, mounts)
+		if (r == 0)
+			r = read_mount(c, unit, *mount);
+	return r;
+}
+
+/* Calls read for each value of an option in PodmanArgs=, "--NAME=value" or "--NAME value". */
+static int read_option(struct collector *c, struct unit *unit, const char *section,
+		       const char *option,
+		       int (*read)(struct collector *c, struct unit *unit, const char *value))
+{
+	_cleanup_strv_ char **words = NULL;
+	size_t length = strlen(option);
+	int r = read_words(unit, section, "PodmanArgs", &words);
+
+	STRV_FOREACH (word, words) {
+		if (r < 0)
+			break;
+		if (strncmp(*word, option, length) != 0)
+			continue;
+		if ((*word)[length] == '=')
+			r = read(c, unit, *word + length + 1);
+		else if (!(*word)[length] && word[1])
+			r = read(c, unit, *++word);
+	}
+	return r;
+}
+
+static int read_container(struct collector *c, struct unit *unit)
+{
+	int r = read_name(c, unit, unit_value(unit, "Container", "Image"));
+
+	if (r == 0)
+		r = read_mounts(c, unit);
+	return r == 0 ? read_option(c, unit, "Container", "--mount", read_mount) : r;
 }
 
 /* Yaml= is relative to the quadlet. */
@@ -99,11 +181,13 @@ int read_quadlets(struct collector *c)
 		if (text_ends_with(unit->name, ".kube"))
 			r = read_kube(c, unit);
 		else if (text_ends_with(unit->name, ".container"))
-			r = read_image(c, unit, "Container");
+			r = read_container(c, unit);
 		else if (text_ends_with(unit->name, ".image"))
-			r = read_image(c, unit, "Image");
+			r = read_name(c, unit, unit_value(unit, "Image", "Image"));
+		else if (text_ends_with(unit->name, ".pod"))
+			r = read_option(c, unit, "Pod", "--infra-image", read_name);
 		else
-			r = read_image(c, unit, "Volume");
+			r = read_name(c, unit, unit_value(unit, "Volume", "Image"));
 	}
 	return r;
 }

@@ -268,6 +268,30 @@ static const struct machine machines[] = {
 	  "t@.container is a template or holds a variable, so it cannot be known here\n"
 	  "note: /etc/containers/systemd/w.container: the image \"a.io/w:${NOBODY}\" of quadlet "
 	  "w.container is a template or holds a variable, so it cannot be known here\n" },
+	{ "quadlets: images that are mounted, and those of pods",
+	  { { "etc/containers/systemd/m.container",
+	      "[Container]\nImage=a.io/m:1\nMount=type=image,source=a.io/gone:1,destination=/g\n"
+	      "Mount=\nMount=type=image,source=a.io/source:${TAG},destination=/s,rw=true\n"
+	      "Mount=dst=/t,src=a.io/src:1,type=image \"type=image,source=a.io/word:1,dst=/w\"\n"
+	      "Mount=type=bind,source=/a.io/bind:1,destination=/b\nMount=type=image,dst=/n\n"
+	      "Mount=type=volume,source=data.volume,destination=/v\n"
+	      "Mount=type=image,source=built.build,destination=/q\n"
+	      "PodmanArgs=--mount type=image,src=a.io/args:1,dst=/a --mountless=a.io/no:1\n"
+	      "PodmanArgs=--mount\n[Service]\nEnvironment=TAG=3\n" },
+	    { "etc/containers/systemd/a.pod",
+	      "[Pod]\nPodmanArgs=--cpus 2 --infra-image=a.io/pause:1 --infra-image-x=a.io/no:2\n" },
+	    { "etc/containers/systemd/b.pod",
+	      "[Pod]\nPodName=b\nPodmanArgs=--infra-image \"a.io/pause:2\"\n"
+	      "PodmanArgs=--infra-image=\n" },
+	    { "etc/containers/systemd/b.pod.d/x.conf",
+	      "[Pod]\nPodmanArgs=--infra=true --infra-image\n" } },
+	  "a.io/args:1 by quadlet m.container in /etc/containers/systemd/m.container\n"
+	  "a.io/m:1 by quadlet m.container in /etc/containers/systemd/m.container\n"
+	  "a.io/pause:1 by quadlet a.pod in /etc/containers/systemd/a.pod\n"
+	  "a.io/pause:2 by quadlet b.pod in /etc/containers/systemd/b.pod\n"
+	  "a.io/source:3 by quadlet m.container in /etc/containers/systemd/m.container\n"
+	  "a.io/src:1 by quadlet m.container in /etc/containers/systemd/m.container\n"
+	  "a.io/word:1 by quadlet m.container in /etc/containers/systemd/m.container\n" },
 	{ "services: lists that are emptied, prefixes, several commands, kube play, shells",
 	  { { "etc/systemd/system/a.service",
 	      "[Service]\nExecStart=/usr/bin/podman run a.io/old:1\nExecStart=\n"
