@@ -14,6 +14,8 @@ mkdir -p "$R/etc/larder" "$R/usr/lib/larder/layers" "$R/sys/block" "$R/dev" "$R/
 S() { larder status --run-dir "$T/run" "$@"; }
 boot() { larder boot --root "$R" --run-dir "$T/run" >"$T/boot.log" 2>&1; }
 cleanup "larder stop --root '$R' --run-dir '$T/run'"
+# Keys that came out so far, of each state that is asked for them.
+keys() { S --output json | jq -r '[paths | map(select(type == "string"))[-1]] | unique | .[] | values' >>"$T/keys"; }
 screen() { [ "$(wc -l <"$T/stdout")" -le 24 ] && [ "$(wc -L <"$T/stdout")" -le 200 ]; }
 
 check_status 1 "before any boot" S
@@ -52,6 +54,7 @@ check_output "the registry is down" "^  registry +down +the registry at 127.0.0.
 check_output "problems have a heading" "^Problems:$"
 check_output "and advice has one" "^What to do:$"
 check_output "for the volume" "larder volume plan"
+keys
 check_output "for the registry" "systemctl status larder.socket larderd.service"
 
 larderd --run-dir "$T/run" --listen 127.0.0.1:3172 >"$T/larderd.log" 2>&1 &
@@ -77,6 +80,7 @@ check_output "are named" "^  copy +pending +still on media: site$"
 check_output "and that the medium is needed" "leave those in until"
 jq '.media = [{device: "/dev/sdz", label: "STICK", filesystem: "ext4", trusted: false, mounted: null, reason: "untrusted: nothing selects it"}]' "$T/new" >"$T/run/status.json"
 run S
+keys
 check_output "a medium that is not used is called so once" "untrusted +/dev/sdz STICK nothing selects it$"
 jq '.layers[0].origin = "medium" | .volume.mounted = "/run/larder/volume"' "$T/new" >"$T/run/status.json"
 mkdir "$T/small" && mount -t tmpfs -o size=1m tmpfs "$T/small"
@@ -93,8 +97,10 @@ cp "$T/new" "$T/run/status.json"
 # Every key that comes out is documented, and every key that is documented comes out somewhere: the page is the contract.
 page=$LARDER_SOURCE/man/larder-status.json.5
 sed -n 's/^\.It Va \([a-z_]*\).*/\1/p' "$page" | sort -u >"$T/documented"
-S --output json | jq -r '[paths | map(select(type == "string"))[-1]] | unique | .[]' | sort -u >"$T/printed"
+keys
+sort -u "$T/keys" >"$T/printed"
 check_equal "every key is in larder-status.json(5)" "$(comm -13 "$T/documented" "$T/printed" | xargs)" ""
+check_equal "and every one that is there comes out" "$(comm -23 "$T/documented" "$T/printed" | xargs)" ""
 
 kill $larderd && wait $larderd
 # Somebody else on the port: no HTTP, one byte a second for ever, nothing at all.
