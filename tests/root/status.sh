@@ -15,7 +15,7 @@ S() { larder status --run-dir "$T/run" "$@"; }
 boot() { larder boot --root "$R" --run-dir "$T/run" >"$T/boot.log" 2>&1; }
 cleanup "larder stop --root '$R' --run-dir '$T/run'"
 # Keys that came out so far, of each state that is asked for them.
-keys() { S --output json | jq -r '[paths | map(select(type == "string"))[-1]] | unique | .[] | values' >>"$T/keys"; }
+keys() { S "$@" --output json | jq -r '[paths | map(select(type == "string"))[-1]] | unique | .[] | values' >>"$T/keys"; }
 screen() { [ "$(wc -l <"$T/stdout")" -le 24 ] && [ "$(wc -L <"$T/stdout")" -le 200 ]; }
 
 check_status 1 "before any boot" S
@@ -86,6 +86,7 @@ jq '.layers[0].origin = "medium" | .volume.mounted = "/run/larder/volume"' "$T/n
 mkdir "$T/small" && mount -t tmpfs -o size=1m tmpfs "$T/small"
 cleanup "umount '$T/small'"
 jq --arg at "$T/small" '.volume.mounted = $at | .volume.free = 1 | .layers[0].size = 700000' "$T/run/status.json" >"$T/medium" && cp "$T/medium" "$T/run/status.json"
+keys
 check_equal "free space is that of now" "$(S --output json | jq -c '[.volume.size, .volume.free]')" '[1048576,1048576]'
 run S
 check_output "room for the layer: only the medium is needed" "leave those in until"
@@ -98,6 +99,16 @@ cp "$T/new" "$T/run/status.json"
 page=$LARDER_SOURCE/man/larder-status.json.5
 sed -n 's/^\.It Va \([a-z_]*\).*/\1/p' "$page" | sort -u >"$T/documented"
 keys
+# Disks that are there, and none of which is meant; a runtime with a file to look at.
+mkdir "$T/sata"
+unpack-tree "$LARDER_SOURCE/tests/machines/sata.tree" "$T/sata" || fail "the machine unpacks"
+mkdir -p "$T/sata/etc/larder" "$T/sata/etc/containerd" "$T/sata/usr/bin"
+touch "$T/sata/usr/bin/containerd"
+printf '[plugins.cri]\nregistry.headers.X = ["y"]\n' >"$T/sata/etc/containerd/config.toml"
+echo "machine: {features: {imageCache: {localEnabled: true}}}" >"$T/sata/etc/larder/machine.yaml"
+larder boot --root "$T/sata" --run-dir "$T/run-sata" >"$T/boot.log" 2>&1
+cleanup "larder stop --root '$T/sata' --run-dir '$T/run-sata'"
+keys --run-dir "$T/run-sata"
 sort -u "$T/keys" >"$T/printed"
 check_equal "every key is in larder-status.json(5)" "$(comm -13 "$T/documented" "$T/printed" | xargs)" ""
 check_equal "and every one that is there comes out" "$(comm -23 "$T/documented" "$T/printed" | xargs)" ""
