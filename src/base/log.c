@@ -22,7 +22,7 @@ static struct {
 	const char *program;
 	int level;
 	bool journal, kernel;
-	char *unit; /* that this is a service of, if journald believes it: NULL or larder-boot.service, … */
+	char *unit; /* that this is a service of: larder-boot.service, …; NULL: none, or not root */
 } log_state = { .program = "larder", .level = LOG_INFO };
 
 /* JOURNAL_STREAM is "device:inode" of the socket that systemd made standard error. */
@@ -51,7 +51,7 @@ void log_open(const char *program)
 	log_state.program = program;
 	log_state.journal = stderr_is_journal();
 	log_state.kernel = stderr_is_kernel_log();
-	/* journald finds out the unit of a message from its sender's process, which a short one's may not have any more. Of root it takes its word. */
+	/* journald finds out the unit of a message from its sender's process, which may have ended. "journalctl --unit" takes root's word for it. */
 	if (log_state.journal && !log_state.unit && geteuid() == 0 &&
 	    sd_pid_get_unit(0, &log_state.unit) < 0)
 		log_state.unit = NULL;

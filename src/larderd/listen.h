@@ -14,7 +14,7 @@ int listen_on(const char *address, struct diag *diag);
 /*
  * For a listening socket on a loopback address: its connections have congestion control "reno", which every kernel has and allows
  * everybody, instead of the machine's, which is chosen for its networks: BBR sets a pace with timers, also where no packet can
- * be lost. Any other socket is left as it is. To be called before a connection is accepted.
+ * be lost. Any other socket is left as it is. A connection that a client has made before keeps what it has.
  */
 void listen_without_pace(int fd);
 

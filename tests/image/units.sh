@@ -104,6 +104,9 @@ check_equal "nothing is ordered against local-fs.target" "$(cat "$T/stdout")" ""
 check "the exposure of larderd.service is 1.5 or less" \
 	systemd-analyze security --offline=true --threshold=15 --no-pager "$units/larderd.service"
 note "$(tail -1 "$T/stdout")"
+check "connections that are made before larderd runs have no pace of the machine's networks" grep -qx TCPCongestion=reno "$units/larder.socket"
+check_equal "no service of the socket can make it fail by being started often" \
+	"$(grep -lx StartLimitIntervalSec=0 "$units/larderd.service" "$units/larder-port.service" | wc -l)" 2
 check "that of larder-port.service, which can have no mount namespace, is 2.5 or less" \
 	systemd-analyze security --offline=true --threshold=25 --no-pager "$units/larder-port.service"
 note "$(tail -1 "$T/stdout")"
