@@ -32,7 +32,8 @@ struct registries {
 	const char *path;
 	struct pool pool;
 	struct config_file file;
-	const struct node *root; /* NULL: the user has no document */
+	const struct node *root; /* a map; NULL: the user's document says nothing */
+	bool sections_inside;	 /* of the document's map, not in lines behind it */
 	bool secret;
 	struct diag *diag;
 };
@@ -48,6 +49,15 @@ static int cannot_add(struct registries *r, const struct node *at)
 		at, r->diag,
 		"the cache cannot be added here without rewriting the file; write this part "
 		"as a plain map or list, one entry on each line");
+}
+
+/* The same of the file as a whole, or of what it would become: the lines of that are not the user's. */
+static int cannot_complete(struct registries *r, const char *host)
+{
+	return diag_set_at(r->diag, -EINVAL, r->path, 0, 0,
+			   "the cache cannot be added%s%s without rewriting the file; write it in "
+			   "block form: mirrors: and below it one entry on each line",
+			   host ? " to the entry " : "", host ? host : "");
 }
 
 static int parse(struct registries *r, const char *text)
@@ -153,35 +163,12 @@ static int insert_entry(struct registries *r, void *userdata, const char *host, 
 	return e == -EINVAL ? cannot_add(r, a->map) : e < 0 ? out_of_memory(r->diag) : 0;
 }
 
-/* Do entries of other registries share this one, or its list, through an alias? */
-static bool is_shared(const struct node *mirrors, const struct node_pair *pair)
-{
-	const struct node *endpoints = node_get(pair->value, "endpoint");
-
-	for (size_t i = 0; i < mirrors->n; i++) {
-		const struct node *value = mirrors->pairs[i].value;
-		if (&mirrors->pairs[i] != pair &&
-		    (value == pair->value ||
-		     (endpoints && node_get(value, "endpoint") == endpoints)))
-			return true;
-	}
-	return false;
-}
-
-static bool names(const struct node *list, const char *url)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i]->kind == NODE_SCALAR && strcmp(list->items[i]->text, url) == 0)
-			return true;
-	return false;
-}
-
 /* What goes before the user's endpoints (NULL: there are none) of an entry, quoted: the cache, the machine config's mirrors. */
 static int choose_endpoints(struct registries *r, const struct node *mirrors,
 			    const struct node_pair *pair, const struct node *user, char ***ret)
 {
 	_cleanup_strv_ char **all = NULL, **chosen = NULL;
-	bool shared = is_shared(mirrors, pair);
+	bool shared = rancher_is_shared(mirrors, pair);
 
 	if (rancher_endpoints(r->plan->config, pair->key->text, &all) < 0)
 		return out_of_memory(r->diag);
@@ -193,41 +180,13 @@ static int choose_endpoints(struct registries *r, const struct node *mirrors,
 		    r->path, pair->key->text) < 0)
 		return out_of_memory(r->diag);
 	STRV_FOREACH (endpoint, all) {
-		if (endpoint != all && (shared || (user && names(user, *endpoint))))
+		if (endpoint != all && (shared || (user && rancher_names(user, *endpoint))))
 			continue;
 		if (strv_take(&chosen, yaml_quote(*endpoint)) < 0)
 			return out_of_memory(r->diag);
 	}
 	*ret = TAKE_PTR(chosen);
 	return 0;
-}
-
-static char *join_items(char *const *items, const char *before, const char *after)
-{
-	char *text = strdup(before);
-
-	for (char *const *item = items; text && *item; item++) {
-		char *longer = NULL;
-		if (asprintf(&longer, "%s%s%s", text, *item, item[1] ? ", " : after) < 0)
-			longer = NULL;
-		free(text);
-		text = longer;
-	}
-	return text;
-}
-
-/* An entry without endpoints: it is empty, or has a list that is, or none. */
-static int add_endpoints(struct yaml_edit *edit, const struct node_pair *pair,
-			 const struct node *nothing, char *const *items)
-{
-	bool whole = nothing == pair->value;
-	_cleanup_free_ char *list =
-		join_items(items, whole ? "{endpoint: [" : "[", whole ? "]}" : "]");
-
-	if (!list)
-		return -ENOMEM;
-	return nothing ? yaml_edit_fill(edit, nothing, list)
-		       : yaml_edit_add(edit, pair->value, "endpoint", list);
 }
 
 /* The cache goes before the endpoints of an entry of the user. */
@@ -256,7 +215,7 @@ static int edit_mirror(struct registries *r, struct yaml_edit *edit, const struc
 	if (e < 0)
 		return e;
 	e = list ? yaml_edit_prepend(edit, endpoints, items)
-		 : add_endpoints(edit, pair, nothing, items);
+		 : rancher_add_endpoints(edit, pair, nothing, items);
 	return e == -EINVAL ? cannot_add(r, pair->key) : e < 0 ? out_of_memory(r->diag) : 0;
 }
 
@@ -267,27 +226,67 @@ static int write_flow_entry(struct registries *r, void *userdata, const char *ho
 	return 0;
 }
 
-/* "mirrors:" with nothing behind it. */
-static int fill_section(struct registries *r, struct yaml_edit *edit, const struct node *section,
-			bool mirrors)
+/* What is below "mirrors" or "configs", in flow style; *ret NULL: nothing. */
+static int section_value(struct registries *r, bool mirrors, char **ret)
 {
-	_cleanup_free_ char *value = NULL;
 	size_t size;
 
 	if (!mirrors && r->plan->config->n_access == 0)
 		return 0;
-	FILE *f = open_memstream(&value, &size);
+	FILE *f = open_memstream(ret, &size);
 	if (!f)
 		return out_of_memory(r->diag);
 	fputc('{', f);
 	int e = mirrors ? for_each_mirror(r, NULL, write_flow_entry, f)
 			: for_each_access(r, NULL, write_flow_entry, f);
 	fputc('}', f);
-	if (fclose(f) != 0)
-		return out_of_memory(r->diag);
-	if (e == 0)
+	return fclose(f) != 0 ? out_of_memory(r->diag) : e;
+}
+
+/* "mirrors:" with nothing behind it. */
+static int fill_section(struct registries *r, struct yaml_edit *edit, const struct node *section,
+			bool mirrors)
+{
+	_cleanup_free_ char *value = NULL;
+	int e = section_value(r, mirrors, &value);
+
+	if (e == 0 && value)
 		e = yaml_edit_fill(edit, section, value);
 	return e == -EINVAL ? cannot_add(r, section) : e == -ENOMEM ? out_of_memory(r->diag) : e;
+}
+
+/* Sections that are not there go into the map of the document, where a block of lines cannot stand behind it. */
+static int add_section(struct registries *r, struct yaml_edit *edit, const char *name)
+{
+	_cleanup_free_ char *value = NULL;
+	int e = section_value(r, strcmp(name, "mirrors") == 0, &value);
+
+	if (e == 0 && value)
+		e = yaml_edit_add(edit, r->root, name, value);
+	return e == -EINVAL ? cannot_add(r, r->root) : e == -ENOMEM ? out_of_memory(r->diag) : e;
+}
+
+/* A document that says nothing: what stands there for that gives way; behind comments alone, lines are put. */
+static int fill_document(struct registries *r, struct yaml_edit *edit)
+{
+	_cleanup_free_ char *mirrors = NULL, *configs = NULL;
+	size_t offset, length;
+	char *value;
+
+	if (yaml_edit_nothing(edit->text, &offset, &length) < 0)
+		return cannot_complete(r, NULL);
+	r->sections_inside = length > 0;
+	if (length == 0)
+		return 0;
+	int e = section_value(r, true, &mirrors);
+	if (e == 0)
+		e = section_value(r, false, &configs);
+	if (e < 0)
+		return e;
+	if (asprintf(&value, "{mirrors: %s%s%s}", mirrors, configs ? ", configs: " : "",
+		     configs ? configs : "") < 0)
+		value = NULL;
+	return yaml_edit_replace(edit, offset, length, value) < 0 ? out_of_memory(r->diag) : 0;
 }
 
 static int hint_not_added(struct registries *r, const char *host, const char *why)
@@ -297,16 +296,6 @@ static int hint_not_added(struct registries *r, const char *host, const char *wh
 			 r->path, host, why) < 0
 		       ? out_of_memory(r->diag)
 		       : 0;
-}
-
-/* Do several registries have this entry, through an alias? */
-static bool is_aliased(const struct node *configs, const struct node *entry)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < configs->n; i++)
-		n += configs->pairs[i].value == entry;
-	return n > 1;
 }
 
 /* Settings of the machine config for a registry that the user's file has settings for: what those say nothing of is added. */
@@ -327,7 +316,7 @@ static int edit_access(struct registries *r, struct yaml_edit *edit, const struc
 	bool add_auth = auth && !node_get(entry, "auth"), add_tls = tls && !node_get(entry, "tls");
 	if (!add_auth && !add_tls)
 		return 0;
-	if (is_aliased(configs, entry))
+	if (rancher_is_aliased(configs, entry))
 		return hint_not_added(r, access->host, "its entry is also another registry's");
 	if (node_is_null(entry)) {
 		whole = rancher_access_value(access, &r->secret);
@@ -354,7 +343,7 @@ static int edit_section(struct registries *r, struct yaml_edit *edit, const char
 	int e = 0;
 
 	if (!section)
-		return 0;
+		return r->sections_inside ? add_section(r, edit, name) : 0;
 	if (node_is_null(section))
 		return fill_section(r, edit, section, mirrors);
 	if (section->kind != NODE_MAP)
@@ -376,18 +365,25 @@ static int verify(struct registries *r, const char *text)
 	const struct node *mirrors = e == 0 ? node_get(r->root, "mirrors") : NULL;
 
 	if (e < 0)
-		return e;
+		return e == -ENOMEM ? e : cannot_complete(r, NULL);
 	for (size_t i = 0; mirrors && mirrors->kind == NODE_MAP && i < mirrors->n; i++) {
 		const struct node *endpoints = node_get(mirrors->pairs[i].value, "endpoint");
 		if (!endpoints || endpoints->kind != NODE_LIST || endpoints->n == 0 ||
 		    endpoints->items[0]->kind != NODE_SCALAR ||
 		    strcmp(endpoints->items[0]->text, REGISTRY_URL) != 0)
-			return cannot_add(r, mirrors->pairs[i].key);
+			return cannot_complete(r, mirrors->pairs[i].key->text);
 	}
-	if (!mirrors || !node_get(mirrors, ANY_HOST))
-		return diag_set_at(r->diag, -EINVAL, r->path, 0, 0,
-				   "the cache cannot be added without rewriting the file");
-	return 0;
+	return mirrors && node_get(mirrors, ANY_HOST) ? 0 : cannot_complete(r, NULL);
+}
+
+/* All that goes into the user's lines. */
+static int edit_document(struct registries *r, struct yaml_edit *edit)
+{
+	if (!r->root)
+		return fill_document(r, edit);
+	r->sections_inside = !yaml_edit_is_block(edit, r->root);
+	int e = edit_section(r, edit, "mirrors");
+	return e < 0 ? e : edit_section(r, edit, "configs");
 }
 
 static int merge(struct registries *r, const char *user, char **ret)
@@ -397,16 +393,16 @@ static int merge(struct registries *r, const char *user, char **ret)
 	int e = parse(r, user);
 
 	if (e == 0)
-		e = edit_section(r, &edit, "mirrors");
-	if (e == 0)
-		e = edit_section(r, &edit, "configs");
-	if (e == 0)
+		e = edit_document(r, &edit);
+	if (e == 0 && !r->sections_inside)
 		e = new_sections(r, &block);
 	if (e < 0)
 		return e;
 	edited = yaml_edit_apply(&edit);
 	if (edited)
-		*ret = *block ? marked_insert(edited, strlen(edited), block) : TAKE_PTR(edited);
+		*ret = block && *block
+			       ? marked_insert(edited, yaml_edit_end(edited, r->root), block)
+			       : TAKE_PTR(edited);
 	return *ret ? verify(r, *ret) : out_of_memory(r->diag);
 }
 

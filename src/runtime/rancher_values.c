@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "runtime/pki.h"
-#include "runtime/yaml_edit.h"
 
 static void write_item(FILE *f, const char *before, const char *text)
 {
@@ -130,4 +129,61 @@ char *rancher_access_value(const struct registry_access_config *a, bool *secret)
 		return NULL;
 	*secret = *secret || auth;
 	return value;
+}
+
+bool rancher_is_shared(const struct node *mirrors, const struct node_pair *pair)
+{
+	const struct node *endpoints = node_get(pair->value, "endpoint");
+
+	for (size_t i = 0; i < mirrors->n; i++) {
+		const struct node *value = mirrors->pairs[i].value;
+		if (&mirrors->pairs[i] != pair &&
+		    (value == pair->value ||
+		     (endpoints && node_get(value, "endpoint") == endpoints)))
+			return true;
+	}
+	return false;
+}
+
+bool rancher_names(const struct node *list, const char *url)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i]->kind == NODE_SCALAR && strcmp(list->items[i]->text, url) == 0)
+			return true;
+	return false;
+}
+
+bool rancher_is_aliased(const struct node *configs, const struct node *entry)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < configs->n; i++)
+		n += configs->pairs[i].value == entry;
+	return n > 1;
+}
+
+static char *join(char *const *items, const char *before, const char *after)
+{
+	char *text = strdup(before);
+
+	for (char *const *item = items; text && *item; item++) {
+		char *longer = NULL;
+		if (asprintf(&longer, "%s%s%s", text, *item, item[1] ? ", " : after) < 0)
+			longer = NULL;
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+int rancher_add_endpoints(struct yaml_edit *edit, const struct node_pair *pair,
+			  const struct node *nothing, char *const *items)
+{
+	bool whole = nothing == pair->value;
+	_cleanup_free_ char *list = join(items, whole ? "{endpoint: [" : "[", whole ? "]}" : "]");
+
+	if (!list)
+		return -ENOMEM;
+	return nothing ? yaml_edit_fill(edit, nothing, list)
+		       : yaml_edit_add(edit, pair->value, "endpoint", list);
 }

@@ -23,8 +23,8 @@ static size_t offset_of(const char *text, unsigned line, unsigned column)
 	return (size_t)(at - text);
 }
 
-/* Takes text; NULL is "out of memory". The same insertion twice (through an alias) is one. */
-static int replace(struct yaml_edit *e, size_t offset, size_t length, char *text)
+/* The same insertion twice (through an alias) is one. */
+int yaml_edit_replace(struct yaml_edit *e, size_t offset, size_t length, char *text)
 {
 	if (!text)
 		return -ENOMEM;
@@ -47,7 +47,7 @@ static int replace(struct yaml_edit *e, size_t offset, size_t length, char *text
 
 static int insert(struct yaml_edit *e, size_t offset, char *text)
 {
-	return replace(e, offset, 0, text);
+	return yaml_edit_replace(e, offset, 0, text);
 }
 
 static size_t line_start(const char *text, size_t offset)
@@ -116,7 +116,7 @@ int yaml_edit_fill(struct yaml_edit *e, const struct node *nothing, const char *
 		return -EINVAL;
 	if (asprintf(&text, "%s%s", length == 0 ? " " : "", value) < 0)
 		return -ENOMEM;
-	return replace(e, offset, length, text);
+	return yaml_edit_replace(e, offset, length, text);
 }
 
 static bool is_begun(const struct yaml_edit *e, size_t offset)
@@ -150,6 +150,64 @@ int yaml_edit_add(struct yaml_edit *e, const struct node *map, const char *key, 
 	if (asprintf(&line, "%s: %s", key, value) < 0)
 		return -ENOMEM;
 	return insert_line(e, offset, line);
+}
+
+bool yaml_edit_is_block(const struct yaml_edit *e, const struct node *map)
+{
+	return map->n > 0 && map->pairs[0].key->column == 1 &&
+	       e->text[offset_of(e->text, map->line, map->column)] != '{';
+}
+
+static bool is_word(const char *text, size_t length, const char *word)
+{
+	return strlen(word) == length && strncmp(text, word, length) == 0;
+}
+
+static bool is_null(const char *text, size_t length)
+{
+	return is_word(text, length, "null") || is_word(text, length, "~") ||
+	       is_word(text, length, "Null") || is_word(text, length, "NULL");
+}
+
+int yaml_edit_nothing(const char *text, size_t *ret_offset, size_t *ret_length)
+{
+	static const char blanks[] = " \t\r\n";
+	const char *at = text;
+	bool begun = false;
+
+	*ret_offset = *ret_length = 0;
+	for (at += strspn(at, blanks); *at; at += strspn(at, blanks)) {
+		size_t length = strcspn(at, blanks);
+		if (is_word(at, length, "..."))
+			break;
+		if (*at == '#' || *at == '%') {
+			length = strcspn(at, "\n");
+		} else if (is_word(at, length, "---")) {
+			if (begun)
+				return -EINVAL;
+			begun = true;
+		} else {
+			if (*ret_length > 0 || !is_null(at, length))
+				return -EINVAL;
+			begun = true;
+			*ret_offset = (size_t)(at - text);
+			*ret_length = length;
+		}
+		at += length;
+	}
+	return 0;
+}
+
+/* A line "..." ends a document wherever it stands, also within quotes. */
+size_t yaml_edit_end(const char *text, const struct node *root)
+{
+	const char *line = text + offset_of(text, root ? root->line : 1, 1);
+
+	while (*line && (strncmp(line, "...", 3) != 0 || !strchr(" \t\r\n", line[3]))) {
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	return (size_t)(line - text);
 }
 
 char *yaml_edit_apply(struct yaml_edit *e)

@@ -778,6 +778,87 @@ static void test_k3s_merge(void **state)
 	}
 }
 
+/* Documents that say nothing, that are one flow map, and that are begun and ended by signs: nothing is blamed on the user. */
+static void test_k3s_documents(void **state)
+{
+#define TLS	    "{insecure_skip_verify: true}"
+#define ANY_MIRROR  "{\"*\": {endpoint: [" ITEM "]}}"
+#define H_CONFIG    "{\"h\": {tls: " TLS "}}"
+#define BOTH_INSIDE "mirrors: " ANY_MIRROR ", configs: " H_CONFIG
+#define BOTH_BEHIND                                                                                \
+	MARK_BEGIN "mirrors:\n  \"*\": {endpoint: [" ITEM "]}\nconfigs:\n  \"h\": {tls: " TLS      \
+		   "}\n" MARK_END
+#define ONLY_CONFIGS MARK_BEGIN "configs:\n  \"h\": {tls: " TLS "}\n" MARK_END
+	static const struct {
+		const char *before, *after; /* NULL: it is refused */
+		const char *why;
+	} cases[] = {
+		{ "", BOTH_BEHIND, NULL },
+		{ "# mine\n", "# mine\n" BOTH_BEHIND, NULL },
+		{ "---\n", "---\n" BOTH_BEHIND, NULL },
+		{ "---", "---\n" BOTH_BEHIND, NULL },
+		{ "--- # mine\n...\n# end\n", "--- # mine\n" BOTH_BEHIND "...\n# end\n", NULL },
+		{ "--- # mine\n...", "--- # mine\n" BOTH_BEHIND "...", NULL },
+		{ "{}\n", "{" BOTH_INSIDE "}\n", NULL },
+		{ "{}", "{" BOTH_INSIDE "}", NULL },
+		{ "--- {} # mine\n...\n", "--- {" BOTH_INSIDE "} # mine\n...\n", NULL },
+		{ "{\n  # mine\n}\n", "{" BOTH_INSIDE "\n  # mine\n}\n", NULL },
+		{ "null\n", "{" BOTH_INSIDE "}\n", NULL },
+		{ "# mine\n--- ~\n...\n", "# mine\n--- {" BOTH_INSIDE "}\n...\n", NULL },
+		{ "{\"mirrors\":{\"docker.io\":{\"endpoint\":[\"https://a\"]}}}",
+		  "{configs: " H_CONFIG ", \"mirrors\":{\"*\": {endpoint: [" ITEM
+		  "]}, \"docker.io\":{\"endpoint\":[" ITEM ", \"https://a\"]}}}",
+		  NULL },
+		{ "{\n  \"configs\": {},\n  \"mirrors\": {}\n}\n",
+		  "{\n  \"configs\": {\"h\": {tls: " TLS "}},\n  \"mirrors\": " ANY_MIRROR "\n}\n",
+		  NULL },
+		{ "{x: y}\n", "{" BOTH_INSIDE ", x: y}\n", NULL },
+		{ "---\nmirrors:\n  a: {}\n...\n",
+		  "---\nmirrors:\n  " STAR "  a: {endpoint: [" ITEM "]}\n" ONLY_CONFIGS "...\n",
+		  NULL },
+		{ "mirrors:\n...\n", "mirrors: " ANY_MIRROR "\n" ONLY_CONFIGS "...\n", NULL },
+		{ "mirrors: {}\r\n...\r\n", "mirrors: " ANY_MIRROR "\r\n" ONLY_CONFIGS "...\r\n",
+		  NULL },
+		{ "x: |\n  ...\n", "x: |\n  ...\n" BOTH_BEHIND, NULL },
+		{ "--- &a\nmirrors: {}\n", "--- &a\nmirrors: " ANY_MIRROR "\n" ONLY_CONFIGS, NULL },
+		{ "  mirrors:\n    a: {}\n  x: y\n",
+		  "  configs: " H_CONFIG " # larder\n  mirrors:\n    " STAR
+		  "    a: {endpoint: [" ITEM "]}\n  x: y\n",
+		  NULL },
+		{ "&a {mirrors: {}}\n", NULL, ":1:1: the cache cannot be added here" },
+		{ "&a {\nmirrors: {}}\n", NULL, "registries.yaml: the cache cannot be added" },
+		{ "---\n---\n", NULL, "registries.yaml: the cache cannot be added" },
+		{ "null\n---\nnull\n", NULL, "registries.yaml: the cache cannot be added" },
+		{ "&a null\n", NULL, "registries.yaml: the cache cannot be added" },
+		{ "[]\n", NULL, ":1:1: the document must be a map" },
+		{ "a: b\n---\nc: d\n", NULL, ":3:1: there is more than one document" },
+		{ "{mirrors: {}\n", NULL, "registries.yaml:2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *message = NULL;
+		const char *after = cases[i].after ? cases[i].after : cases[i].before;
+		struct root root;
+		root_make(&root,
+			  ENABLED "apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: h\n"
+				  "insecureSkipVerify: true\n",
+			  "usr/local/bin/k3s");
+		put(&root, "etc/rancher/k3s/registries.yaml", cases[i].before);
+		enum runtime_state want = cases[i].after ? RUNTIME_CHANGED : RUNTIME_FAILED;
+		if (configure(&root, "k3s", &message) != want)
+			fail_msg("%s: %s", cases[i].before, message ? message : "");
+		if (cases[i].why && !strstr(message, cases[i].why))
+			fail_msg("%s: %s", cases[i].before, message);
+		assert_file(&root, "etc/rancher/k3s/registries.yaml", after);
+		if (cases[i].after)
+			assert_int_equal(configure(&root, "k3s", NULL), RUNTIME_UNCHANGED);
+		restore(&root, cases[i].after ? RUNTIME_CHANGED : RUNTIME_UNCHANGED);
+		assert_file(&root, "etc/rancher/k3s/registries.yaml", cases[i].before);
+		root_done(&root);
+	}
+}
+
 /* The mirrors of the machine config come between the cache and what the user's entry names. */
 static void test_k3s_mirrors(void **state)
 {
@@ -815,7 +896,6 @@ static void test_k3s_mirrors(void **state)
 /* What the machine config says of a registry is added where the user's entry says nothing of it. */
 static void test_k3s_access(void **state)
 {
-#define TLS	  "{insecure_skip_verify: true}"
 #define AUTH	  "{username: \"u\", password: \"p\"}"
 #define MINE	  "mirrors: {\"*\": {endpoint: [" ITEM "]}}\n"
 #define H_ENTRY	  "  \"h\": {auth: " AUTH ", tls: " TLS "} # larder\n"
@@ -1141,6 +1221,7 @@ int main(void)
 		cmocka_unit_test(test_unmerge),
 		cmocka_unit_test(test_k3s_fresh),
 		cmocka_unit_test(test_k3s_merge),
+		cmocka_unit_test(test_k3s_documents),
 		cmocka_unit_test(test_k3s_mirrors),
 		cmocka_unit_test(test_k3s_access),
 		cmocka_unit_test(test_k3s_empty_sections),
