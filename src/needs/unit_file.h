@@ -18,6 +18,7 @@ struct unit {
 	char *path; /* of the main file */
 	struct unit_setting *settings;
 	size_t n_settings;
+	bool loaded;	       /* its main file was read: it is not masked, and drop-ins count */
 	char **file_variables; /* strv, "NAME=value": of EnvironmentFile=; see needs/environment_file.h */
 	bool files_read;
 };

@@ -52,8 +52,10 @@ static int parse(struct search *s, struct unit *unit, const char *path)
 	size_t ignored = 0;
 	int r = collect_read(s->c, path, &file);
 
-	if (r == 0 && file.text)
+	if (r == 0 && file.text) {
+		unit->loaded = true;
 		r = unit_parse(unit, file.text, &ignored);
+	}
 	if (r == -E2BIG)
 		return collect_note(s->c, "%s is not read to its end: more than %d settings", path,
 				    UNIT_SETTINGS_MAX);
@@ -270,9 +272,9 @@ int units_read(struct collector *c, const char *const *directories, const char *
 	for (; r == 0 && *directories; directories++)
 		r = read_directory(&s, *directories, 0);
 	free(s.seen);
-	/* A masked unit has no settings, and drop-ins do not bring it back. */
+	/* Drop-ins do not bring a masked unit back, but one whose file is a bare "[Pod]" lives by them. */
 	for (size_t i = 0; r == 0 && i < list.n_units; i++)
-		if (list.units[i].n_settings > 0)
+		if (list.units[i].loaded)
 			r = read_drop_ins(&s, &list.units[i]);
 	if (r < 0)
 		return r;

@@ -292,6 +292,23 @@ static const struct machine machines[] = {
 	  "a.io/source:3 by quadlet m.container in /etc/containers/systemd/m.container\n"
 	  "a.io/src:1 by quadlet m.container in /etc/containers/systemd/m.container\n"
 	  "a.io/word:1 by quadlet m.container in /etc/containers/systemd/m.container\n" },
+	{ "quadlets whose file is a bare section or a comment, with drop-ins; an empty one is masked",
+	  { { "etc/containers/systemd/p.pod", "[Pod]\n" },
+	    { "etc/containers/systemd/p.pod.d/x.conf",
+	      "[Pod]\nPodmanArgs=--infra-image=a.io/pause:1\n" },
+	    { "etc/containers/systemd/c.container", "[Container]" },
+	    { "etc/containers/systemd/c.container.d/x.conf", "[Container]\nImage=a.io/c:1\n" },
+	    { "usr/share/containers/systemd/i.image", "[Image]\n" },
+	    { "etc/containers/systemd/i.image.d/x.conf", "[Image]\nImage=a.io/i:1\n" },
+	    { "etc/containers/systemd/k.kube", "# by the drop-in\n" },
+	    { "etc/containers/systemd/k.kube.d/x.conf", "[Kube]\nYaml=/srv/k.yaml\n" },
+	    { "srv/k.yaml", "kind: Pod\nspec: {containers: [{image: a.io/k:1}]}" },
+	    { "etc/containers/systemd/m.container", "" },
+	    { "etc/containers/systemd/m.container.d/x.conf", "[Container]\nImage=a.io/m:1\n" } },
+	  "a.io/c:1 by quadlet c.container in /etc/containers/systemd/c.container\n"
+	  "a.io/i:1 by quadlet i.image in /usr/share/containers/systemd/i.image\n"
+	  "a.io/k:1 by quadlet k.kube in /srv/k.yaml\n"
+	  "a.io/pause:1 by quadlet p.pod in /etc/containers/systemd/p.pod\n" },
 	{ "services: lists that are emptied, prefixes, several commands, kube play, shells",
 	  { { "etc/systemd/system/a.service",
 	      "[Service]\nExecStart=/usr/bin/podman run a.io/old:1\nExecStart=\n"
