@@ -22,6 +22,7 @@ static const char *const flags[] = {
 	"help",
 	"http-proxy",
 	"http-trace",
+	"infra",
 	"init",
 	"insecure-registry",
 	"interactive",
@@ -47,6 +48,7 @@ static const char *const flags[] = {
 	"rm",
 	"rmi",
 	"rootfs",
+	"share-parent",
 	"sig-proxy",
 	"skip-metadata",
 	"skip-verify",
@@ -174,21 +176,30 @@ static bool short_takes_next(const char *letters, const char *short_flags)
 	return false;
 }
 
-/* Skips options; *local becomes true at --rootfs, after which there is no image. */
+static bool is_option(const char *word)
+{
+	return word && *word == '-' && word[1];
+}
+
+/* Skips one option and its value; *local becomes true at --rootfs, after which there is no image. */
+static char *const *skip_option(char *const *words, const char *short_flags, bool *local)
+{
+	const char *word = *words++;
+
+	if (strcmp(word, "--rootfs") == 0 || strcmp(word, "--rootfs=true") == 0)
+		*local = true;
+	bool takes = text_starts_with(word, "--")
+			     ? !strchr(word, '=') && !is_flag(word + 2)
+			     : !strchr(word, '=') && short_takes_next(word + 1, short_flags);
+	return takes && *words ? words + 1 : words;
+}
+
 static char *const *skip_options(char *const *words, const char *short_flags, bool *local)
 {
-	while (*words && **words == '-' && (*words)[1]) {
-		const char *word = *words++;
-		if (strcmp(word, "--") == 0)
-			break;
-		if (strcmp(word, "--rootfs") == 0 || strcmp(word, "--rootfs=true") == 0)
-			*local = true;
-		bool takes =
-			text_starts_with(word, "--")
-				? !strchr(word, '=') && !is_flag(word + 2)
-				: !strchr(word, '=') && short_takes_next(word + 1, short_flags);
-		if (takes && *words)
-			words++;
+	while (is_option(*words)) {
+		if (strcmp(*words, "--") == 0)
+			return words + 1;
+		words = skip_option(words, short_flags, local);
 	}
 	return words;
 }
@@ -211,17 +222,40 @@ static int add_all(char *const *words, char ***list)
 	return r;
 }
 
+/* The image of a pod's own container; of several, podman takes the last. words: behind "pod create", options also after the name. */
+static int read_pod(char *const *words, struct found_images *ret)
+{
+	static const char option[] = "--infra-image";
+	const char *image = NULL;
+	bool local = false;
+
+	while (*words && strcmp(*words, "--") != 0) {
+		const char *word = *words;
+		char *const *next =
+			is_option(word) ? skip_option(words, SHORT_FLAGS, &local) : words + 1;
+		if (text_starts_with(word, option) && word[strlen(option)] == '=')
+			image = word + strlen(option) + 1;
+		else if (strcmp(word, option) == 0 && next == words + 2)
+			image = words[1];
+		words = next;
+	}
+	return image && *image ? strv_add(&ret->images, image) : 0;
+}
+
 /* words: behind the program's name. */
 static int read_runner(char *const *words, struct found_images *ret)
 {
 	static const char *const groups[] = { "container", "containers", "c",	 "image", "images",
 					      "i",	   "kube",	 "play", NULL };
 	static const char *const runs[] = { "run", "create", NULL };
+	static const char *const creates[] = { "create", NULL };
 	static const char *const pulls[] = { "pull", NULL };
 	static const char *const plays[] = { "play", "kube", NULL };
 	bool local = false, group_plays = false;
 
 	words = skip_options(words, SHORT_FLAGS, &local);
+	if (*words && strcmp(*words, "pod") == 0)
+		return is_one_of(words[1], creates) ? read_pod(words + 2, ret) : 0;
 	if (is_one_of(*words, groups)) {
 		group_plays = is_one_of(*words, plays);
 		words = skip_options(words + 1, SHORT_FLAGS, &local);

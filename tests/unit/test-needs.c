@@ -322,11 +322,14 @@ static const struct machine machines[] = {
 	      "[Service]\nExecStart=/usr/bin/podman run a.io/no\n" },
 	    { "usr/lib/systemd/system/k.service",
 	      "[Service]\nExecStart=/usr/bin/podman kube play --replace /srv/p.yaml\n"
-	      "ExecStart=/usr/bin/podman auto-update\n" },
+	      "ExecStart=/usr/bin/podman auto-update\n"
+	      "ExecStartPre=/usr/bin/podman pod create --infra-image=a.io/pod:${V} k\n"
+	      "Environment=V=3\n" },
 	    { "srv/p.yaml", "kind: Pod\nspec: {containers: [{image: a.io/played:1}]}" },
 	    { "lib/systemd/system/s.service",
 	      "[Service]\nExecStart=/bin/sh -c 'exec podman run a.io/s:1'\n" } },
 	  "a.io/played:1 by unit k.service in /srv/p.yaml\n"
+	  "a.io/pod:3 by unit k.service in /usr/lib/systemd/system/k.service\n"
 	  "a.io/post:1 by unit a.service in /etc/systemd/system/a.service\n"
 	  "a.io/pre:1 by unit a.service in /etc/systemd/system/a.service\n"
 	  "a.io/run:5 by unit a.service in /etc/systemd/system/a.service\n"
@@ -403,6 +406,20 @@ static void test_commands(void **state)
 		{ "podman play kube --start f.yaml", "<f.yaml>" },
 		{ "podman kube play f.yaml", "<f.yaml>" },
 		{ "podman kube down f.yaml", "" },
+		{ "podman pod create --infra-image a.io/p:1 --name n", "a.io/p:1" },
+		{ "podman --log-level debug pod create --infra --share-parent "
+		  "--infra-image=a.io/p:1 n",
+		  "a.io/p:1" },
+		{ "podman pod create --infra-image=a --infra-image b n", "b" },
+		{ "podman pod create --infra-image= n", "" },
+		{ "podman pod create --infra-image-x=a --name --infra-image=a", "" },
+		{ "podman pod create --name n -- --infra-image=a", "" },
+		{ "podman pod create -p 80:80 n --infra-image", "" },
+		{ "podman pod create n --infra-image=a", "a" },
+		{ "podman pod create n", "" },
+		{ "podman pod start --infra-image=a n", "" },
+		{ "podman pod", "" },
+		{ "podman pod create --infra-image", "" },
 		{ "nerdctl --namespace=k8s.io run --net host x", "x" },
 		{ "ctr -n k8s.io images pull --plain-http a.io/x:1", "a.io/x:1" },
 		{ "ctr run --rm --net-host a.io/x:1 name", "a.io/x:1" },
