@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -282,11 +283,11 @@ int fsync_parent_at(int dir, const char *path)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int open_beneath(int dir, const char *path, int flags)
+static int open_resolved(int dir, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY)),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = resolve | RESOLVE_NO_MAGICLINKS,
 	};
 
 	for (;;) {
@@ -296,6 +297,31 @@ int open_beneath(int dir, const char *path, int flags)
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 	}
+}
+
+int open_beneath(int dir, const char *path, int flags)
+{
+	return open_resolved(dir, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
+int open_in_root(int dir, const char *path, int flags)
+{
+	return open_resolved(dir, path, flags, RESOLVE_IN_ROOT);
+}
+
+static bool is_rooted(const char *root)
+{
+	return root && *root && strcmp(root, "/") != 0;
+}
+
+int open_rooted(const char *root, const char *path, int flags)
+{
+	if (!is_rooted(root)) {
+		int fd = open(path, flags | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	_cleanup_close_ int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? -errno : open_in_root(dir, path, flags);
 }
 
 static int remove_entries(int dir, dev_t device);
@@ -349,7 +375,7 @@ char *path_join(const char *root, const char *path)
 {
 	char *joined = NULL;
 
-	if (!root || strcmp(root, "/") == 0 || *root == '\0')
+	if (!is_rooted(root))
 		return strdup(path);
 	size_t length = strlen(root);
 	while (length > 0 && root[length - 1] == '/')

@@ -74,6 +74,15 @@ int fsync_parent_at(int dir, const char *path);
  */
 int open_beneath(int dir, const char *path, int flags);
 
+/*
+ * Opens as a process would whose root dir is: links are followed, absolute ones too, and neither they nor ".." leave it
+ * (openat2 with RESOLVE_IN_ROOT). Adds O_CLOEXEC. Returns the descriptor or a negative errno.
+ */
+int open_in_root(int dir, const char *path, int flags);
+
+/* The same below the directory root; NULL, "" or "/": as open(2). */
+int open_rooted(const char *root, const char *path, int flags);
+
 /* Deletes a file or a directory with all it holds; stays on one file system; 0 if there is nothing. */
 int remove_tree_at(int dir, const char *path);
 

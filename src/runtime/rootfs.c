@@ -2,9 +2,7 @@
 #include "runtime/rootfs.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -39,22 +37,6 @@ int rootfs_lock(int root, unsigned ms)
 	int r = fd < 0 ? -errno : lock_within(fd, ms);
 
 	return r < 0 ? r : TAKE_FD(fd);
-}
-
-static int open_in_root(int root, const char *path, int flags)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-
-	for (;;) {
-		long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-		if (fd >= 0)
-			return (int)fd;
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
 }
 
 static char *parent_of(const char *path)

@@ -161,6 +161,41 @@ static void test_files(void **state)
 	assert_int_equal(rmdir(template), 0);
 }
 
+static void assert_rooted(const char *root, const char *path, const char *content)
+{
+	_cleanup_close_ int fd = open_rooted(root, path, O_RDONLY);
+	_cleanup_free_ char *text = NULL;
+
+	assert_true(fd >= 0);
+	assert_int_equal(read_fd(fd, 64, &text, NULL), 0);
+	assert_string_equal(text, content);
+}
+
+static void test_rooted(void **state)
+{
+	char template[] = "/tmp/larder-test-XXXXXX";
+	_cleanup_close_ int dir = make_directory(template);
+	_cleanup_free_ char *root = path_join(template, "root"), *out = path_join(template, "f");
+
+	(void)state;
+	assert_int_equal(mkdir_all_at(dir, "root/tmp", 0755), 0);
+	assert_int_equal(write_file_atomic_at(dir, "f", "outside", 7, 0644), 0);
+	assert_int_equal(write_file_atomic_at(dir, "root/f", "inside", 6, 0644), 0);
+	assert_int_equal(symlink_atomic_at("/f", dir, "root/absolute"), 0);
+	assert_int_equal(symlink_atomic_at("../../../f", dir, "root/up"), 0);
+	assert_int_equal(symlink_atomic_at(out, dir, "root/out"), 0);
+	assert_rooted(root, "/absolute", "inside");
+	assert_rooted(root, "up", "inside");
+	assert_rooted(root, "../f", "inside");
+	assert_int_equal(open_rooted(root, "/out", O_RDONLY), -ENOENT);
+	assert_rooted(NULL, out, "outside");
+	assert_rooted("/", out, "outside");
+	assert_rooted("", out, "outside");
+	assert_int_equal(open_rooted(out, "/f", O_RDONLY), -ENOTDIR);
+	assert_int_equal(open_rooted("/nonexistent", "/f", O_RDONLY), -ENOENT);
+	assert_int_equal(remove_tree_at(AT_FDCWD, template), 0);
+}
+
 static void test_path_join(void **state)
 {
 	static const struct {
@@ -291,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_strv),
 		cmocka_unit_test(test_diag),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_rooted),
 		cmocka_unit_test(test_path_join),
 		cmocka_unit_test(test_run),
 		cmocka_unit_test(test_run_ends_with_us),
