@@ -15,24 +15,21 @@ static int cannot_read(const struct config_source *source, int err, struct diag 
 	if (err == -EFBIG)
 		return diag_set_at(diag, -EINVAL, source->path, 0, 0,
 				   "the file is larger than %d KiB", CONFIG_FILE_BYTES_MAX / 1024);
-	if (err == -ENOENT)
-		return diag_set_at(diag, -EINVAL, source->path, 0, 0, "there is no such file");
 	return diag_set_at(diag, err, source->path, 0, 0, "cannot read the file: %s",
 			   strerror(-err));
 }
 
-/* O_NONBLOCK: a FIFO in the place of a file must not stop a boot. */
 static int add_source(struct document_set *set, const struct config_source *source,
 		      struct diag *diag)
 {
-	_cleanup_close_ int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd = config_source_open(source, O_RDONLY, diag);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	size_t size;
 
-	if (fd < 0 && errno == ENOENT && !source->required)
-		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (fstat(fd, &st) < 0)
 		return cannot_read(source, -errno, diag);
 	if (!S_ISREG(st.st_mode))
 		return diag_set_at(diag, -EINVAL, source->path, 0, 0, "this is no regular file");
@@ -52,7 +49,8 @@ int config_cmdline_read(const char *root, char **ret, struct diag *diag)
 
 	if (!path)
 		return diag_set(diag, -ENOMEM, "out of memory");
-	int r = read_file_at(AT_FDCWD, path, CONFIG_CMDLINE_BYTES_MAX, ret, NULL);
+	_cleanup_close_ int fd = open_rooted(root, "/proc/cmdline", O_RDONLY | O_NONBLOCK);
+	int r = fd < 0 ? fd : read_fd(fd, CONFIG_CMDLINE_BYTES_MAX, ret, NULL);
 	if (r < 0 && r != -ENOENT)
 		return diag_set_at(diag, r, path, 0, 0, "cannot read the kernel's command line: %s",
 				   strerror(-r));

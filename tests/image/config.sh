@@ -103,5 +103,22 @@ chmod 600 "$T/root/etc/larder/machine.yaml"
 check "a private file" larder config check --root "$T/root"
 check_no_output "is not warned about" "every user"
 
+# Links of the root lead where they would lead there, and one that leads nowhere is no absence.
+mv "$T/root/etc/larder/machine.yaml" "$T/root/usr/share.yaml"
+ln -s /usr/share.yaml "$T/root/etc/larder/machine.yaml"
+check "an absolute link is followed inside of the root" larder config show --root "$T/root"
+check_output "and keeps its name" "localEnabled +true +$T/root/etc/larder/machine.yaml:1"
+check "the same with --config-root" larder config check --config-root "$T/root"
+check_output "which is all that is moved" "the cache is enabled"
+ln -s "$T/key.yaml" "$T/root/etc/larder/machine.yaml.d/10.yaml"
+check_status 2 "one to a file of this machine leads nowhere" larder config check --root "$T/root"
+check_output "and is named, and where it leads, and what to do" \
+	"machine.yaml.d/10.yaml: this symbolic link leads to $T/key.yaml, and nothing is there below $T/root: put there what it stands for, or remove the link"
+rm "$T/root/etc/larder/machine.yaml.d/10.yaml"
+ln -sf gone.yaml "$T/root/etc/larder/machine.yaml"
+check_status 2 "a link to nothing is invalid input" larder config check --root "$T/root"
+check_output "and is named" "etc/larder/machine.yaml: this symbolic link leads to gone.yaml, and nothing is there"
+mv "$T/root/usr/share.yaml" "$T/root/etc/larder/machine.yaml"
+
 check_equal "nothing was written anywhere" "$(find "$T/root" -type f | wc -l)" 4
 done_testing

@@ -365,4 +365,16 @@ for inodes in $(seq 32 3 92); do
 	umount "$T/full"
 done
 check_equal "numbers of inodes, too, with two runs" "$bad" ""
+# A machine config that is a link to nothing is no wish to have the cache off.
+fresh
+larder runtime configure --root "$R" >/dev/null
+before=$(state)
+ln -sf /usr/share/gone.yaml "$R/etc/larder/machine.yaml"
+check_status 2 "a machine config that leads nowhere" larder runtime configure --root "$R"
+check_output "is named" "etc/larder/machine.yaml: this symbolic link leads to /usr/share/gone.yaml, and nothing is there"
+check_equal "and the runtimes stay as they are" "$(state)" "$before"
+mkdir -p "$R/usr/share"
+echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$R/usr/share/gone.yaml"
+check "once it is there, the link counts" larder runtime configure --root "$R"
+check_equal "and nothing differs" "$(state)" "$before"
 done_testing

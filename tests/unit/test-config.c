@@ -213,6 +213,120 @@ static void test_odd_files(void **state)
 	root_done(&root);
 }
 
+static void assert_refused(const struct config_sources *sources, const char *expected)
+{
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	struct machine_config *c = NULL;
+
+	assert_int_equal(machine_config_load(sources, &c, &d), -EINVAL);
+	if (!strstr(diag_text(&d), expected))
+		fail_msg("\"%s\" is not in: %s", expected, diag_text(&d));
+}
+
+/* Links are those of the root: what they lead to is there, and never outside. */
+static void test_links(void **state)
+{
+	struct root root, outside;
+	_cleanup_free_ char *out = NULL;
+
+	(void)state;
+	root_make(&root);
+	root_make(&outside);
+	const struct config_sources sources = { .root = root.path };
+	root_write(&outside, "m.yaml", 0644, demo_config);
+	out = path_join(outside.path, "m.yaml");
+	assert_non_null(out);
+	root_write(&root, "usr/share/m.yaml", 0644, demo_config);
+	root_write(&root, "usr/share/m.d/x.yaml", 0644,
+		   "apiVersion: larder/v1alpha1\nkind: CacheLayerConfig\nkeep: 3\n");
+	assert_int_equal(mkdir_all_at(root.dir, "etc/larder", 0755), 0);
+	assert_int_equal(mkdir_all_at(root.dir, "run/larder", 0755), 0);
+	assert_int_equal(
+		symlink_atomic_at("/usr/share/m.yaml", root.dir, "etc/larder/machine.yaml"), 0);
+	assert_int_equal(
+		symlink_atomic_at("../../usr/share/m.d", root.dir, "etc/larder/machine.yaml.d"), 0);
+	assert_int_equal(
+		symlink_atomic_at("/usr/share/m.d/x.yaml", root.dir, "run/larder/machine.yaml"), 0);
+	struct machine_config *c = root_load(&root, "larder.config=/etc/larder/machine.yaml");
+	assert_true(c->cache_enabled);
+	assert_int_equal(c->layers.keep, 3);
+	assert_int_equal(strv_length(c->files), 4);
+	machine_config_free(c);
+
+	assert_int_equal(symlink_atomic_at(out, root.dir, "run/larder/machine.yaml"), 0);
+	assert_refused(&sources, "run/larder/machine.yaml: this symbolic link leads to");
+	assert_int_equal(unlinkat(root.dir, "run/larder/machine.yaml", 0), 0);
+	assert_int_equal(symlink_atomic_at(out, root.dir, "usr/share/m.d/y.yaml"), 0);
+	assert_refused(&sources, "machine.yaml.d/y.yaml: this symbolic link leads to");
+	assert_int_equal(symlink_atomic_at(outside.path, root.dir, "etc/larder/machine.yaml.d"), 0);
+	assert_refused(&sources, "etc/larder/machine.yaml.d: this symbolic link leads to");
+	assert_int_equal(unlinkat(root.dir, "etc/larder/machine.yaml.d", 0), 0);
+	assert_int_equal(symlink_atomic_at(out, root.dir, "etc/larder/machine.yaml"), 0);
+	assert_refused(&sources, "etc/larder/machine.yaml: this symbolic link leads to");
+	assert_int_equal(symlink_atomic_at("machine.yaml", root.dir, "etc/larder/machine.yaml"), 0);
+	assert_int_equal(machine_config_load(&sources, &c, NULL), -ELOOP);
+	assert_int_equal(remove_tree_at(root.dir, "etc/larder"), 0);
+	assert_int_equal(symlink_atomic_at("/gone", root.dir, "etc/larder"), 0);
+	assert_refused(&sources, "etc/larder: this symbolic link leads to /gone, and nothing is "
+				 "there below /tmp/larder-root-");
+	assert_int_equal(symlink_atomic_at("/usr", root.dir, "etc/larder"), 0);
+	c = root_load(&root, NULL);
+	assert_false(c->found);
+	machine_config_free(c);
+	root_done(&outside);
+	root_done(&root);
+}
+
+/* Without a root, as ever; and files by name. */
+static void test_links_by_name(void **state)
+{
+	struct root root;
+	_cleanup_free_ char *link = NULL, *gone = NULL;
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+	struct machine_config *c = NULL;
+
+	(void)state;
+	root_make(&root);
+	root_write(&root, "m.yaml", 0644, demo_config);
+	assert_int_equal(symlink_atomic_at("m.yaml", root.dir, "link.yaml"), 0);
+	assert_int_equal(symlink_atomic_at("nothing.yaml", root.dir, "gone.yaml"), 0);
+	link = path_join(root.path, "link.yaml");
+	gone = path_join(root.path, "gone.yaml");
+	const char *const good[] = { link, NULL }, *const bad[] = { link, gone, NULL };
+	const struct config_sources named = { .root = root.path, .files = good };
+	const struct config_sources dangling = { .files = bad };
+	assert_int_equal(machine_config_load(&named, &c, &d), 0);
+	assert_true(c->cache_enabled);
+	machine_config_free(c);
+	assert_refused(&dangling,
+		       "gone.yaml: this symbolic link leads to nothing.yaml, and nothing "
+		       "is there: put there what it stands for, or remove the link");
+	root_done(&root);
+}
+
+static void test_cmdline_below_root(void **state)
+{
+	struct root root, outside;
+	_cleanup_free_ char *text = NULL, *out = NULL;
+	_cleanup_diag_ struct diag d = DIAG_INIT;
+
+	(void)state;
+	root_make(&root);
+	root_make(&outside);
+	root_write(&outside, "cmdline", 0644, "quiet");
+	root_write(&root, "cmdline", 0644, "larder.config=/x");
+	out = path_join(outside.path, "cmdline");
+	assert_int_equal(mkdir_all_at(root.dir, "proc", 0755), 0);
+	assert_int_equal(symlink_atomic_at(out, root.dir, "proc/cmdline"), 0);
+	assert_int_equal(config_cmdline_read(root.path, &text, &d), 0);
+	assert_null(text);
+	assert_int_equal(symlink_atomic_at("/cmdline", root.dir, "proc/cmdline"), 0);
+	assert_int_equal(config_cmdline_read(root.path, &text, &d), 0);
+	assert_string_equal(text, "larder.config=/x");
+	root_done(&outside);
+	root_done(&root);
+}
+
 static void test_notes(void **state)
 {
 	static const char *const expected[] = {
@@ -457,6 +571,9 @@ int main(void)
 		cmocka_unit_test(test_merging),
 		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_odd_files),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_links_by_name),
+		cmocka_unit_test(test_cmdline_below_root),
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_private_secret),
 		cmocka_unit_test(test_registries),
