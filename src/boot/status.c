@@ -87,6 +87,19 @@ int status_write(const json_t *status, const char *run_dir, struct diag *diag)
 	return 0;
 }
 
+/* Without waiting for what is in its place (a FIFO). */
+static int read_status_file(const char *path, char **ret, size_t *ret_size)
+{
+	_cleanup_close_ int fd = open_rooted(NULL, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? read_fd(fd, STATUS_BYTES_MAX, ret, ret_size) : -EINVAL;
+}
+
 int status_read(const char *run_dir, json_t **ret, struct diag *diag)
 {
 	_cleanup_free_ char *text = NULL;
@@ -97,12 +110,14 @@ int status_read(const char *run_dir, json_t **ret, struct diag *diag)
 
 	if (!path)
 		return diag_set(diag, -ENOMEM, "out of memory");
-	int r = read_file_at(AT_FDCWD, path, STATUS_BYTES_MAX, &text, &size);
+	int r = read_status_file(path, &text, &size);
 	if (r == -ENOENT)
 		return diag_set(
 			diag, r,
 			"there is no %s: larder boot has not run, or larder stop took everything down",
 			path);
+	if (r == -EINVAL)
+		return diag_set(diag, r, "cannot read %s: it is no regular file", path);
 	if (r < 0)
 		return diag_set(diag, r, "cannot read %s: %s", path, strerror(-r));
 	status = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);

@@ -19,9 +19,31 @@ static const char *string_at(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+#define STATE_WIDTH 11
+
 static void print_line(const char *what, const char *state, const char *detail)
 {
-	printf("  %-9s %-11s %s\n", what, *state ? state : "-", detail);
+	if (!*state)
+		state = "-";
+	printf("  %-9s ", what);
+	int width = output_escaped(stdout, state, strlen(state));
+	printf("%*s ", width < STATE_WIDTH ? STATE_WIDTH - width : 0, "");
+	output_escaped(stdout, detail, strlen(detail));
+	putchar('\n');
+}
+
+/* Lines below the first, as a place in the config and its caret, are indented: none can stand for one of larder's own. */
+static void print_text(const char *text)
+{
+	for (;;) {
+		size_t length = strcspn(text, "\n");
+		output_escaped(stdout, text, length);
+		putchar('\n');
+		if (!text[length])
+			return;
+		text += length + 1;
+		printf("    ");
+	}
 }
 
 static void print_config(const json_t *config)
@@ -139,7 +161,8 @@ static void print_status(const json_t *status)
 	const json_t *problems = json_object_get(status, "problems");
 	const json_t *advice = json_object_get(status, "advice");
 
-	printf("larder: %s\n", string_at(status, "state"));
+	printf("larder: ");
+	print_text(string_at(status, "state"));
 	print_config(json_object_get(status, "config"));
 	if (strcmp(string_at(status, "state"), "disabled") != 0) {
 		print_volume(json_object_get(status, "volume"));
@@ -153,12 +176,18 @@ static void print_status(const json_t *status)
 		printf("Problems:\n");
 	for (size_t i = 0; i < json_array_size(problems); i++) {
 		const json_t *problem = json_array_get(problems, i);
-		printf("  %s: %s\n", string_at(problem, "part"), string_at(problem, "message"));
+		const char *part = string_at(problem, "part");
+		printf("  ");
+		output_escaped(stdout, part, strlen(part));
+		printf(": ");
+		print_text(string_at(problem, "message"));
 	}
 	if (json_array_size(advice) > 0)
 		printf("What to do:\n");
-	for (size_t i = 0; i < json_array_size(advice); i++)
-		printf("  %s\n", json_string_value(json_array_get(advice, i)));
+	for (size_t i = 0; i < json_array_size(advice); i++) {
+		printf("  ");
+		print_text(json_string_value(json_array_get(advice, i)));
+	}
 }
 
 static bool all_is_well(const json_t *status)

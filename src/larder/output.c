@@ -128,16 +128,18 @@ int output_verdict(const struct context *context, const json_t *value, bool good
 	return status == EXIT_DONE && !good ? EXIT_FAILED : status;
 }
 
-/* Control characters as \xNN, so that a name on a disk cannot draw on the terminal or forge a line. */
-static void write_escaped(FILE *f, const char *text)
+int output_escaped(FILE *f, const char *text, size_t length)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	int written = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
 		if (c < 0x20 || c == 0x7f)
-			fprintf(f, "\\x%02x", c);
+			written += fprintf(f, "\\x%02x", c);
 		else
-			fputc(c, f);
+			written += fputc(c, f) != EOF;
 	}
+	return written;
 }
 
 static void write_cell(FILE *f, const json_t *value)
@@ -145,7 +147,7 @@ static void write_cell(FILE *f, const json_t *value)
 	if (!value || json_is_null(value))
 		return;
 	if (json_is_string(value))
-		write_escaped(f, json_string_value(value));
+		output_escaped(f, json_string_value(value), json_string_length(value));
 	else if (json_is_boolean(value))
 		fputs(json_is_true(value) ? "yes" : "no", f);
 	else if (json_is_integer(value))

@@ -12,6 +12,9 @@
 /* Prints value as JSON (indented, keys in the order of insertion) or YAML. Returns an exit status. */
 int output_value(const struct context *context, const json_t *value);
 
+/* Control characters as \xNN, so that a name on a disk cannot draw on the terminal or forge a line. Returns how many bytes it wrote. */
+int output_escaped(FILE *f, const char *text, size_t length);
+
 /* The same for a command that looks for something wrong: its exit status is EXIT_FAILED unless good. */
 int output_verdict(const struct context *context, const json_t *value, bool good);
 

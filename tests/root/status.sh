@@ -20,6 +20,9 @@ screen() { [ "$(wc -l <"$T/stdout")" -le 24 ] && [ "$(wc -L <"$T/stdout")" -le 2
 
 check_status 1 "before any boot" S
 check_output "it says so" "larder boot has not run"
+check_status 1 "before any boot, as JSON" S --output json
+check_equal "there is none" "$(cat "$T/stdout")" ""
+check_output "and it says so" "larder boot has not run"
 
 boot
 check "without a machine config: disabled is no failure" S
@@ -147,4 +150,19 @@ done
 printf '{"format": 1, "state": "ready", "problems": [{"part": 1}], "layers": {"a": 1}, "media": [[]], "volume": "x"}' >"$T/run/status.json"
 run S
 check_output "a status of strange shape is shown as far as it goes" "^larder: ready$"
+printf '{"format": 1, "state": "rea\\u001bdy", "problems": [{"part": "vol\\u007fume", "message": "a\\u001b[2Jb\\nWhat to do:\\n  c\\td"}],
+ "config": {"state": "o\\u0007k", "files": ["/x\\u001b"]}, "runtimes": [{"name": "r\\u001b", "state": "s", "detail": "d\\nlarder: ready"}]}' >"$T/run/status.json"
+run S
+check_equal "control characters are shown as those of other tables are" "$(grep -c '[^[:print:]]' "$T/stdout")" 0
+check_output "of the state" '^larder: rea\\x1bdy$'
+check_output "of a part" '^  config +o\\x07k +/x\\x1b$'
+check_output "and no value makes a line" '^  runtimes +s +r\\x1b: d\\x0alarder: ready$'
+check_output "but lines of a message stay lines" '^  vol\\x7fume: a\\x1b\[2Jb$'
+check_output "that stand for nothing else" '^    What to do:$'
+check_output "whatever is in them" '^      c\\x09d$'
+rm "$T/run/status.json"
+mkfifo "$T/run/status.json"
+check_status 1 "a pipe in its place" timeout 20 larder status --run-dir "$T/run"
+check_output "is named" "cannot read $T/run/status.json: it is no regular file"
+rm "$T/run/status.json"
 done_testing
