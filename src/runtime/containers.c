@@ -179,6 +179,13 @@ static int write_config_mirrors(struct containers *c, const struct registries_ta
 		return out_of_memory(c->diag);
 	for (size_t i = 1; r == 0 && i < list.n_endpoints; i++)
 		r = write_mirror(c, t->prefix, &list.endpoints[i], t->mirrors);
+	if (r == 0 && !list.fallback &&
+	    plan_hint(
+		    c->plan, c->report,
+		    "skipFallback does not hold for %s: what registries.conf or a drop-in says of it "
+		    "stays, and its location is asked after the mirrors",
+		    t->prefix) < 0)
+		return out_of_memory(c->diag);
 	return r;
 }
 
@@ -299,6 +306,22 @@ static int put_drop_in(struct containers *c)
 	return plan_put(c->plan, c->report, path, user, text, 0644, c->diag);
 }
 
+/* These programs ask a registry without a table themselves, and no table is for all. */
+static int hint_at_fallback(struct runtime_plan *plan, size_t report, struct diag *diag)
+{
+	const struct machine_config *config = plan->config;
+
+	for (size_t i = 0; i < config->n_mirrors; i++)
+		if (strcmp(config->mirrors[i].host, "*") == 0 && config->mirrors[i].skip_fallback &&
+		    plan_hint(
+			    plan, report,
+			    "skipFallback of * holds only for registries with a table in " CONTAINERS_DROP_IN
+			    "/" CONTAINERS_OURS
+			    "; name others that must not be asked in the machine config") < 0)
+			return out_of_memory(diag);
+	return 0;
+}
+
 static int plan_containers(struct runtime_plan *plan, size_t report, struct diag *diag)
 {
 	struct containers c = { .plan = plan, .report = report, .diag = diag };
@@ -306,6 +329,8 @@ static int plan_containers(struct runtime_plan *plan, size_t report, struct diag
 
 	if (r == 0)
 		r = put_drop_in(&c);
+	if (r == 0)
+		r = hint_at_fallback(plan, report, diag);
 	if (r == 0)
 		r = certs_d_plan(plan, report, CONTAINERS_CERTS_D, diag);
 	if (r == 0)

@@ -76,7 +76,10 @@ static int add_table(const struct registries_table *t, const char *rest,
 	int r = 0;
 
 	if (t->blocked)
-		return asprintf(&route->note, "blocked: the table of %s refuses every pull",
+		return asprintf(&route->note,
+				t->listed ? "blocked: registries.block of " CONTAINERS_CONF
+					    " names %s"
+					  : "blocked: the table of %s refuses every pull",
 				t->prefix) < 0
 			       ? -ENOMEM
 			       : 0;

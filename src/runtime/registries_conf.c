@@ -7,6 +7,8 @@
 #include "runtime/rootfs.h"
 #include "runtime/toml.h"
 
+#define LISTED_INSECURE "insecure = true\n"
+
 struct reader {
 	int root;
 	struct registries_conf *conf;
@@ -136,19 +138,88 @@ static int read_table(struct reader *c, const struct toml_document *d, size_t i,
 	return add_table(c, &t);
 }
 
-static int read_tables(struct reader *c, const char *text)
+/* The table that one of the lists of version 1 makes of a place, or adds to. */
+static int add_listed(struct reader *c, const char *place, bool block)
 {
-	_cleanup_toml_ struct toml_document d = { 0 };
-	int r = toml_scan(text, &d, c->diag);
+	size_t length = strlen(place);
+	bool blocked = block, insecure = !block;
 
-	for (size_t i = 0; r == 0 && i < d.n_statements;) {
-		const struct toml_statement *s = &d.statements[i];
+	while (length > 0 && place[length - 1] == '/')
+		length--;
+	_cleanup_free_ char *prefix = strndup(place, length);
+	_cleanup_free_ char *quoted = prefix ? toml_quote(prefix) : NULL;
+	struct registries_table t = { 0 };
+	if (!quoted)
+		return out_of_memory(c->diag);
+	for (size_t i = 0; i < c->conf->n_tables; i++) {
+		const struct registries_table *known = &c->conf->tables[i];
+		if (known->listed && strcmp(known->prefix, prefix) == 0) {
+			blocked = blocked || known->blocked;
+			insecure = insecure || strstr(known->head, LISTED_INSECURE);
+		}
+	}
+	if (asprintf(&t.head, "location = %s\n%s%s", quoted, blocked ? "blocked = true\n" : "",
+		     insecure ? LISTED_INSECURE : "") < 0)
+		t.head = NULL;
+	t.mirrors = strdup("");
+	t.prefix = TAKE_PTR(prefix);
+	t.blocked = blocked;
+	t.listed = true;
+	if (!t.head || !t.mirrors) {
+		table_done(&t);
+		return out_of_memory(c->diag);
+	}
+	return add_table(c, &t);
+}
+
+static int read_lists(struct reader *c, const struct toml_document *d)
+{
+	for (size_t i = 0; i < d->n_statements; i++) {
+		const struct toml_statement *s = &d->statements[i];
+		bool block = toml_path_is(s->path, "registries", "block", "registries", NULL);
+		_cleanup_strv_ char **places = NULL;
+		if (s->kind != TOML_KEY ||
+		    (!block &&
+		     !toml_path_is(s->path, "registries", "insecure", "registries", NULL)))
+			continue;
+		int r = toml_strings(d, s, &places);
+		if (r < 0)
+			return r == -ENOMEM ? out_of_memory(c->diag)
+					    : diag_set(c->diag, r,
+						       "line %u: registries is a list of texts",
+						       s->line);
+		STRV_FOREACH (place, places) {
+			r = add_listed(c, *place, block);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int read_tables(struct reader *c, const struct toml_document *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->n_statements;) {
+		const struct toml_statement *s = &d->statements[i];
 		if (s->kind == TOML_ARRAY_TABLE && toml_path_is(s->path, "registry", NULL))
-			r = read_table(c, &d, i, &i);
+			r = read_table(c, d, i, &i);
 		else
 			i++;
 	}
 	return r;
+}
+
+/* The runtimes take lists of version 1 in the main file alone. */
+static int read_text(struct reader *c, const char *text, bool main_file)
+{
+	_cleanup_toml_ struct toml_document d = { 0 };
+	int r = toml_scan(text, &d, c->diag);
+
+	if (r == 0 && main_file)
+		r = read_lists(c, &d);
+	return r < 0 ? r : read_tables(c, &d);
 }
 
 static int read_file(struct reader *c, const char *path)
@@ -159,7 +230,7 @@ static int read_file(struct reader *c, const char *path)
 	/* A link is followed by the runtimes, and larder only reads here. What cannot be read hides nothing. */
 	if (r < 0 || !file.text)
 		return r == -ENOMEM ? out_of_memory(c->diag) : 0;
-	r = read_tables(c, file.text);
+	r = read_text(c, file.text, strcmp(path, CONTAINERS_CONF) == 0);
 	return r < 0 ? diag_prefix(c->diag, r, "%s", path) : 0;
 }
 

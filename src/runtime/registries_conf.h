@@ -3,7 +3,8 @@
 #define LARDER_RUNTIME_REGISTRIES_CONF_H
 /*
  * The [[registry]] tables of registries.conf and its drop-ins, as text, each prefix once: of tables with one prefix the last
- * that is read counts (containers-registries.conf.d(5)).
+ * that is read counts (containers-registries.conf.d(5)). What registries.conf itself says in the lists of version 1 is given
+ * as the tables that the runtimes make of it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,11 +15,12 @@
 #define CONTAINERS_DROP_IN "/etc/containers/registries.conf.d"
 
 struct registries_table {
-	char *prefix;	/* its own, else its location */
-	char *head;	/* its own lines, without [[registry]] */
-	char *mirrors;	/* its [[registry.mirror]] tables */
-	char *later;	/* the drop-in it is from, if that is read after ours; else NULL */
-	bool blocked;	/* pulls are refused */
+	char *prefix;  /* its own, else its location */
+	char *head;    /* its own lines, without [[registry]] */
+	char *mirrors; /* its [[registry.mirror]] tables */
+	char *later;   /* the drop-in it is from, if that is read after ours; else NULL */
+	bool blocked;  /* pulls are refused */
+	bool listed; /* it stands for what version 1 lists: head is made of registries.block and registries.insecure */
 	bool by_digest; /* mirror-by-digest-only: mirrors are asked for digests alone */
 };
 

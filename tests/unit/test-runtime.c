@@ -1045,6 +1045,88 @@ static void test_containers_order(void **state)
 	root_done(&root);
 }
 
+/* Registries that these programs ask although skipFallback says not to are told of. */
+static void test_containers_fallback(void **state)
+{
+	static const struct {
+		const char *host, *skip;
+		bool all, users;
+	} cases[] = {
+		{ "'*'", "true", true, true },
+		{ "'*'", "false", false, false },
+		{ "user.example", "true", false, true },
+		{ "other.example", "true", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *config = NULL;
+		struct root root;
+		assert_true(asprintf(&config,
+				     ENABLED
+				     "apiVersion: v1alpha1\nkind: RegistryMirrorConfig\n"
+				     "name: %s\nendpoints: [{url: https://m}]\nskipFallback: %s\n",
+				     cases[i].host, cases[i].skip) > 0);
+		root_make(&root, config, "usr/bin/podman");
+		put(&root, "etc/containers/registries.conf",
+		    "[[registry]]\nlocation = \"user.example\"\n");
+		_cleanup_free_ char *hints = hints_of(&root, "podman and CRI-O");
+		assert_int_equal(strstr(hints,
+					"skipFallback of * holds only for registries with a "
+					"table in "
+					"/etc/containers/registries.conf.d/zz-larder.conf") != NULL,
+				 cases[i].all);
+		assert_int_equal(strstr(hints, "skipFallback does not hold for user.example") !=
+					 NULL,
+				 cases[i].users);
+		root_done(&root);
+	}
+}
+
+/* Lists of version 1 count beside larder's tables as they do without. */
+static void test_containers_lists(void **state)
+{
+	struct root root;
+
+	(void)state;
+	root_make(&root, ENABLED, "usr/bin/podman");
+	put(&root, "etc/containers/registries.conf",
+	    "[registries.search]\nregistries = ['docker.io', 'quay.io']\n"
+	    "[registries.insecure]\nregistries = ['lab.example', \"quay.io\",\n  'both.example']\n"
+	    "[registries.block]\nregistries = ['docker.io', 'both.example/']\n");
+	put(&root, "etc/containers/registries.conf.d/mine.conf",
+	    "[[registry]]\nlocation = \"quay.io\"\n");
+	/* As in the runtimes, which refuse such a file. */
+	put(&root, "etc/containers/registries.conf.d/old.conf",
+	    "[registries.block]\nregistries = ['ghcr.io']\n");
+	assert_int_equal(configure(&root, "podman and CRI-O", NULL), RUNTIME_CHANGED);
+	assert_file(&root, "etc/containers/registries.conf.d/zz-larder.conf",
+		    MARK_BEGIN
+		    "\n[[registry]]\nlocation = \"lab.example\"\ninsecure = true\n" MIRROR(
+			    "127.0.0.1:3172/lab.example") PLAIN
+		    "\n[[registry]]\nlocation = \"quay.io\"\n" MIRROR("127.0.0.1:3172/quay.io")
+			    PLAIN CACHED("ghcr.io") CACHED("registry.k8s.io") MARK_END);
+	static const struct {
+		const char *host, *route;
+	} routes[] = {
+		{ "docker.io", "not first\nblocked: registries.block of "
+			       "/etc/containers/registries.conf names docker.io" },
+		{ "both.example", "not first\nblocked: registries.block of "
+				  "/etc/containers/registries.conf names both.example" },
+		{ "lab.example", "first\n127.0.0.1:3172/lab.example/a/b\nlab.example/a/b\n" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		_cleanup_free_ char *route = route_of(&root, "podman and CRI-O", routes[i].host);
+		assert_string_equal(route, routes[i].route);
+	}
+	put(&root, "etc/containers/registries.conf", "[registries.block]\nregistries = 'a'\n");
+	_cleanup_free_ char *message = NULL;
+	assert_int_equal(configure(&root, "podman and CRI-O", &message), RUNTIME_FAILED);
+	assert_non_null(strstr(message, "/etc/containers/registries.conf: line 2: registries is a "
+					"list of texts"));
+	root_done(&root);
+}
+
 /* What the user blocked stays blocked, and what mirrors are not asked for is said. */
 static void test_containers_limits(void **state)
 {
@@ -1227,6 +1309,8 @@ int main(void)
 		cmocka_unit_test(test_k3s_empty_sections),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_limits),
+		cmocka_unit_test(test_containers_lists),
+		cmocka_unit_test(test_containers_fallback),
 		cmocka_unit_test(test_containers_order),
 		cmocka_unit_test(test_failed_write),
 		cmocka_unit_test(test_taken_back),
