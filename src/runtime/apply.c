@@ -6,16 +6,30 @@
 #include "runtime/plan.h"
 #include "runtime/saved.h"
 
+/* Of SAVED_DIR, see plan_edit.place. */
+#define PLACE_DIRECTORIES "/directories"
+#define PLACE_ORIGINAL	  "/original"
+#define PLACE_NEXT	  "/next"
+#define PLACE_WRITTEN	  "/written"
+
 static int out_of_memory(struct diag *diag)
 {
 	return diag_set(diag, -ENOMEM, "out of memory");
+}
+
+/* Returns r; if that is an error, it is known where. */
+static int at_place(struct plan_edit *e, const char *place, int r)
+{
+	if (r < 0)
+		e->place = place;
+	return r;
 }
 
 /* What was done so far to this file, and to what is remembered of it, is on the disk. */
 static int sync_one(int root, const char *path)
 {
 	struct rootfs_synced known = { 0 };
-	int r = rootfs_sync(root, SAVED_DIR "/directories", &known);
+	int r = rootfs_sync(root, SAVED_DIR PLACE_DIRECTORIES, &known);
 
 	return r < 0 ? r : rootfs_sync(root, path, &known);
 }
@@ -32,8 +46,12 @@ static int add_missing(int root, const char *path, char ***made)
 	return r;
 }
 
-/* Directories that this makes are remembered before they are there. */
-static int write_file(int root, const char *path, const struct rootfs_file *file)
+/*
+ * Directories that this makes are remembered before they are there. ret_place: as plan_edit.place, and NULL if it is the file itself
+ * that fails.
+ */
+static int write_file(int root, const char *path, const struct rootfs_file *file,
+		      const char **ret_place)
 {
 	_cleanup_strv_ char **made = NULL;
 	int r = saved_directories(root, &made);
@@ -45,6 +63,7 @@ static int write_file(int root, const char *path, const struct rootfs_file *file
 		r = saved_set_directories(root, made);
 	if (r == 0 && strv_length(made) > before)
 		r = sync_one(root, path);
+	*ret_place = r < 0 ? PLACE_DIRECTORIES : NULL;
 	return r < 0 ? r : rootfs_write(root, path, file);
 }
 
@@ -65,19 +84,24 @@ static int remove_file(int root, const char *path)
 	return r;
 }
 
-static int put_file(int root, const char *path, const struct rootfs_file *file)
+static int put_file(int root, const char *path, const struct rootfs_file *file,
+		    const char **ret_place)
 {
-	return file->text ? write_file(root, path, file) : remove_file(root, path);
+	*ret_place = NULL;
+	return file->text ? write_file(root, path, file, ret_place) : remove_file(root, path);
 }
 
 /* The file comes back or goes, and then what is remembered of it. */
-static int restore_file(struct runtime_plan *plan, const struct plan_edit *e)
+static int restore_file(struct runtime_plan *plan, struct plan_edit *e)
 {
-	int r = e->leave ? 0 : put_file(plan->root, e->path, &e->after);
+	int r = e->leave ? 0 : put_file(plan->root, e->path, &e->after, &e->place);
 
 	if (r == 0 && !e->leave)
 		r = sync_one(plan->root, e->path);
-	return r < 0 ? r : saved_forget(plan->root, e->path, e->keep_original);
+	if (r < 0)
+		return r;
+	r = saved_forget(plan->root, e->path, e->keep_original);
+	return at_place(e, PLACE_WRITTEN, r);
 }
 
 /* After a failure: if the file is what it was, nothing of the attempt is left. */
@@ -97,6 +121,7 @@ static void abandon_edit(struct runtime_plan *plan, const struct plan_edit *e)
 static int take_back(struct runtime_plan *plan, struct plan_edit *e)
 {
 	bool users = rootfs_same(&e->before, &e->original);
+	const char *place;
 	/* First it is noted what is there now, so that it is larder's own at any moment. */
 	int r = users ? 0 : saved_written(plan->root, e->path, &e->after);
 
@@ -107,7 +132,7 @@ static int take_back(struct runtime_plan *plan, struct plan_edit *e)
 	if (r == 0 && !users)
 		r = sync_one(plan->root, e->path);
 	if (r == 0)
-		r = put_file(plan->root, e->path, &e->before);
+		r = put_file(plan->root, e->path, &e->before, &place);
 	if (r < 0)
 		return r;
 	e->done = false;
@@ -137,15 +162,18 @@ static int cannot_write(struct runtime_plan *plan, const struct plan_edit *e, in
 			struct diag *diag)
 {
 	_cleanup_free_ char *why = NULL;
+	bool saved = e->place, shared = saved && strcmp(e->place, PLACE_DIRECTORIES) == 0;
 	const char *stays;
 
 	take_back_all(plan, e, &stays);
 	if (asprintf(
-		    &why, "%s: cannot write: %s%s%s%s", e->path,
+		    &why, "%s%s%s: cannot write: %s%s%s%s%s", saved ? SAVED_DIR : "",
+		    saved ? e->place : "", shared ? "" : e->path,
 		    err == -ENOENT
 			    ? "its directory is a symbolic link to what is not there below the root"
 			    : strerror(-err),
-		    stays ? "; " : "", stays ? stays : "",
+		    saved ? "; larder notes there what it changes" : "", stays ? "; " : "",
+		    stays ? stays : "",
 		    stays ? " was written before and could not be taken back" : "") < 0 ||
 	    plan_fail(plan, e->report, why) < 0)
 		return out_of_memory(diag);
@@ -217,7 +245,7 @@ static int remember_directories(struct runtime_plan *plan)
 	size_t before = strv_length(made), n = 0;
 
 	if (r == 0)
-		r = add_missing(plan->root, SAVED_DIR "/directories", &made);
+		r = add_missing(plan->root, SAVED_DIR PLACE_DIRECTORIES, &made);
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
 		if (!is_wanted(plan, &plan->edits[i]))
 			continue;
@@ -235,9 +263,10 @@ static int remember_original(struct runtime_plan *plan, struct plan_edit *e)
 	int r = e->interrupted ? saved_written(plan->root, e->path, &e->before) : 0;
 
 	if (r < 0)
-		return r;
+		return at_place(e, PLACE_WRITTEN, r);
 	e->remembered = true;
-	return saved_set_original(plan->root, e->path, &e->original);
+	r = saved_set_original(plan->root, e->path, &e->original);
+	return at_place(e, PLACE_ORIGINAL, r);
 }
 
 static int remember_originals(struct runtime_plan *plan, struct diag *diag)
@@ -248,7 +277,8 @@ static int remember_originals(struct runtime_plan *plan, struct diag *diag)
 		struct plan_edit *e = &plan->edits[i];
 		if (!is_wanted(plan, e))
 			continue;
-		int failed = directories < 0 ? directories : remember_original(plan, e);
+		int failed = directories < 0 ? at_place(e, PLACE_DIRECTORIES, directories)
+					     : remember_original(plan, e);
 		if (failed < 0)
 			r = fail_edit(plan, e, failed, diag);
 	}
@@ -263,7 +293,8 @@ static int remember_next(struct runtime_plan *plan, struct diag *diag)
 		struct plan_edit *e = &plan->edits[i];
 		if (!is_wanted(plan, e))
 			continue;
-		int failed = saved_set_next(plan->root, e->path, &e->after);
+		int failed =
+			at_place(e, PLACE_NEXT, saved_set_next(plan->root, e->path, &e->after));
 		if (failed < 0)
 			r = fail_edit(plan, e, failed, diag);
 	}
@@ -307,10 +338,12 @@ static int sync_all(struct runtime_plan *plan, bool files, struct diag *diag)
 		if (!e->remembered || e->done != files ||
 		    plan->result.reports[e->report].state == RUNTIME_FAILED)
 			continue;
-		int failed =
-			rootfs_sync(plan->root, files ? e->path : SAVED_DIR "/directories", &known);
+		int failed = rootfs_sync(plan->root, files ? e->path : SAVED_DIR PLACE_DIRECTORIES,
+					 &known);
 		if (failed < 0)
-			r = fail_edit(plan, e, failed, diag);
+			r = fail_edit(plan, e,
+				      files ? failed : at_place(e, PLACE_DIRECTORIES, failed),
+				      diag);
 	}
 	return r;
 }

@@ -104,6 +104,13 @@ static int cannot_take(int err, const char *path, struct diag *diag)
 	return diag_set_at(diag, err, path, 0, 0, "cannot read the file: %s", strerror(-err));
 }
 
+/* The same of what larder noted of the file. */
+static int cannot_compare(int err, const char *path, struct diag *diag)
+{
+	return diag_set_at(diag, err, SAVED_DIR, 0, 0,
+			   "cannot read what larder noted there of %s: %s", path, rootfs_why(err));
+}
+
 static bool is_ours(enum saved_state state)
 {
 	return state == SAVED_OURS || state == SAVED_INTERRUPTED;
@@ -118,7 +125,7 @@ static int take_out(struct runtime_plan *plan, const char *path, plan_strip stri
 	int r = saved_texts(plan->root, path, &written, &next);
 
 	if (r < 0)
-		return cannot_take(r, path, diag);
+		return cannot_compare(r, path, diag);
 	/* After a power cut nobody knows which of the two was edited; what is not there is not taken out. */
 	if (next.text) {
 		struct plan_base base = { original, next.text };
@@ -140,10 +147,11 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 	enum saved_state state;
 	int r = rootfs_read(plan->root, path, &current);
 
-	if (r == 0)
-		r = saved_compare(plan->root, path, &current, &state, &original);
 	if (r < 0)
 		return cannot_take(r, path, diag);
+	r = saved_compare(plan->root, path, &current, &state, &original);
+	if (r < 0)
+		return cannot_compare(r, path, diag);
 	const struct rootfs_file *own = is_ours(state) ? &original : &current;
 	if (own->text && strlen(own->text) != own->size)
 		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
@@ -212,10 +220,11 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 	if (!e)
 		return -ENOMEM;
 	int r = rootfs_read(plan->root, path, &e->before);
-	if (r == 0)
-		r = saved_compare(plan->root, path, &e->before, &state, &saved);
 	if (r < 0)
 		return cannot_take(r, path, diag);
+	r = saved_compare(plan->root, path, &e->before, &state, &saved);
+	if (r < 0)
+		return cannot_compare(r, path, diag);
 	r = choose_original(e, state, &saved, user);
 	e->after = (struct rootfs_file){ .mode = mode };
 	if (e->original.text) {
@@ -331,7 +340,7 @@ static int plan_restore_file(struct runtime_plan *plan, size_t report, const cha
 	if (r == 0)
 		r = saved_compare(plan->root, path, &e->before, &state, &e->after);
 	if (r < 0)
-		return cannot_take(r, path, diag);
+		return cannot_compare(r, path, diag);
 	if (state == SAVED_EDITED)
 		return plan_edited(plan, report, e, diag);
 	e->change = true;

@@ -25,6 +25,8 @@ struct plan_edit {
 	bool interrupted; /* larder wrote what is there, and was stopped before it noted that */
 	bool remembered;  /* what it was and what it will be is saved (runtime/saved.h) */
 	bool done;	  /* it was written */
+	const char *
+		place; /* where below SAVED_DIR, not at path, something could not be written; NULL: nowhere */
 };
 
 struct runtime_plan {

@@ -142,8 +142,9 @@ static int list_below(int root, const char *of, const char *path, unsigned depth
 	_cleanup_strv_ char **names = NULL;
 	int r = directory ? rootfs_list(root, directory, &names) : -ENOMEM;
 
+	/* A file in the place of the directory itself is of no path. */
 	if (r == -ENOTDIR)
-		return strv_contains(*list, path) ? 0 : strv_add(list, path);
+		return depth == 0 || strv_contains(*list, path) ? 0 : strv_add(list, path);
 	if (depth == SAVED_DEPTH_MAX)
 		return r;
 	STRV_FOREACH (name, names) {

@@ -255,6 +255,18 @@ check_equal "the next run fails" "$(report docker)" failed
 larder runtime restore --root "$R" >"$T/out"
 check_equal "restore brings back the user's file" "$(state)" "$before"
 
+# Where larder notes what it changes nothing can be written: that place is named, and the file stays.
+fresh
+printf '{"mtu": 1450}' | put $daemon
+before=$(state)
+mount --bind "$R/etc/larder" "$R/etc/larder"
+mount -o remount,bind,ro "$R/etc/larder"
+run larder runtime configure --root "$R" --output json
+umount "$R/etc/larder"
+check_equal "a read-only /etc/larder is named" "$(jq -r '.runtimes[] | select(.state == "failed") | .detail' "$T/stdout" | sort -u)" \
+	"/etc/larder/runtime/directories: cannot write: Read-only file system; larder notes there what it changes"
+check_equal "no file is changed then" "$(state)" "$before"
+
 # A runtime's first file is written anew, its second cannot be, and the first is taken back; the run is killed at each flush of that.
 fresh
 rm "$R/usr/bin/containerd" "$R/usr/bin/podman" "$R/usr/local/bin/"*

@@ -1194,6 +1194,50 @@ static void test_failed_write(void **state)
 	root_done(&root);
 }
 
+/* What larder notes of a file cannot be: that is named, not the user's file. */
+static void test_failed_note(void **state)
+{
+#define NOTES "/etc/larder/runtime"
+	static const struct {
+		const char *path, *link; /* NULL: a file is there */
+		const char *message;
+	} cases[] = {
+		{ "etc/larder", "nowhere",
+		  NOTES
+		  "/directories: cannot write: its directory is a symbolic link to what is not "
+		  "there below the root; larder notes there what it changes" },
+		{ "etc/larder", NULL, NOTES "/directories: cannot write: Not a directory; " },
+		{ "etc/larder/runtime/written/etc/docker/daemon.json", "nowhere",
+		  NOTES ": cannot read what larder noted there of /etc/docker/daemon.json: " },
+		{ "etc/larder/runtime/original", NULL,
+		  NOTES "/original/etc/docker/daemon.json: cannot write: Not a directory; " },
+		{ "etc/larder/runtime/next", NULL,
+		  NOTES "/next/etc/docker/daemon.json: cannot write: Not a directory; " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_runtime_result_ struct runtime_result result = { 0 };
+		struct root root;
+		root_make(&root, ENABLED, "usr/bin/dockerd");
+		put(&root, "etc/docker/daemon.json", "{}\n");
+		if (strcmp(cases[i].path, "etc/larder") == 0)
+			assert_int_equal(renameat(root.dir, "etc/larder", root.dir, "etc/was"), 0);
+		put(&root, cases[i].path, "");
+		if (cases[i].link) {
+			assert_int_equal(unlinkat(root.dir, cases[i].path, 0), 0);
+			assert_int_equal(symlinkat(cases[i].link, root.dir, cases[i].path), 0);
+		}
+		(void)runtime_configure(root.config, root.path, &result, NULL);
+		const struct runtime_report *report = find_report(&result, "docker");
+		if (!report || report->state != RUNTIME_FAILED ||
+		    strncmp(report->message, cases[i].message, strlen(cases[i].message)) != 0)
+			fail_msg("%zu: %s", i, report ? report->message : "no report");
+		assert_file(&root, "etc/docker/daemon.json", "{}\n");
+		root_done(&root);
+	}
+}
+
 /* What was written for the runtime before it is what it was. */
 static void test_taken_back(void **state)
 {
@@ -1313,6 +1357,7 @@ int main(void)
 		cmocka_unit_test(test_containers_fallback),
 		cmocka_unit_test(test_containers_order),
 		cmocka_unit_test(test_failed_write),
+		cmocka_unit_test(test_failed_note),
 		cmocka_unit_test(test_taken_back),
 		cmocka_unit_test(test_directories),
 		cmocka_unit_test(test_diff),
