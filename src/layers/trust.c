@@ -47,7 +47,9 @@ static int load_key(const char *root, const char *path, struct keys *keys,
 
 	if (!full)
 		return -ENOMEM;
-	int r = read_file_at(AT_FDCWD, full, KEY_BYTES_MAX, &text, &size);
+	/* A link to it leads where it would in that root. */
+	_cleanup_close_ int fd = open_rooted(root, path, O_RDONLY | O_NOCTTY);
+	int r = fd < 0 ? fd : read_fd(fd, KEY_BYTES_MAX, &text, &size);
 	keys->n_unread++;
 	if (r < 0)
 		return strv_addf(&result->notes, "trust key %s: %s", full, strerror(-r));

@@ -62,4 +62,22 @@ check "a signed layer is built" larder build --images "$T/images/list" --name on
 printf -- '---\napiVersion: larder/v1alpha1\nkind: CacheLayerConfig\ntrust: {keys: [/etc/larder/keys/early-boot.pub], required: true}\n' >>"$own/etc/larder/machine.yaml"
 check "a config that trusts a key beside it" early
 check_equal "the layer is active" "$(state '.layers[] | "\(.name) \(.state) \(.signed)"')" "one active true"
+
+# Links lead where they would lead in that root: those of the config, and those of the keys.
+mkdir -p "$own/usr/share/site"
+mv "$own/etc/larder/keys/early-boot.pub" "$own/etc/larder/machine.yaml" "$own/usr/share/site"
+ln -s /usr/share/site/early-boot.pub "$own/etc/larder/keys/early-boot.pub"
+ln -s /usr/share/site/machine.yaml "$root/etc/larder/machine.yaml"
+ln -s ../../usr/share/site/machine.yaml "$own/etc/larder/machine.yaml"
+check_status 2 "a link of the root filesystem that leads nowhere there" early
+check_output "is named" "$root/etc/larder/machine.yaml: this symbolic link leads to /usr/share/site/machine.yaml, and nothing is there below $root"
+check_no_output "and the RAM disk's own config does not count in its place" "that of $own counts"
+rm "$root/etc/larder/machine.yaml"
+check "links of a config and of a key beside it" early
+check_equal "the layer is active" "$(state '.layers[] | "\(.name) \(.state) \(.signed)"')" "one active true"
+cp -a "$own/." "$root" && rm -r "$own" && mkdir "$own"
+ln -sf /usr/share/site/machine.yaml "$root/etc/larder/machine.yaml"
+check "those of the root filesystem" early
+check_no_output "which has a config then" "there is no machine config"
+check_equal "the layer is active" "$(state '.layers[] | "\(.name) \(.state) \(.signed)"')" "one active true"
 done_testing
