@@ -116,6 +116,30 @@ static bool is_ours(enum saved_state state)
 	return state == SAVED_OURS || state == SAVED_INTERRUPTED;
 }
 
+/*
+ * There is no copy of what was there before, though larder wrote more than its own marked lines: there was something, and the copy is
+ * gone. Files without marks do not tell.
+ */
+static int find_lost(struct runtime_plan *plan, const char *path, plan_strip strip,
+		     const struct rootfs_file *original, bool *ret, struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 };
+	_cleanup_free_ char *rest = NULL;
+
+	*ret = false;
+	if (original->text)
+		return 0;
+	int r = saved_texts(plan->root, path, &written, &next);
+	if (r < 0)
+		return cannot_compare(r, path, diag);
+	const char *text = written.text ? written.text : next.text;
+	if (!text || !strstr(text, MARK))
+		return 0;
+	r = strip(text, NULL, &rest, NULL);
+	*ret = rest != NULL;
+	return r == -ENOMEM ? out_of_memory(diag) : 0;
+}
+
 /* The user's part of a text that was edited after larder wrote it. */
 static int take_out(struct runtime_plan *plan, const char *path, plan_strip strip, const char *text,
 		    const char *original, char **ret, struct diag *diag)
@@ -152,12 +176,17 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 	r = saved_compare(plan->root, path, &current, &state, &original);
 	if (r < 0)
 		return cannot_compare(r, path, diag);
-	const struct rootfs_file *own = is_ours(state) ? &original : &current;
+	bool lost;
+	r = find_lost(plan, path, strip, &original, &lost, diag);
+	if (r < 0)
+		return r;
+	const struct rootfs_file *own = is_ours(state) && !lost ? &original : &current;
 	if (own->text && strlen(own->text) != own->size)
 		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
 	/* Lines of ours that nothing remembers: a copied system, or a lost SAVED_DIR. */
 	bool stray = state == SAVED_NONE && own->text && strstr(own->text, MARK);
-	if (state == SAVED_EDITED && own->text)
+	stray = stray || (lost && own->text);
+	if (state == SAVED_EDITED && own->text && !lost)
 		return take_out(plan, path, strip, own->text, original.text, ret, diag);
 	if (stray)
 		return strip(own->text, NULL, ret, diag);
@@ -225,6 +254,13 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 	r = saved_compare(plan->root, path, &e->before, &state, &saved);
 	if (r < 0)
 		return cannot_compare(r, path, diag);
+	bool lost;
+	r = find_lost(plan, path, runtime_strip(path), &saved, &lost, diag);
+	if (r < 0)
+		return r;
+	/* The copy is made anew, of what is left of it. */
+	if (lost)
+		state = SAVED_EDITED;
 	r = choose_original(e, state, &saved, user);
 	e->after = (struct rootfs_file){ .mode = mode };
 	if (e->original.text) {
@@ -265,12 +301,13 @@ static bool is_planned(const struct runtime_plan *plan, const char *path)
 }
 
 /*
- * Larder wrote this file and somebody changed it since: what they wrote stays, without larder's part. e->after is the saved
- * original.
+ * Larder wrote this file and somebody changed it since, or the copy of the original is lost: what is not larder's stays. e->after is
+ * the saved original.
  */
-static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edit *e,
+static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edit *e, bool lost,
 		       struct diag *diag)
 {
+	plan_strip strip = runtime_strip(e->path);
 	_cleanup_diag_ struct diag why = DIAG_INIT;
 	_cleanup_free_ char *rest = NULL;
 	const char *did = "it is left as it is";
@@ -278,8 +315,9 @@ static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edi
 	int r = 0;
 
 	if (e->before.text)
-		r = take_out(plan, e->path, runtime_strip(e->path), e->before.text, e->after.text,
-			     &rest, &why);
+		r = lost ? strip(e->before.text, NULL, &rest, &why)
+			 : take_out(plan, e->path, strip, e->before.text, e->after.text, &rest,
+				    &why);
 	if (r == -ENOMEM)
 		return out_of_memory(diag);
 	e->change = e->forget = r == 0;
@@ -298,9 +336,11 @@ static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edi
 		if (set_text(&e->after, rest) < 0)
 			return out_of_memory(diag);
 	}
-	return plan_hint(plan, report, "%s was changed after larder wrote it, so %s%s%s%s%s%s",
-			 e->path, did, r < 0 ? " (" : "", r < 0 ? diag_text(&why) : "",
-			 r < 0 ? ")" : "",
+	return plan_hint(plan, report, "%s%s, so %s%s%s%s%s%s", e->path,
+			 lost ? ": the copy of what it was before is gone from " SAVED_DIR
+				"/original"
+			      : " was changed after larder wrote it",
+			 did, r < 0 ? " (" : "", r < 0 ? diag_text(&why) : "", r < 0 ? ")" : "",
 			 names_cache ? "; it still names the cache, in what was changed" : "",
 			 kept ? "; what it was before is in " SAVED_DIR "/original" : "") < 0
 		       ? out_of_memory(diag)
@@ -341,8 +381,12 @@ static int plan_restore_file(struct runtime_plan *plan, size_t report, const cha
 		r = saved_compare(plan->root, path, &e->before, &state, &e->after);
 	if (r < 0)
 		return cannot_compare(r, path, diag);
-	if (state == SAVED_EDITED)
-		return plan_edited(plan, report, e, diag);
+	bool lost;
+	r = find_lost(plan, path, runtime_strip(path), &e->after, &lost, diag);
+	if (r < 0)
+		return r;
+	if (state == SAVED_EDITED || lost)
+		return plan_edited(plan, report, e, lost, diag);
 	e->change = true;
 	e->forget = true;
 	e->secret = e->before.text && (e->before.mode & 0077) == 0;

@@ -665,6 +665,61 @@ static void test_taken_out(void **state)
 	}
 }
 
+/* The copy of the user's file is gone: that does not make the file larder's, whatever happens between. */
+static void test_lost_original(void **state)
+{
+	static const struct {
+		const char *program, *path,
+			*before; /* NULL: there was none, and none is what comes back */
+	} cases[] = {
+		{ K3S, "mirrors:\n  docker.io:\n    endpoint:\n    - https://x\n" },
+		{ K3S, "configs: {h: {}} # mine\n" },
+		{ K3S, NULL },
+		{ TOML, "version = 2\n[debug]\n  level = \"info\"\n" },
+		{ TOML, NULL },
+		{ "usr/bin/containerd", HOSTS "a/hosts.toml", "[host.\"https://a\"]\n" },
+		{ "usr/bin/containerd", HOSTS "docker.io/hosts.toml", NULL },
+		{ "usr/bin/podman", "etc/containers/registries.conf.d/zz-larder.conf",
+		  "[[registry]]\nlocation = \"mine\"\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * 3; i++) {
+		size_t n = i / 3, way = i % 3;
+		_cleanup_runtime_result_ struct runtime_result result = { 0 };
+		_cleanup_free_ char *written = NULL, *edited = NULL, *after = NULL;
+		struct root root;
+		root_make(&root, MIRROR_OF("docker.io", "https://old"), cases[n].program);
+		if (cases[n].before)
+			put(&root, cases[n].path, cases[n].before);
+		runtime_configured(&root);
+		int notes = openat(root.dir, "etc/larder/runtime", O_RDONLY | O_DIRECTORY);
+		assert_true(notes >= 0);
+		int removed = remove_tree_at(notes, "original");
+		assert_true(removed == 0 || removed == -ENOENT);
+		close_fd(notes);
+		if (way == 1) {
+			root_config(&root, MIRROR_OF("docker.io", "https://new"));
+			runtime_configured(&root);
+		}
+		if (way == 2 && cases[n].before) {
+			written = get(&root, cases[n].path);
+			edited = replaced(written, "", "# edited\n");
+			put(&root, cases[n].path, edited);
+			after = replaced(cases[n].before, "", "# edited\n");
+		}
+		assert_int_equal(runtime_restore(root.path, &result, NULL), 0);
+		const struct runtime_report *report = find_report(&result, "restore");
+		bool said = false;
+		STRV_FOREACH (hint, report->hints)
+			said = said ||
+			       strstr(*hint, "/original, so only larder's part was taken out");
+		assert_int_equal(said, cases[n].before && way != 1);
+		assert_file(&root, cases[n].path, after ? after : cases[n].before);
+		root_done(&root);
+	}
+}
+
 static void test_unmerge(void **state)
 {
 	static const struct {
@@ -1344,6 +1399,7 @@ int main(void)
 		cmocka_unit_test(test_docker),
 		cmocka_unit_test(test_docker_flags),
 		cmocka_unit_test(test_taken_out),
+		cmocka_unit_test(test_lost_original),
 		cmocka_unit_test(test_unmerge),
 		cmocka_unit_test(test_k3s_fresh),
 		cmocka_unit_test(test_k3s_merge),
