@@ -162,7 +162,8 @@ static int cannot_write(struct runtime_plan *plan, const struct plan_edit *e, in
 			struct diag *diag)
 {
 	_cleanup_free_ char *why = NULL;
-	bool saved = e->place, shared = saved && strcmp(e->place, PLACE_DIRECTORIES) == 0;
+	bool saved = e->place, shared = saved && (strcmp(e->place, PLACE_DIRECTORIES) == 0 ||
+						  strcmp(e->place, NOTED_NAME) == 0);
 	const char *stays;
 
 	take_back_all(plan, e, &stays);
@@ -180,14 +181,23 @@ static int cannot_write(struct runtime_plan *plan, const struct plan_edit *e, in
 	return 0;
 }
 
+/* Nothing is noted of files that nothing else is remembered of. What cannot be written does no harm: it is ignored. */
+static void forget_noted(struct runtime_plan *plan, char **files)
+{
+	noted_keep(&plan->noted, files);
+	(void)noted_write(plan->root, &plan->noted);
+}
+
 /*
  * Once nothing is remembered of any file, the other directories that larder made are the user's: something of theirs is in them.
  */
-static int end(int root)
+static int end(struct runtime_plan *plan)
 {
 	_cleanup_strv_ char **files = NULL, **made = NULL;
-	int r = saved_list(root, &files);
+	int root = plan->root, r = saved_list(root, &files);
 
+	if (r == 0)
+		forget_noted(plan, files);
 	if (r < 0 || files)
 		return r;
 	r = saved_directories(root, &made);
@@ -265,20 +275,70 @@ static int remember_original(struct runtime_plan *plan, struct plan_edit *e)
 	if (r < 0)
 		return at_place(e, PLACE_WRITTEN, r);
 	e->remembered = true;
-	r = saved_set_original(plan->root, e->path, &e->original);
+	if (e->keep_copy)
+		r = saved_keep(plan->root, e->path);
+	if (r == 0)
+		r = saved_set_original(plan->root, e->path, &e->original);
 	return at_place(e, PLACE_ORIGINAL, r);
+}
+
+/* A copy of an earlier version of larder, which noted nothing. */
+static int note_earlier(struct runtime_plan *plan, const struct plan_edit *e)
+{
+	_cleanup_rootfs_file_ struct rootfs_file copy = { 0 };
+
+	if (noted_any(&plan->noted, e->path))
+		return 0;
+	int r = saved_original(plan->root, e->path, &copy);
+	return r < 0 || !copy.text ? r : noted_add(&plan->noted, e->path, &copy);
+}
+
+/* Which files there are originals of: beside what was noted before, as long as the copies are not on the disk. */
+static int note_originals(struct runtime_plan *plan)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		const struct plan_edit *e = &plan->edits[i];
+		if (is_wanted(plan, e))
+			r = note_earlier(plan, e);
+		if (r == 0 && (is_wanted(plan, e) || (e->note && !e->change)))
+			r = noted_add(&plan->noted, e->path, &e->original);
+	}
+	return r < 0 ? r : noted_write(plan->root, &plan->noted);
+}
+
+/* They are on the disk: what was noted before counts no more. */
+static int note_copies(struct runtime_plan *plan)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
+		_cleanup_rootfs_file_ struct rootfs_file copy = { 0 };
+		if (!plan->edits[i].remembered)
+			continue;
+		r = saved_original(plan->root, plan->edits[i].path, &copy);
+		if (r == 0)
+			r = noted_set(&plan->noted, plan->edits[i].path, &copy);
+	}
+	return r < 0 ? r : noted_write(plan->root, &plan->noted);
 }
 
 static int remember_originals(struct runtime_plan *plan, struct diag *diag)
 {
-	int directories = remember_directories(plan), r = 0;
+	const char *place = PLACE_DIRECTORIES;
+	int shared = remember_directories(plan), r = 0;
+
+	if (shared == 0) {
+		place = NOTED_NAME;
+		shared = note_originals(plan);
+	}
 
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
 		struct plan_edit *e = &plan->edits[i];
 		if (!is_wanted(plan, e))
 			continue;
-		int failed = directories < 0 ? at_place(e, PLACE_DIRECTORIES, directories)
-					     : remember_original(plan, e);
+		int failed = shared < 0 ? at_place(e, place, shared) : remember_original(plan, e);
 		if (failed < 0)
 			r = fail_edit(plan, e, failed, diag);
 	}
@@ -287,14 +347,15 @@ static int remember_originals(struct runtime_plan *plan, struct diag *diag)
 
 static int remember_next(struct runtime_plan *plan, struct diag *diag)
 {
-	int r = 0;
+	int r = 0, noted = note_copies(plan);
 
 	for (size_t i = 0; r == 0 && i < plan->n_edits; i++) {
 		struct plan_edit *e = &plan->edits[i];
 		if (!is_wanted(plan, e))
 			continue;
-		int failed =
-			at_place(e, PLACE_NEXT, saved_set_next(plan->root, e->path, &e->after));
+		int failed = noted < 0 ? at_place(e, NOTED_NAME, noted)
+				       : at_place(e, PLACE_NEXT,
+						  saved_set_next(plan->root, e->path, &e->after));
 		if (failed < 0)
 			r = fail_edit(plan, e, failed, diag);
 	}
@@ -380,6 +441,6 @@ int plan_apply(struct runtime_plan *plan, struct diag *diag)
 		return r;
 	/* What it cannot remove does no harm. */
 	(void)saved_tidy(plan->root);
-	r = end(plan->root);
+	r = end(plan);
 	return r < 0 ? diag_set_at(diag, r, SAVED_DIR, 0, 0, "cannot write: %s", strerror(-r)) : 0;
 }

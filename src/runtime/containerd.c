@@ -441,9 +441,8 @@ static int route_containerd(int root, const char *host, const char *repository,
 	return certs_d ? hosts_toml_route(root, certs_d, host, route, diag) : -ENOMEM;
 }
 
+static const char *const containerd_files[] = { CONTAINERD_CONFIG, CONTAINERD_CERTS_D "/", NULL };
+
 const struct runtime_kind runtime_containerd = {
-	"containerd",
-	containerd_evidence,
-	plan_containerd,
-	route_containerd,
+	"containerd", containerd_evidence, plan_containerd, route_containerd, containerd_files,
 };

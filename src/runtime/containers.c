@@ -339,9 +339,9 @@ static int plan_containers(struct runtime_plan *plan, size_t report, struct diag
 	return r;
 }
 
+static const char *const containers_files[] = { CONTAINERS_DROP_IN "/" CONTAINERS_OURS, NULL };
+
 const struct runtime_kind runtime_containers = {
-	"podman and CRI-O",
-	containers_evidence,
-	plan_containers,
-	containers_route,
+	"podman and CRI-O", containers_evidence, plan_containers,
+	containers_route,   containers_files,
 };

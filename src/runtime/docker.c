@@ -291,9 +291,8 @@ static int route_docker(int root, const char *host, const char *repository,
 	return route_add_registry(route, host);
 }
 
+static const char *const docker_files[] = { DOCKER_CONFIG, DOCKER_CERTS_D "/", NULL };
+
 const struct runtime_kind runtime_docker = {
-	"docker",
-	docker_evidence,
-	plan_docker,
-	route_docker,
+	"docker", docker_evidence, plan_docker, route_docker, docker_files,
 };

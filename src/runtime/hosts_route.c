@@ -56,7 +56,7 @@ int hosts_toml_route(int root, const char *certs_d, const char *host, struct run
 		return r;
 	if (!directory)
 		return route_add_registry(route, host);
-	if (asprintf(&route->source, "%s/hosts.toml", directory) < 0) {
+	if (asprintf(&route->source, "%s/" HOSTS_TOML, directory) < 0) {
 		route->source = NULL;
 		return -ENOMEM;
 	}

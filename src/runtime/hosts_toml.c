@@ -11,8 +11,7 @@
 #include "runtime/marked.h"
 #include "runtime/toml.h"
 
-#define HOSTS_TOML "hosts.toml"
-#define ANY_HOST   "*"
+#define ANY_HOST "*"
 
 static int out_of_memory(struct diag *diag)
 {

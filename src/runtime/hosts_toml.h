@@ -9,6 +9,8 @@
 #include "runtime/plan.h"
 #include "runtime/route.h"
 
+#define HOSTS_TOML "hosts.toml"
+
 #define HOSTS_TOML_DEFAULT_DIR "_default"
 
 /* Plans every hosts.toml below certs_d ("/etc/containerd/certs.d"). -EINVAL with diag: a file of the user's cannot be merged. */

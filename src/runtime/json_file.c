@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/names.h"
+
 #define INDENT_DEFAULT 4
 #define INDENT_MAX     8
 
@@ -20,7 +22,9 @@ int json_file_parse(const char *path, const char *text, json_t **ret, struct dia
 	if (!root)
 		return diag_set_at(diag, -EINVAL, path, error.line > 0 ? (unsigned)error.line : 0,
 				   error.column > 0 ? (unsigned)error.column : 0,
-				   "this is not JSON: %s", error.text);
+				   "this is not JSON: %s; mend it, then run \"larder runtime "
+				   "configure\"",
+				   error.text);
 	if (json_is_object(root)) {
 		*ret = root;
 		return 0;
@@ -114,6 +118,48 @@ static json_t *parse_saved(const char *text)
 	return text && json_file_parse(NULL, text, &root, NULL) == 0 ? root : NULL;
 }
 
+static bool has_cache_first(const json_t *root)
+{
+	const char *key;
+	json_t *list;
+
+	json_object_foreach ((json_t *)root, key, list) {
+		const char *first = json_string_value(json_array_get(list, 0));
+		if (first && strcmp(first, REGISTRY_URL) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool json_file_is_ours(const char *text)
+{
+	_cleanup_(json_decrefp) json_t *root = NULL;
+	_cleanup_free_ char *dumped = NULL;
+
+	return json_file_parse(NULL, text, &root, NULL) == 0 && has_cache_first(root) &&
+	       json_file_dump(root, text, &dumped, NULL) == 0 && strcmp(dumped, text) == 0;
+}
+
+/* Takes the cache out of lists: that nobody but larder writes. */
+static void strip_cache(json_t *root)
+{
+	json_t *list;
+	const char *key;
+	void *next;
+
+	json_object_foreach_safe(root, next, key, list)
+	{
+		size_t before = json_array_size(list);
+		for (size_t i = before; i-- > 0;) {
+			const char *item = json_string_value(json_array_get(list, i));
+			if (item && strcmp(item, REGISTRY_URL) == 0)
+				json_array_remove(list, i);
+		}
+		if (before > 0 && json_array_size(list) == 0)
+			json_object_del(root, key);
+	}
+}
+
 int json_file_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag)
 {
 	_cleanup_(json_decrefp) json_t *edited = NULL;
@@ -123,7 +169,10 @@ int json_file_strip(const char *text, const struct plan_base *base, char **ret, 
 		return r;
 	_cleanup_(json_decrefp) json_t *original = base ? parse_saved(base->original) : NULL;
 	_cleanup_(json_decrefp) json_t *written = base ? parse_saved(base->written) : NULL;
-	_cleanup_(json_decrefp) json_t *rest = unmerge_value(edited, original, written);
+	_cleanup_(json_decrefp) json_t *rest =
+		base ? unmerge_value(edited, original, written) : json_deep_copy(edited);
+	if (!base)
+		strip_cache(rest);
 	*ret = NULL;
 	if (json_object_size(rest) == 0 && !original)
 		return 0;

@@ -18,4 +18,7 @@ int json_file_dump(const json_t *root, const char *like, char **ret, struct diag
  */
 int json_file_strip(const char *text, const struct plan_base *base, char **ret, struct diag *diag);
 
+/* Is it laid out as larder writes it, with the cache before all else in a list? Then nobody else wrote it, as a rule. */
+bool json_file_is_ours(const char *text);
+
 #endif

@@ -5,8 +5,6 @@
 
 #include "runtime/hosts_toml.h"
 
-#define PKI_DIR "/etc/larder/pki"
-
 char *pki_path(const char *host, const char *file)
 {
 	_cleanup_free_ char *directory = hosts_toml_directory(host);

@@ -4,6 +4,7 @@
 /* Certificates and keys of the machine config as files, which the settings of all runtimes point at. */
 #include "runtime/plan.h"
 
+#define PKI_DIR		"/etc/larder/pki"
 #define PKI_CA		"ca.pem"
 #define PKI_CLIENT_CERT "client.pem"
 #define PKI_CLIENT_KEY	"client-key.pem"

@@ -9,6 +9,9 @@
 #include "runtime/marked.h"
 #include "runtime/runtimes.h"
 #include "runtime/saved.h"
+#include "runtime/strays.h"
+
+#define RESTORE_REPORT "restore"
 
 static int out_of_memory(struct diag *diag)
 {
@@ -27,6 +30,15 @@ int plan_open(const struct machine_config *config, const char *root, struct runt
 	return 0;
 }
 
+int plan_read_noted(struct runtime_plan *plan, struct diag *diag)
+{
+	int r = noted_read(plan->root, &plan->noted);
+
+	return r < 0 ? diag_set_at(diag, r, SAVED_DIR NOTED_NAME, 0, 0, "cannot read: %s",
+				   rootfs_why(r))
+		     : 0;
+}
+
 static void edit_done(struct plan_edit *e)
 {
 	free(e->path);
@@ -40,6 +52,7 @@ void plan_done(struct runtime_plan *plan)
 	for (size_t i = 0; i < plan->n_edits; i++)
 		edit_done(&plan->edits[i]);
 	free(plan->edits);
+	noted_done(&plan->noted);
 	runtime_result_done(&plan->result);
 	plan->root = close_fd(plan->root);
 	plan->lock = close_fd(plan->lock);
@@ -60,6 +73,16 @@ int plan_add_report(struct runtime_plan *plan, const char *name, enum runtime_st
 	*ret = result->n_reports++;
 	larger[*ret] = (struct runtime_report){ .name = name, .state = state };
 	return 0;
+}
+
+int plan_restore_report(struct runtime_plan *plan, size_t *ret)
+{
+	for (size_t i = 0; i < plan->result.n_reports; i++)
+		if (strcmp(plan->result.reports[i].name, RESTORE_REPORT) == 0) {
+			*ret = i;
+			return 0;
+		}
+	return plan_add_report(plan, RESTORE_REPORT, RUNTIME_UNCHANGED, ret);
 }
 
 int plan_hint(struct runtime_plan *plan, size_t report, const char *format, ...)
@@ -104,6 +127,19 @@ static int cannot_take(int err, const char *path, struct diag *diag)
 	return diag_set_at(diag, err, path, 0, 0, "cannot read the file: %s", strerror(-err));
 }
 
+/* For who wants larder's settings there. */
+static int cannot_plan(int err, const char *path, struct diag *diag)
+{
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+
+	if (err != -ELOOP && err != -EISDIR)
+		return cannot_take(err, path, diag);
+	(void)cannot_take(err, path, &why);
+	return diag_set(diag, err,
+			"%s: put a %sfile in its place, then run \"larder runtime configure\"",
+			diag_text(&why), err == -ELOOP ? "copy of what it leads to as a " : "");
+}
+
 /* The same of what larder noted of the file. */
 static int cannot_compare(int err, const char *path, struct diag *diag)
 {
@@ -116,28 +152,82 @@ static bool is_ours(enum saved_state state)
 	return state == SAVED_OURS || state == SAVED_INTERRUPTED;
 }
 
+/* What larder knows of a file. */
+struct known {
+	enum saved_state state;
+	enum saved_copy copy;
+	struct rootfs_file original; /* text NULL: there was none, or it is lost */
+	bool lost;		     /* there was a file, and no copy tells what it was */
+};
+
+static void known_done(struct known *k)
+{
+	rootfs_file_done(&k->original);
+}
+#define _cleanup_known_ _cleanup_(known_done)
+
 /*
- * There is no copy of what was there before, though larder wrote more than its own marked lines: there was something, and the copy is
- * gone. Files without marks do not tell.
+ * There is no copy and no note of one, though larder wrote more than its own part: there was something, and the copy is gone.
  */
-static int find_lost(struct runtime_plan *plan, const char *path, plan_strip strip,
-		     const struct rootfs_file *original, bool *ret, struct diag *diag)
+static int wrote_more(struct runtime_plan *plan, const char *path, plan_strip strip, bool *ret,
+		      struct diag *diag)
 {
 	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 };
 	_cleanup_free_ char *rest = NULL;
 
 	*ret = false;
-	if (original->text)
+	if (runtime_owns(path))
 		return 0;
 	int r = saved_texts(plan->root, path, &written, &next);
 	if (r < 0)
 		return cannot_compare(r, path, diag);
 	const char *text = written.text ? written.text : next.text;
-	if (!text || !strstr(text, MARK))
+	if (!text)
 		return 0;
 	r = strip(text, NULL, &rest, NULL);
 	*ret = rest != NULL;
 	return r == -ENOMEM ? out_of_memory(diag) : 0;
+}
+
+/* Compares a file as it is with all that is saved of it. */
+static int look_up(struct runtime_plan *plan, const char *path, plan_strip strip,
+		   const struct rootfs_file *current, struct known *ret, struct diag *diag)
+{
+	_cleanup_known_ struct known k = { 0 };
+	int r = saved_compare(plan->root, &plan->noted, path, current, &k.state, &k.copy,
+			      &k.original);
+
+	if (r < 0)
+		return cannot_compare(r, path, diag);
+	if (k.state != SAVED_NONE && k.state != SAVED_BEFORE)
+		k.lost = k.copy == SAVED_COPY_GONE || k.copy == SAVED_COPY_CHANGED;
+	if (k.state != SAVED_NONE && k.copy == SAVED_COPY_UNKNOWN && current->text)
+		r = wrote_more(plan, path, strip, &k.lost, diag);
+	if (r < 0)
+		return r;
+	if (k.lost)
+		rootfs_file_done(&k.original);
+	*ret = k;
+	k = (struct known){ 0 };
+	return 0;
+}
+
+/* Has the user's file, of which nothing is known, at least been there? */
+static bool was_there(const struct known *k)
+{
+	return k->lost && k->copy != SAVED_COPY_UNKNOWN;
+}
+
+/* A file that says nothing. */
+static const char *nothing_in(const char *path)
+{
+	return text_ends_with(path, ".json") ? "{}\n" : "";
+}
+
+/* What larder knows nothing of and holds its part: of a copied system, or SAVED_DIR is lost. */
+static bool is_stray(const struct known *k, const char *path, const char *text)
+{
+	return k->state == SAVED_NONE && text && strays_holds(path, text);
 }
 
 /* The user's part of a text that was edited after larder wrote it. */
@@ -167,31 +257,35 @@ static int take_out(struct runtime_plan *plan, const char *path, plan_strip stri
 int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip, char **ret,
 		   struct diag *diag)
 {
-	_cleanup_rootfs_file_ struct rootfs_file current = { 0 }, original = { 0 };
-	enum saved_state state;
+	_cleanup_rootfs_file_ struct rootfs_file current = { 0 };
+	_cleanup_known_ struct known k = { 0 };
 	int r = rootfs_read(plan->root, path, &current);
 
 	if (r < 0)
-		return cannot_take(r, path, diag);
-	r = saved_compare(plan->root, path, &current, &state, &original);
-	if (r < 0)
-		return cannot_compare(r, path, diag);
-	bool lost;
-	r = find_lost(plan, path, strip, &original, &lost, diag);
+		return cannot_plan(r, path, diag);
+	r = look_up(plan, path, strip, &current, &k, diag);
 	if (r < 0)
 		return r;
-	const struct rootfs_file *own = is_ours(state) && !lost ? &original : &current;
+	const struct rootfs_file *own = is_ours(k.state) && !k.lost ? &k.original : &current;
 	if (own->text && strlen(own->text) != own->size)
 		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
-	/* Lines of ours that nothing remembers: a copied system, or a lost SAVED_DIR. */
-	bool stray = state == SAVED_NONE && own->text && strstr(own->text, MARK);
-	stray = stray || (lost && own->text);
-	if (state == SAVED_EDITED && own->text && !lost)
-		return take_out(plan, path, strip, own->text, original.text, ret, diag);
-	if (stray)
-		return strip(own->text, NULL, ret, diag);
-	*ret = own->text ? strdup(own->text) : NULL;
-	return own->text && !*ret ? out_of_memory(diag) : 0;
+	if (own->text && !k.lost && k.state == SAVED_EDITED) {
+		r = take_out(plan, path, strip, own->text, k.original.text, ret, diag);
+		return r < 0 ? diag_prefix(diag, r, "%s", path) : 0;
+	}
+	char *rest = NULL;
+	bool stray = k.lost || is_stray(&k, path, own->text);
+	if (own->text && stray)
+		r = strip(own->text, NULL, &rest, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, "%s", path);
+	if (own->text && !rest && (!stray || was_there(&k))) {
+		rest = strdup(stray ? nothing_in(path) : own->text);
+		if (!rest)
+			return out_of_memory(diag);
+	}
+	*ret = rest;
+	return 0;
 }
 
 static struct plan_edit *new_edit(struct runtime_plan *plan, size_t report, const char *path,
@@ -224,10 +318,16 @@ static int set_text(struct rootfs_file *file, const char *text)
 	return file->text ? 0 : -ENOMEM;
 }
 
-/* What restore will bring back: the saved original as long as it is the user's text, else that text. */
+/*
+ * What restore will bring back: the saved original as long as it is the user's text, else that text. A file that larder has no part
+ * in comes back though it says nothing, for which a planner may take it for none.
+ */
 static int choose_original(struct plan_edit *e, enum saved_state state, struct rootfs_file *saved,
 			   const char *user)
 {
+	if (!user && state == SAVED_NONE && e->before.text &&
+	    !strays_holds(e->path, e->before.text))
+		user = e->before.text;
 	if (is_ours(state) || state == SAVED_BEFORE) {
 		e->original = *saved;
 		*saved = (struct rootfs_file){ 0 };
@@ -239,29 +339,58 @@ static int choose_original(struct plan_edit *e, enum saved_state state, struct r
 	return set_text(&e->original, user);
 }
 
+/* Where larder had to guess, a person should look. */
+static int hint_at_guess(struct runtime_plan *plan, size_t report, const char *path,
+			 const struct known *k, const char *text)
+{
+	const char *taken =
+		text_ends_with(path, ".json")
+			? "all of it but the cache's address now counts as yours, also what "
+			  "larder wrote there of the machine config"
+			: "what is outside of larder's marks now counts as yours";
+
+	if (is_stray(k, path, text))
+		return plan_hint(
+			plan, report,
+			"%s holds what larder writes, and nothing is noted of it below " SAVED_DIR
+			": %s",
+			path, taken);
+	if (!k->lost || !text)
+		return 0;
+	if (k->copy == SAVED_COPY_CHANGED)
+		return plan_hint(
+			plan, report,
+			"the copy of what %s was before larder was changed by somebody; it is "
+			"below " KEPT_DIR " now, and %s",
+			path, taken);
+	return plan_hint(plan, report,
+			 "the copy of what %s was before larder is gone from " SAVED_DIR
+			 "/original: %s",
+			 path, taken);
+}
+
 int plan_put(struct runtime_plan *plan, size_t report, const char *path, const char *user,
 	     const char *text, mode_t mode, struct diag *diag)
 {
-	_cleanup_rootfs_file_ struct rootfs_file saved = { 0 };
+	_cleanup_known_ struct known k = { 0 };
 	struct plan_edit *e = new_edit(plan, report, path, diag);
-	enum saved_state state;
 
 	if (!e)
 		return -ENOMEM;
 	int r = rootfs_read(plan->root, path, &e->before);
 	if (r < 0)
-		return cannot_take(r, path, diag);
-	r = saved_compare(plan->root, path, &e->before, &state, &saved);
-	if (r < 0)
-		return cannot_compare(r, path, diag);
-	bool lost;
-	r = find_lost(plan, path, runtime_strip(path), &saved, &lost, diag);
+		return cannot_plan(r, path, diag);
+	r = look_up(plan, path, runtime_strip(path), &e->before, &k, diag);
+	if (r == 0 && hint_at_guess(plan, report, path, &k, e->before.text) < 0)
+		return out_of_memory(diag);
 	if (r < 0)
 		return r;
 	/* The copy is made anew, of what is left of it. */
-	if (lost)
-		state = SAVED_EDITED;
-	r = choose_original(e, state, &saved, user);
+	enum saved_state state = k.lost ? SAVED_EDITED : k.state;
+	r = choose_original(e, state, &k.original, user);
+	e->keep_copy = k.copy == SAVED_COPY_CHANGED || (state == SAVED_NONE && k.original.text &&
+							!rootfs_same(&k.original, &e->original));
+	e->note = is_ours(state) && !noted_any(&plan->noted, path);
 	e->after = (struct rootfs_file){ .mode = mode };
 	if (e->original.text) {
 		e->after.mode = e->original.mode;
@@ -292,7 +421,7 @@ bool plan_changes(const struct runtime_plan *plan, const char *path)
 	return false;
 }
 
-static bool is_planned(const struct runtime_plan *plan, const char *path)
+bool plan_has(const struct runtime_plan *plan, const char *path)
 {
 	for (size_t i = 0; i < plan->n_edits; i++)
 		if (strcmp(plan->edits[i].path, path) == 0)
@@ -300,33 +429,65 @@ static bool is_planned(const struct runtime_plan *plan, const char *path)
 	return false;
 }
 
+static const char *what_happened(const struct known *k, const struct plan_edit *e)
+{
+	if (!e->before.text)
+		return " was removed after larder wrote it";
+	if (!k->lost)
+		return " was changed after larder wrote it";
+	return k->copy == SAVED_COPY_CHANGED
+		       ? ": the copy of what it was before, below " SAVED_DIR
+			 "/original, was changed by somebody"
+		       : ": the copy of what it was before is gone from " SAVED_DIR "/original";
+}
+
+/* Of what was lost, more than larder's part may be left. */
+static const char *what_to_do(const struct known *k, const struct plan_edit *e)
+{
+	if (!k->lost || !e->before.text)
+		return "";
+	if (k->copy == SAVED_COPY_CHANGED)
+		return "; compare the two, and copy it over the file if it is what you want";
+	return text_ends_with(e->path, ".json")
+		       ? "; what larder wrote there of the machine config may still be in it: take that "
+			 "out, or bring the file back from a backup"
+		       : "; see whether it says what you want";
+}
+
 /*
- * Larder wrote this file and somebody changed it since, or the copy of the original is lost: what is not larder's stays. e->after is
- * the saved original.
+ * Larder wrote this file and somebody changed it since, or its original is lost: what is not larder's stays, and no file goes that
+ * was there before.
  */
-static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edit *e, bool lost,
-		       struct diag *diag)
+static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edit *e,
+		       struct known *k, struct diag *diag)
 {
 	plan_strip strip = runtime_strip(e->path);
 	_cleanup_diag_ struct diag why = DIAG_INIT;
 	_cleanup_free_ char *rest = NULL;
-	const char *did = "it is left as it is";
-	bool kept = e->after.text != NULL;
+	const char *did = e->before.text ? "it is left as it is" : "it is not brought back";
+	bool kept = k->original.text;
 	int r = 0;
 
 	if (e->before.text)
-		r = lost ? strip(e->before.text, NULL, &rest, &why)
-			 : take_out(plan, e->path, strip, e->before.text, e->after.text, &rest,
-				    &why);
+		r = k->lost ? strip(e->before.text, NULL, &rest, &why)
+			    : take_out(plan, e->path, strip, e->before.text, k->original.text,
+				       &rest, &why);
+	if (r == 0 && e->before.text && !rest && was_there(k)) {
+		rest = strdup(nothing_in(e->path));
+		r = rest ? 0 : -ENOMEM;
+	}
 	if (r == -ENOMEM)
 		return out_of_memory(diag);
 	e->change = e->forget = r == 0;
 	e->secret = e->before.text && (e->before.mode & 0077) == 0;
-	if (r == 0 && e->before.text && !rest)
-		return 0; /* nothing but larder's part: the original comes back */
+	if (r == 0 && e->before.text && !rest) {
+		/* nothing but larder's part: the original comes back */
+		e->after = k->original;
+		k->original = (struct rootfs_file){ 0 };
+		return 0;
+	}
 	bool names_cache = rest && strstr(rest, REGISTRY_ADDRESS) &&
-			   !(e->after.text && strstr(e->after.text, REGISTRY_ADDRESS));
-	rootfs_file_done(&e->after);
+			   !(k->original.text && strstr(k->original.text, REGISTRY_ADDRESS));
 	e->keep_original = true;
 	if (rest && strcmp(rest, e->before.text) != 0)
 		did = "only larder's part was taken out";
@@ -336,13 +497,11 @@ static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edi
 		if (set_text(&e->after, rest) < 0)
 			return out_of_memory(diag);
 	}
-	return plan_hint(plan, report, "%s%s, so %s%s%s%s%s%s", e->path,
-			 lost ? ": the copy of what it was before is gone from " SAVED_DIR
-				"/original"
-			      : " was changed after larder wrote it",
-			 did, r < 0 ? " (" : "", r < 0 ? diag_text(&why) : "", r < 0 ? ")" : "",
+	return plan_hint(plan, report, "%s%s, so %s%s%s%s%s%s%s", e->path, what_happened(k, e), did,
+			 r < 0 ? " (" : "", r < 0 ? diag_text(&why) : "", r < 0 ? ")" : "",
 			 names_cache ? "; it still names the cache, in what was changed" : "",
-			 kept ? "; what it was before is in " SAVED_DIR "/original" : "") < 0
+			 kept ? "; what it was before is in " SAVED_DIR "/original" : "",
+			 what_to_do(k, e)) < 0
 		       ? out_of_memory(diag)
 		       : 0;
 }
@@ -370,23 +529,22 @@ static int plan_restore_file(struct runtime_plan *plan, size_t report, const cha
 			     struct diag *diag)
 {
 	struct plan_edit *e = new_edit(plan, report, path, diag);
-	enum saved_state state;
+	_cleanup_known_ struct known k = { 0 };
 
 	if (!e)
 		return -ENOMEM;
 	int r = rootfs_read(plan->root, path, &e->before);
 	if (r < 0 && r != -ENOMEM)
 		return plan_replaced(plan, report, e, r, diag);
-	if (r == 0)
-		r = saved_compare(plan->root, path, &e->before, &state, &e->after);
 	if (r < 0)
-		return cannot_compare(r, path, diag);
-	bool lost;
-	r = find_lost(plan, path, runtime_strip(path), &e->after, &lost, diag);
+		return out_of_memory(diag);
+	r = look_up(plan, path, runtime_strip(path), &e->before, &k, diag);
 	if (r < 0)
 		return r;
-	if (state == SAVED_EDITED || lost)
-		return plan_edited(plan, report, e, lost, diag);
+	if (k.state == SAVED_EDITED || k.lost)
+		return plan_edited(plan, report, e, &k, diag);
+	e->after = k.original;
+	k.original = (struct rootfs_file){ 0 };
 	e->change = true;
 	e->forget = true;
 	e->secret = e->before.text && (e->before.mode & 0077) == 0;
@@ -402,19 +560,25 @@ static bool has_failed(const struct runtime_plan *plan)
 	return false;
 }
 
+/* The file itself stays as it is. */
+static bool only_forgets(const struct plan_edit *e)
+{
+	return e->forget && (e->leave || (rootfs_same(&e->before, &e->after) &&
+					  (!e->before.text || e->before.mode == e->after.mode)));
+}
+
 int plan_finish(struct runtime_plan *plan, struct diag *diag)
 {
 	_cleanup_strv_ char **written = NULL;
 	int r = has_failed(plan) ? 0 : saved_list(plan->root, &written);
-	size_t report = SIZE_MAX;
+	size_t report;
 
 	if (r < 0)
 		return diag_set_at(diag, r, SAVED_DIR, 0, 0, "cannot read: %s", strerror(-r));
 	STRV_FOREACH (path, written) {
-		if (is_planned(plan, *path))
+		if (plan_has(plan, *path))
 			continue;
-		if (report == SIZE_MAX &&
-		    plan_add_report(plan, "restore", RUNTIME_UNCHANGED, &report) < 0)
+		if (plan_restore_report(plan, &report) < 0)
 			return out_of_memory(diag);
 		r = plan_restore_file(plan, report, *path, diag);
 		if (r < 0)
@@ -423,7 +587,7 @@ int plan_finish(struct runtime_plan *plan, struct diag *diag)
 	for (size_t i = 0; i < plan->n_edits; i++) {
 		struct plan_edit *e = &plan->edits[i];
 		struct runtime_report *rep = &plan->result.reports[e->report];
-		if (!e->change || rep->state == RUNTIME_FAILED)
+		if (!e->change || rep->state == RUNTIME_FAILED || only_forgets(e))
 			continue;
 		rep->state = RUNTIME_CHANGED;
 		if (strv_add(&rep->files, e->path) < 0)

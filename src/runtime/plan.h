@@ -6,6 +6,7 @@
  * version of a file, computes what it should say, and puts that into the plan; plan_finish() adds the files that larder wrote
  * earlier and that nobody wants any more.
  */
+#include "runtime/noted.h"
 #include "runtime/rootfs.h"
 #include "runtime/runtime.h"
 
@@ -23,6 +24,8 @@ struct plan_edit {
 	bool keep_original;	     /* forget all but the copy of the user's file */
 	bool change;		     /* is there anything to do? */
 	bool interrupted; /* larder wrote what is there, and was stopped before it noted that */
+	bool keep_copy;	  /* what is saved as the original is not what larder saved */
+	bool note;	  /* nothing is noted of the original yet */
 	bool remembered;  /* what it was and what it will be is saved (runtime/saved.h) */
 	bool done;	  /* it was written */
 	const char *
@@ -33,6 +36,7 @@ struct runtime_plan {
 	int root; /* descriptor */
 	int lock; /* of rootfs_lock(), while this writes; else -1 */
 	const struct machine_config *config;
+	struct noted noted;
 	struct plan_edit *edits;
 	size_t n_edits;
 	struct runtime_result result;
@@ -51,19 +55,25 @@ struct plan_base {
 
 /*
  * Takes out of a text what larder put in; owned by the caller. NULL result: nothing of the user's is left. base NULL: nobody
- * remembers what larder wrote, so that only marks tell.
+ * remembers what larder wrote, so that only marks tell, or the cache's address.
  */
 typedef int (*plan_strip)(const char *text, const struct plan_base *base, char **ret,
 			  struct diag *diag);
 
 int plan_open(const struct machine_config *config, const char *root, struct runtime_plan *ret,
 	      struct diag *diag);
+
+/* What is noted of files; before anything is planned, and while nobody else writes. */
+int plan_read_noted(struct runtime_plan *plan, struct diag *diag);
 void plan_done(struct runtime_plan *plan);
 #define _cleanup_plan_ _cleanup_(plan_done)
 
 /* A report for a runtime; *ret is its index. */
 int plan_add_report(struct runtime_plan *plan, const char *name, enum runtime_state state,
 		    size_t *ret);
+
+/* The report of what is taken back, made if there is none. */
+int plan_restore_report(struct runtime_plan *plan, size_t *ret);
 int plan_hint(struct runtime_plan *plan, size_t report, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -83,6 +93,9 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 
 /* Will the file at path be written? */
 bool plan_changes(const struct runtime_plan *plan, const char *path);
+
+/* Is there anything planned for it, be it nothing? */
+bool plan_has(const struct runtime_plan *plan, const char *path);
 
 int plan_finish(struct runtime_plan *plan, struct diag *diag);
 

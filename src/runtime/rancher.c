@@ -489,5 +489,9 @@ static int route_rke2(int root, const char *host, const char *repository,
 	return route_registries(root, RKE2_CONFIG, host, route, diag);
 }
 
-const struct runtime_kind runtime_k3s = { "k3s", k3s_evidence, plan_k3s, route_k3s };
-const struct runtime_kind runtime_rke2 = { "rke2", rke2_evidence, plan_rke2, route_rke2 };
+static const char *const k3s_files[] = { K3S_CONFIG, NULL };
+static const char *const rke2_files[] = { RKE2_CONFIG, NULL };
+
+const struct runtime_kind runtime_k3s = { "k3s", k3s_evidence, plan_k3s, route_k3s, k3s_files };
+const struct runtime_kind runtime_rke2 = { "rke2", rke2_evidence, plan_rke2, route_rke2,
+					   rke2_files };

@@ -10,6 +10,7 @@
 #include "runtime/plan.h"
 #include "runtime/marked.h"
 #include "runtime/runtimes.h"
+#include "runtime/strays.h"
 #include "runtime/yaml_edit.h"
 
 const struct runtime_kind *const runtime_kinds[] = {
@@ -60,6 +61,12 @@ plan_strip runtime_strip(const char *path)
 	return text_ends_with(path, ".yaml") ? yaml_edit_strip : marked_strip;
 }
 
+bool runtime_owns(const char *path)
+{
+	return text_starts_with(path, PKI_DIR "/") || text_ends_with(path, ".crt") ||
+	       text_ends_with(path, ".cert") || text_ends_with(path, ".key");
+}
+
 static int plan_runtime(struct runtime_plan *plan, const struct runtime_kind *kind,
 			struct diag *diag)
 {
@@ -100,6 +107,8 @@ static int make_plan(const struct machine_config *config, const char *root, bool
 
 	if (r == 0 && write)
 		r = wait_for_turn(plan, root, diag);
+	if (r == 0)
+		r = plan_read_noted(plan, diag);
 	if (r < 0)
 		return r;
 	if (config && config->cache_enabled) {
@@ -107,7 +116,9 @@ static int make_plan(const struct machine_config *config, const char *root, bool
 		for (size_t i = 0; r == 0 && i < n_runtime_kinds; i++)
 			r = plan_runtime(plan, runtime_kinds[i], diag);
 	}
-	return r < 0 ? r : plan_finish(plan, diag);
+	if (r == 0)
+		r = plan_finish(plan, diag);
+	return r < 0 || (config && config->cache_enabled) ? r : strays_hint(plan, diag);
 }
 
 static void take_result(struct runtime_plan *plan, struct runtime_result *ret)

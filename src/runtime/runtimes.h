@@ -15,6 +15,8 @@ struct runtime_kind {
 	int (*plan)(struct runtime_plan *plan, size_t report, struct diag *diag);
 	int (*route)(int root, const char *host, const char *repository,
 		     struct runtime_route *route, struct diag *diag);
+	const char *const *
+		files; /* where it writes; with a slash at its end: DIRECTORY/HOST/hosts.toml; ends with NULL */
 };
 
 extern const struct runtime_kind *const runtime_kinds[];
@@ -24,6 +26,9 @@ bool runtime_is_installed(int root, const struct runtime_kind *kind);
 
 /* How larder's part is taken out of a file, by its name. */
 plan_strip runtime_strip(const char *path);
+
+/* Is this a file that larder only writes where there is none: a certificate, a key? */
+bool runtime_owns(const char *path);
 
 extern const struct runtime_kind runtime_containerd;
 extern const struct runtime_kind runtime_containers;

@@ -10,6 +10,7 @@
 #define NEXT_DIR	SAVED_DIR "/next"
 #define DIRECTORIES	SAVED_DIR "/directories"
 #define SAVED_DEPTH_MAX 16
+#define KEPT_MAX	1000 /* copies of one file below KEPT_DIR */
 
 static char *saved_path(const char *directory, const char *path)
 {
@@ -25,8 +26,31 @@ static int read_saved(int root, const char *directory, const char *path, struct 
 	return full ? rootfs_read(root, full, ret) : -ENOMEM;
 }
 
-int saved_compare(int root, const char *path, const struct rootfs_file *current,
-		  enum saved_state *ret_state, struct rootfs_file *ret_original)
+static enum saved_copy compare_copy(const struct noted *noted, const char *path,
+				    const struct rootfs_file *copy)
+{
+	if (!noted_any(noted, path))
+		return copy->text ? SAVED_COPY_WHOLE : SAVED_COPY_UNKNOWN;
+	if (noted_has(noted, path, copy))
+		return SAVED_COPY_WHOLE;
+	return copy->text ? SAVED_COPY_CHANGED : SAVED_COPY_GONE;
+}
+
+static int duplicate(const struct rootfs_file *file, struct rootfs_file *ret)
+{
+	char *text = malloc(file->size + 1);
+
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, file->text, file->size + 1);
+	*ret = *file;
+	ret->text = text;
+	return 0;
+}
+
+int saved_compare(int root, const struct noted *noted, const char *path,
+		  const struct rootfs_file *current, enum saved_state *ret_state,
+		  enum saved_copy *ret_copy, struct rootfs_file *ret_original)
 {
 	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 }, original = { 0 };
 	int r = read_saved(root, WRITTEN_DIR, path, &written);
@@ -37,19 +61,35 @@ int saved_compare(int root, const char *path, const struct rootfs_file *current,
 		r = read_saved(root, ORIGINAL_DIR, path, &original);
 	if (r < 0)
 		return r;
+	enum saved_copy copy = compare_copy(noted, path, &original);
+	enum saved_state state = SAVED_EDITED;
 	if (!written.text && !next.text)
-		*ret_state = SAVED_NONE;
+		state = SAVED_NONE;
 	else if (next.text && rootfs_same(&next, current))
-		*ret_state = SAVED_INTERRUPTED;
+		state = SAVED_INTERRUPTED;
 	else if (written.text && rootfs_same(&written, current))
-		*ret_state = SAVED_OURS;
-	else if (rootfs_same(&original, current))
-		*ret_state = SAVED_BEFORE;
-	else
-		*ret_state = SAVED_EDITED;
+		state = SAVED_OURS;
+	else if (copy != SAVED_COPY_GONE && rootfs_same(&original, current))
+		state = SAVED_BEFORE;
+	else if (current->text && noted_has(noted, path, current)) {
+		/* The copy is not needed to know the original. */
+		rootfs_file_done(&original);
+		r = duplicate(current, &original);
+		if (r < 0)
+			return r;
+		state = SAVED_BEFORE;
+		copy = SAVED_COPY_WHOLE;
+	}
+	*ret_state = state;
+	*ret_copy = copy;
 	*ret_original = original;
 	original = (struct rootfs_file){ 0 };
 	return 0;
+}
+
+int saved_original(int root, const char *path, struct rootfs_file *ret)
+{
+	return read_saved(root, ORIGINAL_DIR, path, ret);
 }
 
 int saved_texts(int root, const char *path, struct rootfs_file *ret_written,
@@ -79,6 +119,21 @@ static int write_saved(int root, const char *directory, const char *path,
 int saved_set_original(int root, const char *path, const struct rootfs_file *original)
 {
 	return write_saved(root, ORIGINAL_DIR, path, original);
+}
+
+int saved_keep(int root, const char *path)
+{
+	_cleanup_free_ char *from = saved_path(ORIGINAL_DIR, path);
+
+	for (unsigned i = 0; from && i < KEPT_MAX; i++) {
+		_cleanup_free_ char *to = NULL;
+		if ((i == 0 ? asprintf(&to, KEPT_DIR "%s", path)
+			    : asprintf(&to, KEPT_DIR "%s.%u", path, i)) < 0)
+			return -ENOMEM;
+		if (!rootfs_exists(root, to))
+			return rootfs_move(root, from, to, SAVED_DIR);
+	}
+	return from ? -EEXIST : -ENOMEM;
 }
 
 int saved_set_next(int root, const char *path, const struct rootfs_file *next)

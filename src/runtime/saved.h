@@ -8,13 +8,15 @@
  *	next/etc/docker/daemon.json       what larder is about to write; gone once it is written
  *	written/etc/docker/daemon.json    what larder wrote last
  *	directories                       directories that larder made for its files, one in a line
+ *	digests                           of which files there is an original (runtime/noted.h)
+ *	kept/etc/docker/daemon.json       a copy that somebody changed, and that a new one took the place of
  *
  * Written in this order, original, next, the file itself, written, so that at any moment each file can be told apart: it is
  * what larder wrote or was about to write, or what was there before, or it was edited since. Between these steps rootfs_sync() makes
  * sure of the order; it is the caller's, since one is enough for many files. The directory lies in /etc because that is there whenever
  * a file of /etc can be changed, also at early boot.
  */
-#include "runtime/rootfs.h"
+#include "runtime/noted.h"
 
 #define SAVED_DIR "/etc/larder/runtime"
 
@@ -26,12 +28,23 @@ enum saved_state {
 	SAVED_EDITED,	   /* larder wrote it, and somebody changed it since */
 };
 
+enum saved_copy {
+	SAVED_COPY_WHOLE,   /* as larder made it; or it is noted that there was no file */
+	SAVED_COPY_GONE,    /* there was a file, and its copy is not there */
+	SAVED_COPY_CHANGED, /* it is another file than larder saved */
+	SAVED_COPY_UNKNOWN, /* there is none, and it is not noted whether there was a file */
+};
+
 /*
- * Compares the file at path (current, as read) with what is saved. ret_original: the saved file, text NULL if there was
+ * Compares the file at path (current, as read) with what is saved and noted. ret_original: the saved file, text NULL if there is
  * none; owned by the caller.
  */
-int saved_compare(int root, const char *path, const struct rootfs_file *current,
-		  enum saved_state *ret_state, struct rootfs_file *ret_original);
+int saved_compare(int root, const struct noted *noted, const char *path,
+		  const struct rootfs_file *current, enum saved_state *ret_state,
+		  enum saved_copy *ret_copy, struct rootfs_file *ret_original);
+
+/* The copy of the user's file as it is; text NULL: there is none. Owned by the caller. */
+int saved_original(int root, const char *path, struct rootfs_file *ret);
 
 /* What larder wrote last (text NULL: nothing), and what it was about to write when it was stopped. Owned by the caller. */
 int saved_texts(int root, const char *path, struct rootfs_file *ret_written,
@@ -39,6 +52,10 @@ int saved_texts(int root, const char *path, struct rootfs_file *ret_written,
 
 /* What restore brings back; text NULL: there was no file. On the disk before the next step. */
 int saved_set_original(int root, const char *path, const struct rootfs_file *original);
+
+/* Moves a copy that larder cannot vouch for out of the way of a new one, to KEPT_DIR. */
+#define KEPT_DIR SAVED_DIR "/kept"
+int saved_keep(int root, const char *path);
 
 /* What is about to be written. On the disk before the file itself changes. */
 int saved_set_next(int root, const char *path, const struct rootfs_file *next);

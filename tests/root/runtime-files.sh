@@ -77,7 +77,11 @@ rm "$R$hosts" && mkdir "$R$hosts"
 round "a directory in the place of the file" containerd failed
 rm -r "$R/etc/containerd" && mkfifo "$R/etc/containerd-fifo" && mkdir -p "$(dirname "$R$hosts")" && mv "$R/etc/containerd-fifo" "$R$hosts"
 check_status 1 "a FIFO does not hang it" timeout 20 larder runtime configure --root "$R"
-check_output "and is named" "no regular file"
+check_output "and is named, with what to do" "no regular file: put a file in its place, then run \"larder runtime configure\""
+rm "$R$hosts" && ln -s /etc/elsewhere.toml "$R$hosts"
+check_status 1 "a link" larder runtime configure --root "$R"
+check_output "is named, with what to do" "quay.io/hosts.toml: this is a symbolic link; larder replaces only files: put a copy of what it leads to as a file in its place, then run"
+check_equal "a configure that fails leaves nothing of its own" "$(larder runtime restore --root "$R" >/dev/null; find "$R/etc/larder" -mindepth 1)" "$R/etc/larder/machine.yaml"
 
 fresh
 config=/etc/containerd/config.toml
@@ -113,6 +117,9 @@ printf '{"a": 1, "a": 2}' | put $daemon
 round "a key twice" docker failed
 printf '// mine\n{}' | put $daemon
 round "comments in JSON" docker failed
+run larder runtime configure --root "$R"
+check_output "say what to do" "$daemon:.*this is not JSON: .*; mend it, then run \"larder runtime configure\""
+larder runtime restore --root "$R" >"$T/out"
 printf '{"x": "caf\xe9"}' | put $daemon
 round "JSON that is no UTF-8" docker failed
 printf '{"registry-mirrors": "https://m"}' | put $daemon

@@ -492,9 +492,10 @@ static void test_failures(void **state)
 	assert_int_equal(unlinkat(root.dir, "etc/docker/daemon.json", 0), 0);
 	assert_int_equal(symlinkat("/nowhere", root.dir, "etc/docker/daemon.json"), 0);
 	assert_int_equal(configure(&root, "docker", &second), RUNTIME_FAILED);
-	assert_string_equal(second,
-			    "/etc/docker/daemon.json: this is a symbolic link; larder replaces "
-			    "only files");
+	assert_string_equal(
+		second, "/etc/docker/daemon.json: this is a symbolic link; larder replaces only "
+			"files: put a copy of what it leads to as a file in its place, then run "
+			"\"larder runtime configure\"");
 	root_done(&root);
 }
 
