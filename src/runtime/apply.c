@@ -205,6 +205,8 @@ static int end(struct runtime_plan *plan)
 		r = saved_set_directories(root, NULL);
 	for (size_t i = strv_length(made); r == 0 && i-- > 0;)
 		(void)rootfs_remove_directory(root, made[i]);
+	/* It may be there without having been noted, where that failed. */
+	(void)rootfs_remove_directory(root, SAVED_DIR);
 	return r;
 }
 

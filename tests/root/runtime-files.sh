@@ -274,6 +274,11 @@ check_equal "a read-only /etc/larder is named" "$(jq -r '.runtimes[] | select(.s
 	"/etc/larder/runtime/directories: cannot write: Read-only file system; larder notes there what it changes"
 check_equal "no file is changed then" "$(state)" "$before"
 
+# The first note cannot be written: the directory that was made for it goes.
+fresh
+ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=fsync -e inject=fsync:error=ENOSPC larder runtime configure --root "$R" >"$T/out" 2>&1
+check_equal "no empty directory is left" "$(find "$R/etc/larder" -mindepth 1)" "$R/etc/larder/machine.yaml"
+
 # A runtime's first file is written anew, its second cannot be, and the first is taken back; the run is killed at each flush of that.
 fresh
 rm "$R/usr/bin/containerd" "$R/usr/bin/podman" "$R/usr/local/bin/"*
