@@ -298,6 +298,30 @@ static int hint_not_added(struct registries *r, const char *host, const char *wh
 		       : 0;
 }
 
+/*
+ * What the user's entry says of "auth" or "tls": nothing, where it has no such key or a key with nothing behind it (*ret_empty, to be
+ * filled; that it stands behind its key is what an alias does not do).
+ */
+static bool says_nothing(const struct node *entry, const char *name, const struct node **ret_empty)
+{
+	*ret_empty = NULL;
+	for (size_t i = 0; entry->kind == NODE_MAP && i < entry->n; i++) {
+		const struct node_pair *pair = &entry->pairs[i];
+		if (strcmp(pair->key->text, name) != 0)
+			continue;
+		if (!node_is_null(pair->value) || pair->value->line != pair->key->line)
+			return false;
+		*ret_empty = pair->value;
+	}
+	return true;
+}
+
+static int add_part(struct yaml_edit *edit, const struct node *entry, const char *name,
+		    const struct node *empty, const char *value)
+{
+	return empty ? yaml_edit_fill(edit, empty, value) : yaml_edit_add(edit, entry, name, value);
+}
+
 /* Settings of the machine config for a registry that the user's file has settings for: what those say nothing of is added. */
 static int edit_access(struct registries *r, struct yaml_edit *edit, const struct node *configs,
 		       const struct registry_access_config *access)
@@ -313,7 +337,9 @@ static int edit_access(struct registries *r, struct yaml_edit *edit, const struc
 	if (rancher_access_part(access, "auth", &auth) < 0 ||
 	    rancher_access_part(access, "tls", &tls) < 0)
 		return out_of_memory(r->diag);
-	bool add_auth = auth && !node_get(entry, "auth"), add_tls = tls && !node_get(entry, "tls");
+	const struct node *no_auth, *no_tls;
+	bool add_auth = says_nothing(entry, "auth", &no_auth) && auth;
+	bool add_tls = says_nothing(entry, "tls", &no_tls) && tls;
 	if (!add_auth && !add_tls)
 		return 0;
 	if (rancher_is_aliased(configs, entry))
@@ -323,9 +349,9 @@ static int edit_access(struct registries *r, struct yaml_edit *edit, const struc
 		e = whole ? yaml_edit_fill(edit, entry, whole) : -ENOMEM;
 	} else {
 		if (add_auth)
-			e = yaml_edit_add(edit, entry, "auth", auth);
+			e = add_part(edit, entry, "auth", no_auth, auth);
 		if (e == 0 && add_tls)
-			e = yaml_edit_add(edit, entry, "tls", tls);
+			e = add_part(edit, entry, "tls", no_tls, tls);
 		r->secret = r->secret || (e == 0 && add_auth);
 	}
 	/* Mirrors, and with them the cache, do not depend on it. */
