@@ -20,6 +20,7 @@
 #define CRI_V1 "cri"
 #define CRI_V2 "io.containerd.grpc.v1.cri"
 #define CRI_V3 "io.containerd.cri.v1.images"
+#define V3_ANY "io.containerd.cri.v1."
 
 static const char *const containerd_evidence[] = {
 	"/usr/bin/containerd", "/usr/local/bin/containerd", "/usr/sbin/containerd",
@@ -39,6 +40,7 @@ struct cri_config {
 	bool elsewhere;		   /* registry is set in a way that cannot be added to */
 	bool any;		   /* does the file hold any statement? */
 	bool touched;		   /* it sets something of the CRI plugin */
+	bool later; /* it says an earlier version, and has tables of plugins of version 3 */
 };
 
 /* What the files say of the same that config.toml imports. Owned: the names. */
@@ -133,6 +135,9 @@ static int read_config(const struct toml_document *d, struct cri_config *c)
 			header = n;
 		if (n >= 2 && strcmp(s->path[0], "plugins") == 0 && is_plugin(c, s->path[1]))
 			c->touched = true;
+		if (n >= 2 && strcmp(s->path[0], "plugins") == 0 && c->any && c->version < 3 &&
+		    text_starts_with(s->path[1], V3_ANY))
+			c->later = true;
 		if (is_inline_plugin(c, d, s))
 			c->elsewhere = c->touched = true;
 		else if (s->kind == TOML_KEY && toml_path_is(s->path, "disabled_plugins", NULL))
@@ -203,7 +208,7 @@ static int read_imports(int root, const struct toml_document *d, struct cri_impo
 
 static const char *plugin_name(const struct cri_config *c)
 {
-	return c->version <= 1 ? CRI_V1 : c->version == 2 ? CRI_V2 : CRI_V3;
+	return c->later ? CRI_V3 : c->version <= 1 ? CRI_V1 : c->version == 2 ? CRI_V2 : CRI_V3;
 }
 
 /* The file with config_path set; NULL: it cannot be added. */
@@ -375,6 +380,10 @@ static int plan_config(struct runtime_plan *plan, size_t report, char **ret_cert
 			r = explain(plan, report, &c,
 				    "it sets registry.mirrors or registry.configs, which "
 				    "containerd does not accept together with config_path");
+		else if (c.later)
+			r = explain(plan, report, &c,
+				    "it has tables of plugins that are of version 3, and does not "
+				    "say version = 3");
 		else
 			r = put_config(plan, report, user, text, &c, diag);
 	}

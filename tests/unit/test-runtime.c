@@ -220,6 +220,11 @@ static void test_containerd_config(void **state)
 		  NULL },
 		{ "version = 3\n" CRI3 ".mirrors.\"docker.io\"]\n endpoint = []\n", NULL },
 		{ "version = 3\ndisabled_plugins = [\"io.containerd.cri.v1.images\"]\n", NULL },
+		/* Tables of version 3 in a file that says an earlier one: no table of that may come beside them. */
+		{ "version = 2\n[plugins.'io.containerd.cri.v1.images']\n  snapshotter = 'a'\n",
+		  NULL },
+		{ "version = 2\n[plugins.'io.containerd.cri.v1.runtime']\n  x = 1\n", NULL },
+		{ "version = 2\n[plugins.'io.containerd.cri.v1.images'.registry]\n", NULL },
 		/* What the plugin of version 2 says of registries counts nothing in version 3. */
 		{ "version = 3\n" CRI2 "]\n  config_path = \"\"\n",
 		  "version = 3\n" CRI2 "]\n  config_path = \"\"\n" MARK_BEGIN
