@@ -15,7 +15,7 @@ struct collector {
 	struct needs needs;
 	size_t left_out;   /* images beyond NEEDS_MAX */
 	size_t unsaid;	   /* notes beyond NEEDS_NOTES_MAX */
-	struct diag *diag; /* of the caller; set for -ENOENT of what an option names */
+	struct diag *diag; /* of the caller; set for what an option names and is not there */
 };
 
 /*
@@ -55,6 +55,7 @@ int collect_run(struct collector *c, const char *what, const char *const argv[],
 /* The readers: one kind of source each. */
 int read_containerd(struct collector *c);
 int read_crio(struct collector *c);
+int read_podman(struct collector *c);
 int read_static_pods(struct collector *c);
 int read_kubeadm(struct collector *c);
 int read_rancher(struct collector *c);

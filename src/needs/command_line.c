@@ -22,6 +22,7 @@ static const char *const flags[] = {
 	"help",
 	"http-proxy",
 	"http-trace",
+	"ignore",
 	"infra",
 	"init",
 	"insecure-registry",
@@ -242,6 +243,29 @@ static int read_pod(char *const *words, struct found_images *ret)
 	return image && *image ? strv_add(&ret->images, image) : 0;
 }
 
+/* The image that a volume is made of: "-o image=REF" of podman-volume-create(1). words: behind "volume create". */
+static int read_volume(char *const *words, struct found_images *ret)
+{
+	static const char set[] = "image=";
+	bool local = false;
+	int r = 0;
+
+	while (r == 0 && *words && strcmp(*words, "--") != 0) {
+		const char *word = *words, *value = NULL;
+		char *const *next = is_option(word) ? skip_option(words, "", &local) : words + 1;
+		if (strcmp(word, "--opt") == 0 || strcmp(word, "-o") == 0)
+			value = words[1];
+		else if (text_starts_with(word, "--opt="))
+			value = strchr(word, '=') + 1;
+		else if (text_starts_with(word, "-o"))
+			value = word + 2 + (word[2] == '=');
+		if (value && text_starts_with(value, set) && value[strlen(set)])
+			r = strv_add(&ret->images, value + strlen(set));
+		words = next;
+	}
+	return r;
+}
+
 /* words: behind the program's name. */
 static int read_runner(char *const *words, struct found_images *ret)
 {
@@ -256,6 +280,8 @@ static int read_runner(char *const *words, struct found_images *ret)
 	words = skip_options(words, SHORT_FLAGS, &local);
 	if (*words && strcmp(*words, "pod") == 0)
 		return is_one_of(words[1], creates) ? read_pod(words + 2, ret) : 0;
+	if (*words && strcmp(*words, "volume") == 0)
+		return is_one_of(words[1], creates) ? read_volume(words + 2, ret) : 0;
 	if (is_one_of(*words, groups)) {
 		group_plays = is_one_of(*words, plays);
 		words = skip_options(words + 1, SHORT_FLAGS, &local);

@@ -5,8 +5,7 @@
  */
 #include <string.h>
 
-#include "base/text.h"
-#include "needs/collect.h"
+#include "needs/toml_setting.h"
 #include "runtime/toml.h"
 
 #define CRIO_CONFIG  "/etc/crio/crio.conf"
@@ -14,49 +13,6 @@
 #define PAUSE_KEY    "pause_image = "
 
 static const char *const crio_programs[] = { "/usr/bin/crio", "/usr/local/bin/crio", NULL };
-
-struct pause {
-	char *image; /* NULL: not set */
-	char *file;
-};
-
-static void pause_done(struct pause *p)
-{
-	free(p->image);
-	free(p->file);
-}
-
-static int read_config(struct collector *c, const char *path, struct pause *p)
-{
-	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
-	_cleanup_toml_ struct toml_document d = { 0 };
-	_cleanup_diag_ struct diag why = DIAG_INIT;
-	int r = collect_read(c, path, &file);
-
-	if (r < 0 || !file.text)
-		return r;
-	r = toml_scan(file.text, &d, &why);
-	if (r == -EINVAL)
-		return collect_note(c, "%s is not read: %s", path, why.message);
-	for (size_t i = 0; r == 0 && i < d.n_statements; i++) {
-		const struct toml_statement *s = &d.statements[i];
-		_cleanup_free_ char *image = NULL, *name = NULL;
-		if (s->kind != TOML_KEY ||
-		    !toml_path_is(s->path, "crio", "image", "pause_image", NULL))
-			continue;
-		name = strdup(path);
-		r = name ? toml_string(&d, s, &image) : -ENOMEM;
-		if (r == -EINVAL)
-			return collect_note(c, "%s:%u: pause_image is no text on one line", path,
-					    s->line);
-		if (r < 0)
-			return r;
-		pause_done(p);
-		p->image = TAKE_PTR(image);
-		p->file = TAKE_PTR(name);
-	}
-	return r;
-}
 
 static int read_built_in(struct collector *c, const char *program)
 {
@@ -80,22 +36,14 @@ static int read_built_in(struct collector *c, const char *program)
 
 int read_crio(struct collector *c)
 {
-	_cleanup_(pause_done) struct pause p = { 0 };
-	_cleanup_strv_ char **names = NULL;
+	static const char *const key[] = { "crio", "image", "pause_image", NULL };
+	_cleanup_toml_setting_ struct toml_setting pause = { .key = key };
 	const char *program = collect_first(c, crio_programs);
-	int r = read_config(c, CRIO_CONFIG, &p);
+	int r = toml_setting_read(c, CRIO_CONFIG, &pause);
 
 	if (r == 0)
-		r = collect_list(c, CRIO_DROP_IN, &names);
-	STRV_FOREACH (name, names) {
-		_cleanup_free_ char *path = NULL;
-		if (r < 0 || **name == '.')
-			continue;
-		r = asprintf(&path, CRIO_DROP_IN "/%s", *name) < 0 ? -ENOMEM : 0;
-		if (r == 0)
-			r = read_config(c, path, &p);
-	}
-	if (r == 0 && p.image && *p.image)
-		return collect_image(c, "CRI-O", p.file, p.image);
+		r = toml_setting_read_all(c, CRIO_DROP_IN, "", &pause);
+	if (r == 0 && pause.value && *pause.value)
+		return collect_image(c, "CRI-O", pause.file, pause.value);
 	return r == 0 && program ? read_built_in(c, program) : r;
 }

@@ -8,8 +8,8 @@
 
 /* Every kind of source; the order is that of the notes. */
 static int (*const readers[])(struct collector *c) = {
-	read_containerd, read_crio,	read_static_pods, read_kubeadm,
-	read_rancher,	 read_quadlets, read_services,
+	read_containerd, read_crio,    read_podman,   read_static_pods,
+	read_kubeadm,	 read_rancher, read_quadlets, read_services,
 };
 
 static void need_done(struct need *need)
