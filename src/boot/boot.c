@@ -73,6 +73,7 @@ static int load_config(struct pipeline *p, struct diag *diag)
 	struct config_sources sources = {
 		.root = p->config_root,
 		.run_dir = p->options->run_dir,
+		.run_root = p->options->root,
 		.files = p->options->config_files,
 	};
 

@@ -125,8 +125,9 @@ struct machine_config {
 };
 
 struct config_sources {
-	const char *root;    /* --config-root; NULL: / */
-	const char *run_dir; /* --run-dir; NULL: /run/larder below no root */
+	const char *root;     /* --config-root; NULL: / */
+	const char *run_dir;  /* --run-dir; NULL: /run/larder below no root */
+	const char *run_root; /* --root, in which links below its /run/larder stay; NULL: / */
 	const char *const *
 		files; /* --config: exactly these, instead of the standard places; NULL: standard places */
 	const char *cmdline; /* text of /proc/cmdline for larder.config=; NULL: none */

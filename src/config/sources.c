@@ -181,7 +181,7 @@ static int add_from_cmdline(const char *root, const char *cmdline, struct config
 	return r;
 }
 
-/* Where the run directory is the one of the root, links of the file are followed inside of it, too. */
+/* Where the run directory is the one of a root, links of the file are followed inside of it, too. */
 static int add_of_run(const char *root, const char *run_dir, struct config_source_list *list,
 		      struct diag *diag)
 {
@@ -208,7 +208,8 @@ static int add_standard(const struct config_sources *sources, struct config_sour
 	if (r == 0)
 		r = add_drop_ins(root, list, diag);
 	if (r == 0)
-		r = add_of_run(root, sources->run_dir, list, diag);
+		r = add_of_run(sources->run_root ? sources->run_root : root, sources->run_dir, list,
+			       diag);
 	if (r == 0 && sources->cmdline)
 		r = add_from_cmdline(root, sources->cmdline, list, diag);
 	return r;

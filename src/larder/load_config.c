@@ -14,6 +14,7 @@ int load_config(const struct context *context, char *const *files, struct machin
 	const struct config_sources sources = {
 		.root = context->config_root,
 		.run_dir = context->run_dir,
+		.run_root = context->root,
 		.files = (const char *const *)files,
 		.cmdline = cmdline,
 	};

@@ -120,5 +120,14 @@ check_status 2 "a link to nothing is invalid input" larder config check --root "
 check_output "and is named" "etc/larder/machine.yaml: this symbolic link leads to gone.yaml, and nothing is there"
 mv "$T/root/usr/share.yaml" "$T/root/etc/larder/machine.yaml"
 
+# Links of the run directory of --root stay in it, whatever --config-root is.
+mkdir -p "$T/other/run/larder" "$T/other/usr"
+ln -s "$T/key.yaml" "$T/other/run/larder/machine.yaml"
+check_status 2 "a link of the run directory to a file of this machine leads nowhere" larder config check --root "$T/other" --config-root "$T/root"
+check_output "and is named" "run/larder/machine.yaml: this symbolic link leads to $T/key.yaml, and nothing is there below $T/other"
+echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$T/other/usr/share.yaml" && ln -sf /usr/share.yaml "$T/other/run/larder/machine.yaml"
+check "one inside of that root" larder config show --root "$T/other" --config-root "$T/root"
+check_output "is followed" "localEnabled +true +$T/other/run/larder/machine.yaml:1"
+
 check_equal "nothing was written anywhere" "$(find "$T/root" -type f | wc -l)" 4
 done_testing
