@@ -154,9 +154,26 @@ static int carry_out_common(struct context *context, const struct command *self,
 	}
 }
 
-/* The paths that follow from --root unless they were given by themselves. */
-static int settle_paths(struct context *context)
+/* A root that is not there would look like a system without any file. */
+static bool is_directory(const struct command *self, const char *option, const char *root)
 {
+	struct stat st;
+
+	if (!root || !*root)
+		return true;
+	int e = stat(root, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+	if (e)
+		(void)command_usage(self, "%s names a directory, and %s is none: %s", option, root,
+				    strerror(e));
+	return !e;
+}
+
+/* The paths that follow from --root unless they were given by themselves. */
+static int settle_paths(struct context *context, const struct command *self)
+{
+	if (!is_directory(self, "--root", context->root) ||
+	    !is_directory(self, "--config-root", context->config_root))
+		return COMMAND_USAGE;
 	if (!context->config_root)
 		context->config_root = context->root;
 	if (!context->run_dir)
@@ -184,7 +201,7 @@ int command_next_option(struct context *context, const struct command *self, int
 		int option = getopt_long(argc, argv, self ? "vho:" : "+vho:", options, NULL);
 		/* Options before the command may be followed by others after it. */
 		if (option == -1)
-			return self ? settle_paths(context) : COMMAND_OPTIONS_END;
+			return self ? settle_paths(context, self) : COMMAND_OPTIONS_END;
 		if (option == '?') {
 			fprintf(stderr, "See larder %s%s--help.\n", self ? self->name : "",
 				self ? " " : "");

@@ -165,7 +165,7 @@ int read_kubeadm(struct collector *c)
 	if (!config)
 		config = collect_first(c, kubeadm_configs);
 	else if (!rootfs_exists(c->root, config))
-		return diag_set(c->diag, -ENOENT, "%s: there is no such file below %s", config,
+		return diag_set(c->diag, -EINVAL, "%s: there is no such file below %s", config,
 				c->options->root ? c->options->root : "/");
 	if (config)
 		r = collect_read(c, config, &file);

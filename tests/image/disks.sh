@@ -59,6 +59,7 @@ check_status 1 "one with a path" larder disks /dev/nvme1n3 --root "$T/nvme"
 check_output "the same" 'did you mean "/dev/nvme1n[12]"'
 check_status 1 "one that is near to none, but for /dev" larder disks /dev/nope --root "$T/nvme"
 check_output "is not guessed at" 'there is no disk "/dev/nope"; "larder disks" lists'
+mkdir "$T/nowhere"
 check_status 1 "a machine without /sys" larder disks --root "$T/nowhere"
 check_output "says so" nowhere
 check_status 2 "a selector that does not compile" larder disks --root "$T/sata" --match 'disk.siez > 1u'

@@ -63,7 +63,7 @@ check_equal "\"stable\" is a question to the internet, and not asked" "$(tail -1
 printf 'kind: ClusterConfiguration\nkubernetesVersion: v1.33.0\n' >"$R/own.yaml"
 larder images default --root "$R" --run-in-root --kubeadm-config /own.yaml >/dev/null 2>&1
 check_equal "a config with a version is used as it is" "$(tail -1 "$R/asked")" "config images list --config /own.yaml"
-check_status 1 "a config that is not there" larder images default --root "$R" --kubeadm-config /none.yaml
+check_status 2 "a config that is not there" larder images default --root "$R" --kubeadm-config /none.yaml
 check_output "is named" "/none.yaml: there is no such file below"
 check_status 2 "a relative one is wrong usage" larder images default --root "$R" --kubeadm-config none.yaml
 printf '#!/bin/sh\nexit 3\n' >"$R/usr/bin/kubeadm"

@@ -32,6 +32,16 @@ done
 check_status 1 "larder status looks below that root" larder status --root "$R"
 check_output "and says so" "$R/run/larder"
 
+for command in boot stop status layers "layers sync" images "images default" "runtime configure" "runtime restore" "runtime status" "config check" "config show" disks \
+	"volume status" "volume plan"; do
+	# shellcheck disable=SC2086
+	check_status 2 "larder $command with a root that is not there" larder $command --root "$T/none" --run-dir "$T/run-none"
+	check_output "says so" "--root names a directory, and $T/none is none: No such file or directory"
+done
+check_status 2 "the same for --config-root" larder config check --config-root "$T/fifo"
+check_output "says so" "--config-root names a directory"
+check_equal "nothing was made" "$(ls -d "$T/none" "$T/run-none" 2>/dev/null)" ""
+
 check "larder boot with a root that has no /sys/block" larder_there boot
 check_output "names the place where it looked" "disks: cannot list the disks in $R/sys/block: No such file"
 check_equal "nothing of this machine is mounted" "$(mounts)" 0
