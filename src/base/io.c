@@ -60,6 +60,16 @@ int read_file_at(int dir, const char *path, size_t max, char **ret, size_t *ret_
 	return read_fd(fd, max, ret, ret_size);
 }
 
+int read_regular_at(int dir, const char *path, size_t max, char **ret, size_t *ret_size)
+{
+	_cleanup_close_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? read_fd(fd, max, ret, ret_size) : -EISDIR;
+}
+
 int pread_exact(int fd, void *buffer, size_t size, uint64_t offset)
 {
 	char *at = buffer;

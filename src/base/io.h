@@ -18,6 +18,12 @@
  */
 int read_file_at(int dir, const char *path, size_t max, char **ret, size_t *ret_size);
 
+/*
+ * The same of what may be anything, as in a directory that others write to: only a regular file, and nothing is waited for. -EISDIR: it
+ * is none.
+ */
+int read_regular_at(int dir, const char *path, size_t max, char **ret, size_t *ret_size);
+
 /* As read_file_at(), for what an open descriptor holds from its current offset. */
 int read_fd(int fd, size_t max, char **ret, size_t *ret_size);
 

@@ -139,7 +139,7 @@ static int read_udev_serial(const struct disk_reader *reader, struct disk *disk)
 	size_t size = 0;
 
 	snprintf(path, sizeof(path), "run/udev/data/b%u:%u", disk->major, disk->minor);
-	if (read_file_at(reader->root, path, UDEV_DATABASE_MAX, &database, NULL) < 0)
+	if (read_regular_at(reader->root, path, UDEV_DATABASE_MAX, &database, NULL) < 0)
 		return 0;
 	const char *value = sysfs_line_value(database, UDEV_SERIAL, &size);
 	if (!value || size >= sizeof(text))

@@ -160,7 +160,7 @@ static int read_manifest(struct adding *a, const struct digest *digest, char **r
 	digest_format(digest, wanted);
 	if (r < 0)
 		return not_found(a, "the manifest", wanted, r);
-	r = read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
+	r = read_regular_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
 	if (r == 0)
 		r = digest_of(digest->algorithm, text, size, &got);
 	if (r < 0)
@@ -205,7 +205,7 @@ static int note_config_platform(struct adding *a, const struct descriptor *confi
 
 	if (config->digest.algorithm == DIGEST_NONE ||
 	    a->locator->locate(a->locator, &config->digest, false, &path) < 0 ||
-	    read_file_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size) < 0)
+	    read_regular_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size) < 0)
 		return 0;
 	int r = platform_of_config(text, size, &p);
 	if (r == 0)

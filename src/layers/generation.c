@@ -82,7 +82,7 @@ int generation_is(const char *run_dir, unsigned number, const struct part *parts
 	if (!want)
 		return -ENOMEM;
 	if (r == 0)
-		r = read_file_at(AT_FDCWD, path, PARTS_BYTES_MAX, &have, NULL);
+		r = read_regular_at(AT_FDCWD, path, PARTS_BYTES_MAX, &have, NULL);
 	return r == 0 && strcmp(have, want) == 0;
 }
 
@@ -92,7 +92,7 @@ int generation_read(const char *run_dir, unsigned number, struct part **ret, siz
 	int r = generation_path(run_dir, number, NAME_RUN_GEN_LIST, &list);
 
 	if (r == 0)
-		r = read_file_at(AT_FDCWD, list, PARTS_BYTES_MAX, &text, NULL);
+		r = read_regular_at(AT_FDCWD, list, PARTS_BYTES_MAX, &text, NULL);
 	return r < 0 ? r : parts_list_parse(text, ret, ret_n);
 }
 
@@ -101,7 +101,7 @@ bool generation_has(const char *run_dir, unsigned number, const char *path)
 	_cleanup_free_ char *list = NULL, *text = NULL, *end = NULL;
 
 	if (generation_path(run_dir, number, NAME_RUN_GEN_LIST, &list) < 0 ||
-	    read_file_at(AT_FDCWD, list, PARTS_BYTES_MAX, &text, NULL) < 0)
+	    read_regular_at(AT_FDCWD, list, PARTS_BYTES_MAX, &text, NULL) < 0)
 		return false;
 	if (asprintf(&end, " %s\n", path) < 0)
 		end = NULL;

@@ -180,7 +180,7 @@ static int read_list(struct parts *parts, const char *generation)
 		path = NULL;
 		return -ENOMEM;
 	}
-	int r = read_file_at(AT_FDCWD, path, PARTS_BYTES_MAX, &text, NULL);
+	int r = read_regular_at(AT_FDCWD, path, PARTS_BYTES_MAX, &text, NULL);
 	if (r == 0)
 		r = parts_list_parse(text, &parts->list, &parts->n);
 	if (r == 0)

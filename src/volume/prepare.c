@@ -28,7 +28,7 @@ static int read_format(int dir, unsigned long *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	char *end;
-	int r = read_file_at(dir, NAME_FORMAT_FILE, FORMAT_FILE_BYTES_MAX, &text, NULL);
+	int r = read_regular_at(dir, NAME_FORMAT_FILE, FORMAT_FILE_BYTES_MAX, &text, NULL);
 
 	if (r < 0)
 		return r;
