@@ -23,6 +23,17 @@ static char *short_reason(const struct layer *layer)
 	return strdup(layer->mount ? layer->mount : layer->path ? layer->path : "");
 }
 
+static bool is_in_use(const struct layer *layer)
+{
+	return layer->state != LAYER_ACTIVE || layer->mount || layer->link;
+}
+
+/* In words: a layer that is to be active may not be so yet. */
+static const char *state_in_words(const struct layer *layer)
+{
+	return is_in_use(layer) ? layer_state_name(layer->state) : "not in use";
+}
+
 /* One row a layer; what the table shows is words, what JSON shows is values. */
 static json_t *table_rows(const struct layers_result *result)
 {
@@ -37,7 +48,7 @@ static json_t *table_rows(const struct layers_result *result)
 			rows, json_pack("{s:o, s:o, s:s, s:s, s:s, s:I, s:o}", "layer",
 					report_text(layer->manifest.name), "version",
 					report_text(layer->manifest.version), "state",
-					layer_state_name(layer->state), "from",
+					state_in_words(layer), "from",
 					layer->path ? layer_origin_name(layer->origin) : "-",
 					"size", layer->size ? size : "-", "images",
 					(json_int_t)layer->manifest.n_images, "where",
@@ -139,8 +150,7 @@ static bool is_drift(const struct layer *layer)
 {
 	return layer->state == LAYER_MISSING || layer->state == LAYER_BROKEN ||
 	       layer->state == LAYER_NOT_CONFIGURED || layer->state == LAYER_REFUSED ||
-	       layer->state == LAYER_GONE ||
-	       (layer->state == LAYER_ACTIVE && !layer->mount && !layer->link);
+	       layer->state == LAYER_GONE || !is_in_use(layer);
 }
 
 /* Says what is the matter with each layer that is so; were there any? */
@@ -156,9 +166,8 @@ static bool print_which(const struct layers_result *result, bool (*is_so)(const 
 		log_error("%s%s%s: %s: %s", layer->manifest.name,
 			  layer->manifest.version ? " " : "",
 			  layer->manifest.version ? layer->manifest.version : "",
-			  layer->state != LAYER_ACTIVE ? layer_state_name(layer->state)
-			  : layer->changed	       ? "changed"
-						       : "not in use",
+			  layer->state == LAYER_ACTIVE && layer->changed ? "changed"
+									 : state_in_words(layer),
 			  layer->reason ? layer->reason
 			  : layer->path ? layer->path
 					: "");

@@ -108,14 +108,20 @@ json_t *status_copy(const json_t *status)
 			 "pending", pending);
 }
 
+#define NO_IMAGE_ADVICE                                                                             \
+	"the registry has no image yet: add a layer (\"larder layers add\"), or attach the medium " \
+	"that has one"
+
 static void advise(json_t *list, const char *sentence)
 {
 	(void)json_array_append_new(list, json_string(sentence));
 }
 
 /* By the part that a problem is of. */
-static void advise_on_problems(json_t *list, const json_t *problems)
+static void advise_on_problems(json_t *list, const json_t *status)
 {
+	const json_t *problems = json_object_get(status, "problems");
+	bool any_layer = json_array_size(json_object_get(status, "layers")) > 0;
 	static const struct {
 		const char *part, *sentence;
 	} parts[] = {
@@ -128,8 +134,8 @@ static void advise_on_problems(json_t *list, const json_t *problems)
 		{ "layers", "see which and why with \"larder layers check\"; \"larder layers "
 			    "verify\" names what is corrupt" },
 		{ "runtimes",
-		  "see which files with \"larder runtime status\", then \"larder runtime "
-		  "configure\"" },
+		  "see which files and why with \"larder runtime status\", mend them, then \"larder "
+		  "runtime configure\"" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -138,7 +144,8 @@ static void advise_on_problems(json_t *list, const json_t *problems)
 		json_array_foreach (problems, k, problem) {
 			if (strcmp(string_at(problem, "part"), parts[i].part) != 0)
 				continue;
-			advise(list, parts[i].sentence);
+			bool empty = strcmp(parts[i].part, "layers") == 0 && !any_layer;
+			advise(list, empty ? NO_IMAGE_ADVICE : parts[i].sentence);
 			break;
 		}
 	}
@@ -186,13 +193,12 @@ json_t *status_advice(const json_t *status)
 				       "of ImageCacheConfig");
 		return list;
 	}
-	advise_on_problems(list, json_object_get(status, "problems"));
+	advise_on_problems(list, status);
 	if (strcmp(answers, "down") == 0)
 		advise(list, "nothing answers for the registry: \"systemctl status larder.socket "
 			     "larderd.service\" says why");
 	else if (strcmp(answers, "not ready") == 0 && json_array_size(list) == 0)
-		advise(list, "the registry has no image yet: add a layer (\"larder layers add\"), "
-			     "or attach the medium that has one");
+		advise(list, NO_IMAGE_ADVICE);
 	if (json_integer_value(json_object_get(registry, "corrupt")) > 0)
 		advise(list, "content was found corrupt and is not served: \"larder images "
 			     "verify\" names it");

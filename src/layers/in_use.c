@@ -39,6 +39,9 @@ static int describe_unmounted(const struct layers_request *request, unsigned gen
 				  "its file was written to since it was mounted; \"larder layers "
 				  "verify\" tells whether it is sound, \"larder layers sync\" "
 				  "mounts what it is now");
+	if (generation == 0)
+		return set_reason(layer, "no layer is served now; \"larder boot\", or a start of "
+					 "larder-boot.service, changes that");
 	return set_reason(layer, "what is in its file now is not served; \"larder layers sync\" "
 				 "changes that");
 }

@@ -13,6 +13,8 @@ real_root
 layer "$T/root/usr/lib/larder/layers/000-iscsi-tools-v0.1.1.sqsh" ghcr.io/siderolabs/iscsi-tools:v0.1.1=old >"$T/out"
 layer "$T/root/usr/lib/larder/layers/001-iscsi-tools-v0.1.4.sqsh" ghcr.io/siderolabs/iscsi-tools:v0.1.4=new >"$T/out"
 layers_config
+check "layers before any boot" L layers
+check_output "are not in use, and it is said what changes that" "^iscsi-tools +v0.1.4 +not in use .*no layer is served now; \"larder boot\", or a start of larder-boot.service, changes that"
 check "built-in layers are mounted" L layers sync
 check_equal "the higher version is active" "$(state iscsi-tools v0.1.4)" active
 check_equal "the other is superseded" "$(state iscsi-tools v0.1.1)" superseded
@@ -115,6 +117,12 @@ check "images" L images
 check_output "has its columns" "^REFERENCE +DIGEST +SIZE +PLATFORMS +LEFT OUT +LAYER$"
 check_output "has digest and layer" 'registry.k8s.io/pause:1.37.0 +sha256:[0-9a-f]{64} .*linux/riscv64.* k8s$'
 check "nothing is missing" L images missing --root "$T/root"
+list=$(ls "$T/run/gen/"*.list | tail -1)
+mv "$list" "$T/list" && mkfifo "$list"
+timeout 60 larder layers --config "$T/machine.yaml" --run-dir "$T/run" --root "$T/root" >"$T/out" 2>&1
+[ $? != 124 ]
+verdict $? "a pipe in the place of a generation's list does not hang it"
+rm "$list" && mv "$T/list" "$list"
 check "all images verify" L images verify
 check_output "and are counted" "2 images verified"
 check "all layers verify" L layers verify
