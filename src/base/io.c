@@ -10,7 +10,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define LOCK_POLL_MS 20
+#define LOCK_POLL_MS	   20
+#define WRITE_BEHIND_BYTES (16U * 1024 * 1024)
 
 int read_fd(int fd, size_t max, char **ret, size_t *ret_size)
 {
@@ -122,13 +123,81 @@ int pwrite_exact(int fd, const void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
-void write_behind(struct write_behind *w, uint64_t written)
+static bool is_aligned(uint64_t n)
 {
-	if (written < w->handed + WRITE_BEHIND_BYTES)
+	return n % LONG_WRITE_ALIGNMENT == 0;
+}
+
+static bool set_direct(int fd, bool direct)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
+void long_write_begin(struct long_write *w, int fd, uint64_t at)
+{
+	*w = (struct long_write){ .fd = fd, .at = at, .handed = at };
+	w->direct = is_aligned(at) && set_direct(fd, true);
+}
+
+/* Dirty pages go to the disk while more is written. */
+static void hand_over(struct long_write *w)
+{
+	if (w->direct || w->at < w->handed + WRITE_BEHIND_BYTES)
 		return;
-	(void)sync_file_range(w->fd, (off_t)w->handed, (off_t)(written - w->handed),
+	(void)sync_file_range(w->fd, (off_t)w->handed, (off_t)(w->at - w->handed),
 			      SYNC_FILE_RANGE_WRITE);
-	w->handed = written;
+	w->handed = w->at;
+}
+
+int long_write_end(struct long_write *w)
+{
+	const struct aiocb *const pieces[] = { &w->piece };
+	const char *data = (const char *)w->piece.aio_buf;
+	size_t size = w->piece.aio_nbytes;
+
+	if (!w->pending)
+		return 0;
+	while (aio_error(&w->piece) == EINPROGRESS)
+		(void)aio_suspend(pieces, 1, NULL);
+	w->pending = false;
+	int r = -aio_error(&w->piece);
+	ssize_t n = aio_return(&w->piece);
+	/* A filesystem may refuse only what it is given, or ask for more than we know. */
+	if (r == -EINVAL && w->direct) {
+		w->direct = !set_direct(w->fd, false);
+		r = 0;
+	}
+	size_t written = n < 0 ? 0 : (size_t)n;
+	if (r == 0)
+		r = pwrite_exact(w->fd, data + written, size - written, w->at + written);
+	if (r < 0)
+		return r;
+	w->at += size;
+	hand_over(w);
+	return 0;
+}
+
+int long_write(struct long_write *w, const void *data, size_t size)
+{
+	int r = long_write_end(w);
+
+	if (r < 0)
+		return r;
+	if (w->direct && !(is_aligned(size) && is_aligned((uintptr_t)data)))
+		w->direct = !set_direct(w->fd, false);
+	w->piece = (struct aiocb){
+		.aio_fildes = w->fd,
+		.aio_offset = (off_t)w->at,
+		.aio_buf = (void *)(uintptr_t)data, /* which is only read */
+		.aio_nbytes = size,
+		.aio_sigevent.sigev_notify = SIGEV_NONE,
+	};
+	if (aio_write(&w->piece) < 0)
+		return -errno;
+	w->pending = true;
+	return 0;
 }
 
 #define TEMPORARY_SUFFIX ".tmp"

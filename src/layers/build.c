@@ -2,25 +2,17 @@
 #include "layers/build.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/names.h"
-#include "base/run.h"
 #include "base/text.h"
 #include "layers/beside.h"
 #include "layers/build_verity.h"
 #include "layers/sign.h"
 #include "layers/version.h"
 #include "layers/work_dir.h"
-#include "store/side_hasher.h"
-
-#define MKSQUASHFS_TIMEOUT_MS (24U * 60 * 60 * 1000)
-#define MKSQUASHFS_MEMORY     "24M"
-#define PIPE_SIZE	      (1024 * 1024)
 
 void build_result_done(struct build_result *r)
 {
@@ -145,7 +137,7 @@ static int compare_images(const void *a, const void *b)
 	return strcmp(x->reference, y->reference);
 }
 
-/* Images and blobs move from the contents into the manifest; items stay for writing. */
+/* Images and blobs move from the contents into the manifest; items stay for packing. */
 static int settle_manifest(struct build *b)
 {
 	struct contents *c = &b->contents;
@@ -165,107 +157,28 @@ static int settle_manifest(struct build *b)
 	return b->manifest_text ? 0 : -ENOMEM;
 }
 
-/* The thread that writes the tar stream while mksquashfs reads it. */
-struct feeder {
-	struct feed feed;
-	const struct build *build;
-	struct write_behind behind; /* of the image */
-	struct diag diag;
-	int result;
-};
-
-/* The image grows as the stream is read. */
-static void fed(uint64_t done, uint64_t total, const char *what, void *user)
+static int pack(struct build *b, struct build_result *ret)
 {
-	struct feeder *f = user;
-	const struct build_options *options = f->build->options;
-	struct stat st;
-
-	if (options->progress)
-		options->progress(done, total, what, options->user);
-	if (f->behind.fd < 0)
-		f->behind.fd = open(f->build->image, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (f->behind.fd >= 0 && fstat(f->behind.fd, &st) == 0)
-		write_behind(&f->behind, (uint64_t)st.st_size);
-}
-
-static void *feeder_main(void *user)
-{
-	struct feeder *f = user;
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all,
-			NULL); /* SIGPIPE becomes EPIPE; the rest is for the main thread */
-	f->result = feed_write(&f->feed, &f->diag);
-	f->feed.fd = close_fd(f->feed.fd);
-	f->behind.fd = close_fd(f->behind.fd);
-	return NULL;
-}
-
-static int run_mksquashfs(struct build *b, int tar)
-{
-	char epoch[48];
-	/* The only way to set the root directory's time as well in squashfs-tools 4.5. */
-	const char *const environment[] = { epoch, NULL };
-	const struct run_options options = {
-		.timeout_ms = MKSQUASHFS_TIMEOUT_MS,
-		.stdin_fd = tar,
-		.environ = environment,
-		.ends_with_us = true,
+	_cleanup_close_ int fd =
+		open(b->image, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	const struct pack pack = {
+		.contents = &b->contents,
+		.layer_manifest = b->manifest_text,
+		.name = b->manifest.name,
+		.fd = fd,
+		.time = b->options->time,
+		.progress = b->options->progress,
+		.user = b->options->user,
 	};
-	/* clang-format off */
-	const char *const argv[] = {
-		"mksquashfs", "-", b->image, "-tar", "-comp", "zstd", "-b", "1M",
-		"-noD", "-noF", "-no-fragments", "-no-duplicates", "-no-xattrs",
-		"-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
-		"-mem", MKSQUASHFS_MEMORY, "-noappend", "-no-progress", "-quiet", NULL,
-	};
-	/* clang-format on */
 
-	snprintf(epoch, sizeof(epoch), "SOURCE_DATE_EPOCH=%lld", (long long)b->options->time);
-	return run_program(argv, &options, NULL, b->diag);
-}
-
-static int pack(struct build *b)
-{
-	int pipe_fds[2];
-	pthread_t thread;
-
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return -errno;
-	(void)fcntl(pipe_fds[1], F_SETPIPE_SZ, PIPE_SIZE);
-	struct feeder feeder = {
-		.feed = {
-			.contents = &b->contents,
-			.layer_manifest = b->manifest_text,
-			.name = b->manifest.name,
-			.fd = pipe_fds[1],
-			.time = b->options->time,
-			.progress = fed,
-			.user = &feeder,
-		},
-		.build = b,
-		.behind.fd = -1,
-	};
-	int r = -pthread_create(&thread, NULL, feeder_main, &feeder);
-	if (r < 0) {
-		close_fd(pipe_fds[0]);
-		close_fd(pipe_fds[1]);
+	if (fd < 0)
+		return diag_set(b->diag, -errno, "%s: %s", b->image, strerror(errno));
+	int r = pack_write(&pack, &ret->size, &ret->digest, b->diag);
+	if (r < 0)
 		return r;
-	}
-	r = run_mksquashfs(b, pipe_fds[0]);
-	close_fd(pipe_fds[0]); /* a feeder that still writes ends with EPIPE */
-	pthread_join(thread, NULL);
-	if (feeder.result < 0 && feeder.result != -EPIPE) {
-		r = feeder.result;
-		diag_set(b->diag, r, "%s",
-			 feeder.diag.message ? feeder.diag.message : strerror(-r));
-	} else if (r == 0 && feeder.result < 0) {
-		r = diag_set(b->diag, -EIO, "mksquashfs did not read all of its input");
-	}
-	diag_done(&feeder.diag);
-	return r;
+	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
+		return diag_set(b->diag, -errno, "%s: %s", b->options->output, strerror(errno));
+	return 0;
 }
 
 /* What lies beside the layer, whole in the working directory: its names there and at last. */
@@ -305,22 +218,11 @@ static int make_signature(struct build *b)
 	return r < 0 ? r : make_beside(b, NAME_LAYER_SIG_SUFFIX, signature, sizeof(signature));
 }
 
-/* fsync and digest of the image; the disk writes while we hash, so that fsync() waits only for the rest. */
-static int seal(struct build *b, struct build_result *ret)
+/* What belongs to the image. */
+static int make_all_beside(struct build *b, struct build_result *ret)
 {
-	_cleanup_close_ int fd = open(b->image, O_RDWR | O_CLOEXEC);
-	struct stat st;
+	int r = make_sum(b, &ret->digest);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	int r = side_hasher_of_fd(fd, 0, (uint64_t)st.st_size, DIGEST_SHA256, &ret->digest);
-	if (r < 0)
-		return r;
-	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
-		return diag_set(b->diag, -errno, "%s: %s", b->options->output, strerror(errno));
-	ret->size = (uint64_t)st.st_size;
-	r = make_sum(b, &ret->digest);
 	if (r == 0)
 		r = make_signature(b);
 	if (r == 0 && b->options->verity)
@@ -374,9 +276,9 @@ int build_layer(const struct images_list *list, const struct build_options *opti
 	if (r == 0)
 		r = settle_manifest(&b);
 	if (r == 0)
-		r = pack(&b);
+		r = pack(&b, &result);
 	if (r == 0)
-		r = seal(&b, &result);
+		r = make_all_beside(&b, &result);
 	if (r == 0)
 		r = publish(&b);
 	if (r < 0)

@@ -2,16 +2,15 @@
 #ifndef LARDER_LAYERS_BUILD_H
 #define LARDER_LAYERS_BUILD_H
 /*
- * Builds a cache layer: collects what the images need, then streams it once through the hash into mksquashfs(1). Metadata is
- * compressed with zstd (which every kernel with squashfs since 4.14 can read when so built, Debian's and Talos's are); file data is
- * stored as it is, each file contiguous and in blocks of 1 MiB: blobs are compressed already, and a registry can send them
- * from the image file itself. The same input gives the same bytes.
+ * Builds a cache layer: collects what the images need, then packs it (pack.h). File data is stored as it is, each file in one piece and in
+ * blocks of 1 MiB: blobs are compressed already, and a registry can send them from the image file itself. The same input gives the same
+ * bytes.
  *
  * Everything in the making lies in one directory beside the output, which a failure removes with all it holds.
  */
 #include "block/verity.h"
-#include "layers/feed.h"
 #include "layers/images_list.h"
+#include "layers/pack.h"
 #include "layers/source.h"
 
 struct build_options {
@@ -24,9 +23,9 @@ struct build_options {
 	const char *sign_key; /* private key: OUTPUT.sig is written as well; NULL: unsigned */
 	bool verity;	      /* OUTPUT.verity and OUTPUT.roothash are written as well */
 	int64_t time;	      /* of every file: SOURCE_DATE_EPOCH, or 0 */
-	feed_progress_fn progress;
+	pack_progress_fn progress;
 	void *user;
-	feed_progress_fn fetch_progress; /* of what skopeo brings; NULL: nobody looks */
+	pack_progress_fn fetch_progress; /* of what skopeo brings; NULL: nobody looks */
 	void *fetch_user;
 	void (*work_dir)(const char *path,
 			 void *user); /* told where the work directory is; may be NULL */

@@ -13,8 +13,7 @@
 #include "layers/replace.h"
 #include "store/side_hasher.h"
 
-#define READAHEAD_BYTES (8 * 1024 * 1024) /* asked for before it is needed */
-#define HEX_DIGITS	64
+#define HEX_DIGITS 64
 
 int copy_read_sum(const char *file, struct digest *ret, struct diag *diag)
 {
@@ -42,7 +41,7 @@ struct copy {
 	const struct copy_job *job;
 	int from, to;
 	uint64_t size, done;
-	struct write_behind behind;
+	struct long_write write;
 	char *part; /* path of the unfinished copy */
 	struct side_hasher *hasher;
 	struct diag *diag;
@@ -50,6 +49,7 @@ struct copy {
 
 static void copy_done(struct copy *c)
 {
+	(void)long_write_end(&c->write);
 	close_fd(c->from);
 	close_fd(c->to);
 	free(c->part);
@@ -112,6 +112,7 @@ static int take_up(struct copy *c)
 		return -errno;
 	if (have > c->size)
 		have = 0;
+	have -= have % LONG_WRITE_ALIGNMENT; /* a write may have been cut off anywhere */
 	int r = 0;
 	while (r == 0 && c->done < have) {
 		size_t part = next_part(c, have);
@@ -121,7 +122,7 @@ static int take_up(struct copy *c)
 		c->done += part;
 		report(c);
 	}
-	c->behind = (struct write_behind){ .fd = c->to, .handed = c->done };
+	long_write_begin(&c->write, c->to, c->done);
 	return r;
 }
 
@@ -132,17 +133,13 @@ static int pump(struct copy *c)
 	while (r == 0 && c->done < c->size) {
 		size_t part = next_part(c, c->size);
 		void *piece = side_hasher_piece(c->hasher);
-		if (c->done % READAHEAD_BYTES == 0)
-			(void)posix_fadvise(c->from, (off_t)(c->done + READAHEAD_BYTES),
-					    READAHEAD_BYTES, POSIX_FADV_WILLNEED);
 		r = pread_exact(c->from, piece, part, c->done);
 		if (r < 0)
 			return diag_set(c->diag, r, "%s: cannot read at byte %" PRIu64 ": %s",
 					c->job->from, c->done, strerror(-r));
 		side_hasher_push(c->hasher, part);
-		r = pwrite_exact(c->to, piece, part, c->done);
+		r = long_write(&c->write, piece, part);
 		c->done += part;
-		write_behind(&c->behind, c->done);
 		report(c);
 	}
 	return r;
@@ -158,13 +155,15 @@ static int fill(struct copy *c)
 		r = take_up(c);
 	if (r == 0)
 		r = pump(c);
+	if (r == 0)
+		r = long_write_end(&c->write);
 	if (r == 0 && fsync(c->to) < 0)
 		r = -errno;
 	if (r == -ENOSPC || r == -EDQUOT)
 		return diag_set(c->diag, -ENOSPC,
 				"%s does not fit into %s: %" PRIu64 " of %" PRIu64
 				" bytes could be written",
-				c->job->name, c->job->to, c->done, c->size);
+				c->job->name, c->job->to, c->write.at, c->size);
 	return r;
 }
 

@@ -84,7 +84,7 @@ int side_hasher_new(struct side_hasher **ret)
 	pthread_cond_init(&h->pushed, NULL);
 	pthread_cond_init(&h->hashed, NULL);
 	for (size_t i = 0; r == 0 && i < SIDE_HASHER_PIECES; i++) {
-		h->pieces[i] = malloc(SIDE_HASHER_PIECE);
+		h->pieces[i] = aligned_alloc(LONG_WRITE_ALIGNMENT, SIDE_HASHER_PIECE);
 		if (!h->pieces[i])
 			r = -ENOMEM;
 	}

@@ -3,7 +3,7 @@
 #define LARDER_STORE_SIDE_HASHER_H
 /*
  * Hashing beside reading and writing, for long copies: a thread hashes the pieces that the caller has read, while the caller writes
- * them and reads the next. There are SIDE_HASHER_PIECES pieces, used in turn.
+ * them and reads the next. There are SIDE_HASHER_PIECES pieces, used in turn; they lie as long_write() wants them.
  *
  *	_cleanup_(side_hasher_freep) struct side_hasher *h = NULL;
  *	r = side_hasher_new(&h);

@@ -4,7 +4,7 @@
 # costs the registry no question.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
-requires mksquashfs skopeo python3 script busybox
+requires skopeo python3 script busybox
 head -c 3000000 /dev/urandom >"$T/extra.bin"
 mkdir "$T/many" "$T/one"
 IMAGE_EXTRA=$T/extra.bin make_image "$T/many" tag many amd64 riscv64 >/dev/null

@@ -4,7 +4,7 @@
 # the manual page of its command.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/lib/images.sh"
-requires jq mkfs.ext4 mksquashfs busybox
+requires jq mkfs.ext4 busybox
 mkdir -p "$T/root/etc/larder" "$T/root/usr/bin"
 touch "$T/root/usr/bin/containerd"
 cp "$LARDER_SOURCE/examples/machine.yaml" "$T/root/etc/larder/"
