@@ -108,6 +108,7 @@ check "byte for byte" cmp "$T/body" "$T/sound"
 
 # A medium that was sound and fails while bytes are sent. What was found out about the blob before counts no more.
 fails_to() { # CALL: from here on it is an I/O error
+	rm -f "$T/attached"
 	strace -f -o "$T/strace" -e "inject=$1:error=EIO" -p "$larderd_pid" 2>"$T/attached" &
 	tracer=$!
 	cleanup kill "$tracer"
