@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * port-thief PORT: tries to listen on PORT of every loopback and wildcard address, without end, as somebody would who wants to be
- * asked in place of the registry. Says "port-thief: bound ADDRESS" for what it got, and how often it tried when it is
- * terminated. What it gets after systemd has given way to systemd-shutdown does not count: no runtime is left then.
+ * port-thief PORT [stays]: tries to listen on PORT of every loopback and wildcard address, without end, as somebody would who wants
+ * to be asked in place of the registry. Says "port-thief: bound ADDRESS" for what it got, and how often it tried when it ends. SIGINT
+ * ends it. SIGTERM, which is systemd-shutdown's last word before SIGKILL, does not at once: it tries LAST_TRIES times more or, if it
+ * stays, until it is killed, and says from time to time how often by then.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,26 +18,17 @@
 
 #include "base/io.h"
 
-#define PAUSE_MS 3
+#define PAUSE_MS   3
+#define LAST_TRIES 200
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, terminated;
 
-static void on_end(int signal)
+static void on_signal(int signal)
 {
-	(void)signal;
-	ended = 1;
-}
-
-static bool systemd_runs(void)
-{
-	char name[32] = "";
-	FILE *f = fopen("/proc/1/comm", "re");
-
-	if (!f)
-		return true;
-	bool told = fgets(name, sizeof(name), f) != NULL;
-	fclose(f);
-	return !told || strcmp(name, "systemd\n") == 0;
+	if (signal == SIGTERM)
+		terminated = 1;
+	else
+		ended = 1;
 }
 
 static bool got(int family, const char *address, unsigned port)
@@ -69,21 +61,26 @@ int main(int argc, char *argv[])
 		{ AF_INET6, "::" },
 	};
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
-	const struct sigaction end = { .sa_handler = on_end };
-	unsigned long tries = 0;
+	const struct sigaction action = { .sa_handler = on_signal };
+	unsigned long tries = 0, last_tries = 0;
 
-	if (argc != 2 || geteuid() == 0) {
-		fprintf(stderr, "usage, as anybody but root: port-thief PORT\n");
+	if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "stays") != 0) ||
+	    geteuid() == 0) {
+		fprintf(stderr, "usage, as anybody but root: port-thief PORT [stays]\n");
 		return 2;
 	}
-	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("port-thief: begins\n");
 	for (; !ended; tries++) {
 		size_t i = tries % (sizeof(targets) / sizeof(targets[0]));
-		if (got(targets[i].family, targets[i].address, (unsigned)atoi(argv[1])) &&
-		    systemd_runs())
+		if (got(targets[i].family, targets[i].address, (unsigned)atoi(argv[1])))
 			printf("port-thief: bound %s\n", targets[i].address);
+		if (terminated && ++last_tries % LAST_TRIES == 0) {
+			printf("port-thief: has tried %lu times since SIGTERM\n", last_tries);
+			ended |= argc == 2;
+		}
 		nanosleep(&pause, NULL);
 	}
 	printf("port-thief: ends after %lu tries\n", tries);

@@ -144,6 +144,11 @@ sockets() { find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' | sort; } # PID
 port=$(systemctl show -p MainPID --value larder-port.service)
 check_equal "it has both sockets of the registry" "$(sockets "$port" | wc -l)" 2
 check_equal "which are those that PID 1 has" "$(sockets "$port" | grep -vxF "$(sockets 1)")" ""
+check_equal "systemd's last step leaves it alone: it is root's, and its name begins with an @" \
+	"$(stat -c %u "/proc/$port") $(head -c 1 "/proc/$port/cmdline")" "0 @"
+check_equal "which may do nothing that another user may not" "$(awk '/^Cap/ && $2 !~ /^0+$/ { print }' "/proc/$port/status")" ""
+check_equal "it keeps no filesystem busy but that of its program" \
+	"$(readlink "/proc/$port/cwd") $(find "/proc/$port/fd" -type l -not -lname 'socket:*' -not -lname /dev/null -printf '%l\n')" "/ "
 check "larder-boot.service is stopped, as by a shutdown" until_true 300 eval '[ "$(systemctl show -p ActiveState --value larder-boot.service)" = inactive ]'
 check_equal "the registry answers beside it, that it has nothing" "$(curl -s --max-time 60 -o /dev/null -w '%{http_code}' 'http://127.0.0.1:3172/v2/library/busybox/manifests/1.36?ns=docker.io')" 404
 check_recovered "a shutdown that was cancelled"

@@ -168,7 +168,7 @@ vm_port_kept() { # NAME
 	[ -z "${VM_NO_THIEF-}" ] || return 0
 	run grep -a 'port-thief: ' "$vm_result"
 	check_no_output "$1: at no moment somebody else got the registry's port" 'bound'
-	[ -n "${VM_KILL-}" ] || check_output "$1: which somebody tried to get from the first moment to the last" 'ends after [0-9]{3,} tries'
+	[ -n "${VM_KILL-}" ] || check_output "$1: which somebody tried to get from the first moment to the last, and beyond SIGTERM" 'has tried [0-9]{3,} times since SIGTERM'
 }
 
 vm_killed() {
