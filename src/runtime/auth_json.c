@@ -58,11 +58,12 @@ static bool has_entry(const json_t *root, const char *host)
 static int make_entry(const struct registry_access_config *a, json_t **ret)
 {
 	struct registry_access_config with_user = *a;
+	char token[] = "<token>";
 	_cleanup_free_ char *header = NULL;
 	json_t *entry;
 
 	if (!a->auth && !a->username)
-		with_user.username = (char[]){ "<token>" };
+		with_user.username = token;
 	if (endpoint_authorization(&with_user, &header) < 0 || !header)
 		return -ENOMEM;
 	entry = json_pack("{s:s, s:s*}", "auth", header + strlen(BASIC), "identitytoken",

@@ -40,26 +40,35 @@ static int plan_file(struct runtime_plan *plan, size_t report, const char *host,
 	return r < 0 ? r : plan_put(plan, report, path, user, text, mode, diag);
 }
 
+static int plan_files(struct runtime_plan *plan, size_t report,
+		      const struct registry_access_config *a, struct diag *diag)
+{
+	int r = plan_file(plan, report, a->host, PKI_CA, a->ca, 0644, diag);
+
+	if (r == 0)
+		r = plan_file(plan, report, a->host, PKI_CLIENT_CERT, a->client_cert, 0644, diag);
+	if (r == 0)
+		r = plan_file(plan, report, a->host, PKI_CLIENT_KEY, a->client_key, 0600, diag);
+	return r;
+}
+
 int pki_plan(struct runtime_plan *plan, struct diag *diag)
 {
 	const struct machine_config *c = plan->config;
+	_cleanup_diag_ struct diag why = DIAG_INIT;
 	size_t report = SIZE_MAX;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->n_access; i++) {
-		const struct registry_access_config *a = &c->access[i];
-		if (!a->ca && !a->client_cert)
+		if (!c->access[i].ca && !c->access[i].client_cert)
 			continue;
 		if (report == SIZE_MAX)
 			r = plan_add_report(plan, "certificates", RUNTIME_UNCHANGED, &report);
 		if (r == 0)
-			r = plan_file(plan, report, a->host, PKI_CA, a->ca, 0644, diag);
-		if (r == 0)
-			r = plan_file(plan, report, a->host, PKI_CLIENT_CERT, a->client_cert, 0644,
-				      diag);
-		if (r == 0)
-			r = plan_file(plan, report, a->host, PKI_CLIENT_KEY, a->client_key, 0600,
-				      diag);
+			r = plan_files(plan, report, &c->access[i], &why);
 	}
-	return r;
+	/* What is in the way of a certificate is not in the way of the runtimes. */
+	if (r < 0 && r != -ENOMEM)
+		r = plan_fail(plan, report, diag_text(&why));
+	return r < 0 ? diag_set(diag, r, "out of memory") : 0;
 }

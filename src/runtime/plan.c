@@ -218,6 +218,33 @@ static bool was_there(const struct known *k)
 	return k->lost && k->copy != SAVED_COPY_UNKNOWN;
 }
 
+static bool holds_nul(const struct rootfs_file *file)
+{
+	return file->text && strlen(file->text) != file->size;
+}
+
+#define HOLDS_NUL "the file holds a NUL character"
+
+/* Whoever changed mode or owner of a file after larder wrote it wants them so. */
+static int follow_user(struct runtime_plan *plan, const char *path,
+		       const struct rootfs_file *current, struct rootfs_file *file,
+		       struct diag *diag)
+{
+	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 };
+	int r = saved_texts(plan->root, path, &written, &next);
+
+	if (r < 0)
+		return cannot_compare(r, path, diag);
+	if (!file->text || !written.text || !rootfs_same(&written, current) ||
+	    (written.mode == current->mode && written.uid == current->uid &&
+	     written.gid == current->gid))
+		return 0;
+	file->mode = current->mode;
+	file->uid = current->uid;
+	file->gid = current->gid;
+	return 0;
+}
+
 /* A file that says nothing. */
 static const char *nothing_in(const char *path)
 {
@@ -267,8 +294,8 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 	if (r < 0)
 		return r;
 	const struct rootfs_file *own = is_ours(k.state) && !k.lost ? &k.original : &current;
-	if (own->text && strlen(own->text) != own->size)
-		return diag_set_at(diag, -EINVAL, path, 0, 0, "the file holds a NUL character");
+	if (holds_nul(own))
+		return diag_set_at(diag, -EINVAL, path, 0, 0, HOLDS_NUL);
 	if (own->text && !k.lost && k.state == SAVED_EDITED) {
 		r = take_out(plan, path, strip, own->text, k.original.text, ret, diag);
 		return r < 0 ? diag_prefix(diag, r, "%s", path) : 0;
@@ -318,9 +345,14 @@ static int set_text(struct rootfs_file *file, const char *text)
 	return file->text ? 0 : -ENOMEM;
 }
 
+static bool says_nothing(const struct rootfs_file *file)
+{
+	return file->text && file->text[strspn(file->text, " \t\r\n")] == '\0';
+}
+
 /*
  * What restore will bring back: the saved original as long as it is the user's text, else that text. A file that larder has no part
- * in comes back though it says nothing, for which a planner may take it for none.
+ * in comes back though it says nothing, for which a planner may take it for none; so does one that said nothing before.
  */
 static int choose_original(struct plan_edit *e, enum saved_state state, struct rootfs_file *saved,
 			   const char *user)
@@ -328,7 +360,8 @@ static int choose_original(struct plan_edit *e, enum saved_state state, struct r
 	if (!user && state == SAVED_NONE && e->before.text &&
 	    !strays_holds(e->path, e->before.text))
 		user = e->before.text;
-	if (is_ours(state) || state == SAVED_BEFORE) {
+	bool still = !user && state == SAVED_EDITED && says_nothing(saved);
+	if (is_ours(state) || state == SAVED_BEFORE || still) {
 		e->original = *saved;
 		*saved = (struct rootfs_file){ 0 };
 		return 0;
@@ -388,8 +421,11 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 	/* The copy is made anew, of what is left of it. */
 	enum saved_state state = k.lost ? SAVED_EDITED : k.state;
 	r = choose_original(e, state, &k.original, user);
-	e->keep_copy = k.copy == SAVED_COPY_CHANGED || (state == SAVED_NONE && k.original.text &&
-							!rootfs_same(&k.original, &e->original));
+	/* Also where all that the user had there is gone: it may have been a mistake. */
+	e->keep_copy =
+		k.copy == SAVED_COPY_CHANGED ||
+		(k.original.text && !e->original.text && state == SAVED_EDITED) ||
+		(state == SAVED_NONE && k.original.text && !rootfs_same(&k.original, &e->original));
 	e->note = is_ours(state) && !noted_any(&plan->noted, path);
 	e->after = (struct rootfs_file){ .mode = mode };
 	if (e->original.text) {
@@ -397,14 +433,19 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 		e->after.uid = e->original.uid;
 		e->after.gid = e->original.gid;
 	}
-	/* A secret that comes into a file closes it to others. */
-	e->secret = (mode & 0077) == 0;
-	if (e->secret)
-		e->after.mode &= ~(mode_t)0077;
 	if (r == 0)
 		r = set_text(&e->after, text);
 	if (r < 0)
 		return out_of_memory(diag);
+	r = is_ours(state) ? follow_user(plan, path, &e->before, &e->original, diag) : 0;
+	if (r == 0 && is_ours(state))
+		r = follow_user(plan, path, &e->before, &e->after, diag);
+	if (r < 0)
+		return r;
+	/* A secret that comes into a file closes it to others. */
+	e->secret = (mode & 0077) == 0;
+	if (e->secret)
+		e->after.mode &= ~(mode_t)0077;
 	e->interrupted = state == SAVED_INTERRUPTED;
 	/* A file may say what it should while SAVED_DIR does not know it, or knows an older one. */
 	e->change = e->interrupted ||
@@ -507,19 +548,16 @@ static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edi
 }
 
 /* In the place of a file that larder wrote is something that larder would not touch: it stays, and the rest goes on. */
-static int plan_replaced(struct runtime_plan *plan, size_t report, struct plan_edit *e, int err,
-			 struct diag *diag)
+static int plan_replaced(struct runtime_plan *plan, size_t report, struct plan_edit *e,
+			 struct diag *why, struct diag *diag)
 {
-	_cleanup_diag_ struct diag why = DIAG_INIT;
-
-	(void)cannot_take(err, e->path, &why);
 	e->leave = true;
 	e->change = e->forget = e->keep_original = true;
 	return plan_hint(
 		       plan, report,
 		       "%s; it is left as it is, and what was there before larder is below " SAVED_DIR
 		       "/original",
-		       diag_text(&why)) < 0
+		       diag_text(why)) < 0
 		       ? out_of_memory(diag)
 		       : 0;
 }
@@ -533,16 +571,27 @@ static int plan_restore_file(struct runtime_plan *plan, size_t report, const cha
 
 	if (!e)
 		return -ENOMEM;
+	_cleanup_diag_ struct diag why = DIAG_INIT;
 	int r = rootfs_read(plan->root, path, &e->before);
-	if (r < 0 && r != -ENOMEM)
-		return plan_replaced(plan, report, e, r, diag);
-	if (r < 0)
+	if (r == -ENOMEM)
 		return out_of_memory(diag);
+	if (r < 0) {
+		(void)cannot_take(r, path, &why);
+		return plan_replaced(plan, report, e, &why, diag);
+	}
 	r = look_up(plan, path, runtime_strip(path), &e->before, &k, diag);
 	if (r < 0)
 		return r;
-	if (k.state == SAVED_EDITED || k.lost)
+	bool edited = k.state == SAVED_EDITED || k.lost;
+	if (edited && holds_nul(&e->before)) {
+		(void)diag_set_at(&why, -EINVAL, path, 0, 0, HOLDS_NUL);
+		return plan_replaced(plan, report, e, &why, diag);
+	}
+	if (edited)
 		return plan_edited(plan, report, e, &k, diag);
+	r = follow_user(plan, path, &e->before, &k.original, diag);
+	if (r < 0)
+		return r;
 	e->after = k.original;
 	k.original = (struct rootfs_file){ 0 };
 	e->change = true;

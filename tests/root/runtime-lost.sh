@@ -254,4 +254,63 @@ done
 [ $moments -gt 10 ]
 verdict $? "the run was really ended ($moments moments)"
 check_equal "after each, the user's file is there" "$bad" ""
+# A NUL that came into a file after larder wrote it: what is behind it is not cut off.
+for file in $daemon $yaml $hosts $auth; do
+	fresh
+	configure
+	printf '\0\n# of the user\n' >>"$R$file"
+	cp -p "$R$file" "$T/edited"
+	restore "restore, with a NUL in $file"
+	check_output "says that it is left as it is" "$file: the file holds a NUL character; it is left as it is"
+	check "and it is" cmp "$R$file" "$T/edited"
+	check "what it was is there" test -s "$R$saved/original$file"
+done
+
+# Files that said nothing before, and an edit in larder's part.
+for blank in '' '\n' ' \n\n'; do
+	fresh
+	# shellcheck disable=SC2059
+	printf "$blank" | put $yaml
+	cp -p "$R$yaml" "$T/blank"
+	configure
+	sed -i '0,/127.0.0.1/{/127.0.0.1/d}' "$R$yaml"
+	configure
+	restore "restore of a file of ${#blank} blanks"
+	check "it is back" cmp "$R$yaml" "$T/blank"
+done
+# All that the user had is gone from the file when larder writes it again.
+fresh
+printf '# mine\n' | put /etc/containerd/config.toml
+configure
+sed -i '/# mine/d' "$R/etc/containerd/config.toml"
+configure
+check_equal "a copy of it is kept" "$(cat "$R$saved/kept/etc/containerd/config.toml")" "# mine"
+
+# Mode and owner that somebody gives a file after larder wrote it stay.
+fresh
+chmod 644 "$R$daemon"
+configure
+chmod 600 "$R$daemon" && chown 1000:5 "$R$daemon"
+configure
+check_equal "another mode and owner stay" "$(stat -c '%a %u:%g' "$R$daemon")" "600 1000:5"
+restore "restore of it"
+check_equal "they stay then, too" "$(stat -c '%a %u:%g' "$R$daemon")" "600 1000:5"
+check_equal "the text is the user's" "$(cat "$R$daemon")" '{"mtu": 1450}'
+
+# A token, twice: the same both times.
+fresh
+sed -i 's/^username: u$/identityToken: tkn/; /^password: p$/d' "$R/etc/larder/machine.yaml"
+configure
+check_equal "a token's user" "$(jq -r '.auths.m1.auth' "$R$auth" | base64 -d)" "<token>:"
+check_equal "and the token" "$(jq -r '.auths.m1.identitytoken' "$R$auth")" tkn
+before=$(state)
+configure
+check_equal "the second run changes nothing" "$(state)" "$before"
+
+# What is in the way of a certificate is not in the way of the runtimes.
+fresh
+mkdir -p "$R/etc/larder/pki/m1/ca.pem"
+check_status 1 "a directory in the place of a certificate" larder runtime configure --root "$R"
+check_output "is named" "/etc/larder/pki/m1/ca.pem"
+check "the runtimes are set up" grep -q 127.0.0.1 "$R$daemon"
 done_testing
