@@ -41,6 +41,7 @@ struct copy {
 	const struct copy_job *job;
 	int from, to;
 	uint64_t size, done;
+	bool continued; /* there was something of it */
 	struct long_write write;
 	char *part; /* path of the unfinished copy */
 	struct side_hasher *hasher;
@@ -122,6 +123,7 @@ static int take_up(struct copy *c)
 		c->done += part;
 		report(c);
 	}
+	c->continued = c->done > 0;
 	long_write_begin(&c->write, c->to, c->done);
 	return r;
 }
@@ -151,15 +153,21 @@ static int fill(struct copy *c)
 
 	if (r == 0)
 		r = side_hasher_begin(c->hasher, DIGEST_SHA256);
-	if (r == 0)
-		r = take_up(c);
+	if (r < 0)
+		return diag_set(c->diag, r, "cannot start a thread that hashes: %s", strerror(-r));
+	r = take_up(c);
 	if (r == 0)
 		r = pump(c);
 	if (r == 0)
 		r = long_write_end(&c->write);
 	if (r == 0 && fsync(c->to) < 0)
 		r = -errno;
-	if (r == -ENOSPC || r == -EDQUOT)
+	if (r < 0 && c->diag && c->diag->message)
+		return r;
+	if (r < 0 && r != -ENOSPC && r != -EDQUOT)
+		return diag_set(c->diag, r, "cannot copy %s to %s: %s", c->job->from, c->part,
+				strerror(-r));
+	if (r < 0)
 		return diag_set(c->diag, -ENOSPC,
 				"%s does not fit into %s: %" PRIu64 " of %" PRIu64
 				" bytes could be written",
@@ -254,9 +262,10 @@ static int publish(struct copy *c, const struct digest *digest)
 		       : r;
 }
 
-int copy_layer(const struct copy_job *job,
-	       int (*verify)(const char *path, void *user, struct diag *diag), void *verify_user,
-	       struct diag *diag)
+/* ret_continued: it went on from what an interrupted copy had left. */
+static int copy_once(const struct copy_job *job,
+		     int (*verify)(const char *path, void *user, struct diag *diag),
+		     void *verify_user, bool *ret_continued, struct diag *diag)
 {
 	_cleanup_(copy_done) struct copy c = { .job = job, .from = -1, .to = -1, .diag = diag };
 	struct digest sum, digest;
@@ -278,5 +287,20 @@ int copy_layer(const struct copy_job *job,
 	/* A part that is wrong or too long is of no use; one that merely was interrupted is. */
 	if (c.part && (r == -EBADMSG || r == -ENOSPC || r == -EINVAL))
 		(void)unlink(c.part);
+	*ret_continued = c.continued;
 	return r;
+}
+
+int copy_layer(const struct copy_job *job,
+	       int (*verify)(const char *path, void *user, struct diag *diag), void *verify_user,
+	       struct diag *diag)
+{
+	_cleanup_diag_ struct diag first = DIAG_INIT;
+	bool continued = false;
+	int r = copy_once(job, verify, verify_user, &continued, &first);
+
+	/* Then what an interrupted copy left may be what is wrong: a power cut can leave anything. */
+	if (r == -EBADMSG && continued)
+		return copy_once(job, verify, verify_user, &continued, diag);
+	return r < 0 && first.message ? diag_set(diag, r, "%s", diag_text(&first)) : r;
 }
