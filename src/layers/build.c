@@ -127,6 +127,7 @@ static int collect(struct build *b)
 		if (r < 0)
 			return r;
 	}
+	contents_end(&b->contents);
 	return 0;
 }
 
@@ -154,6 +155,9 @@ static int settle_manifest(struct build *b)
 			b->manifest.blobs[b->manifest.n_blobs++] = c->items[i].digest;
 	qsort(b->manifest.blobs, b->manifest.n_blobs, sizeof(struct digest), layer_blob_compare);
 	b->manifest_text = layer_manifest_format(&b->manifest);
+	/* They may be many, and are in the text now. */
+	free(b->manifest.blobs);
+	b->manifest.blobs = NULL;
 	return b->manifest_text ? 0 : -ENOMEM;
 }
 

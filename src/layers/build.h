@@ -32,8 +32,8 @@ struct build_options {
 };
 
 struct build_result {
-	struct layer_manifest manifest;
-	uint64_t size; /* bytes of the image file */
+	struct layer_manifest manifest; /* blobs NULL: there are n_blobs */
+	uint64_t size;			/* bytes of the image file */
 	struct digest digest;
 	char root_hash[VERITY_ROOT_TEXT_MAX]; /* "": none */
 };

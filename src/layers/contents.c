@@ -15,7 +15,7 @@ struct known {
 	char key[];
 };
 
-void contents_done(struct contents *c)
+void contents_end(struct contents *c)
 {
 	struct known *known = c->index, *one, *next;
 
@@ -23,6 +23,12 @@ void contents_done(struct contents *c)
 		HASH_DEL(known, one);
 		free(one);
 	}
+	c->index = NULL;
+}
+
+void contents_done(struct contents *c)
+{
+	contents_end(c);
 	for (size_t i = 0; i < c->n_items; i++) {
 		free(c->items[i].path);
 		free(c->items[i].repository);
@@ -204,10 +210,14 @@ static int note_config_platform(struct adding *a, const struct descriptor *confi
 	size_t size = 0;
 
 	if (config->digest.algorithm == DIGEST_NONE ||
-	    a->locator->locate(a->locator, &config->digest, false, &path) < 0 ||
-	    read_regular_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size) < 0)
+	    a->locator->locate(a->locator, &config->digest, false, &path) < 0)
 		return 0;
-	int r = platform_of_config(text, size, &p);
+	int r = read_regular_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
+	if (r == -EFBIG)
+		return 0;
+	if (r < 0)
+		return diag_set(a->diag, r, "%s: %s", path, strerror(-r));
+	r = platform_of_config(text, size, &p);
 	if (r == 0)
 		r = note_platform(&a->image->platforms, &p);
 	platform_done(&p);

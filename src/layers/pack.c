@@ -214,7 +214,21 @@ static int lay_out(struct writer *w)
 		r = for_items(w, false, add_content);
 	if (r == 0)
 		r = squash_lay_out(w->squash, &w->parts);
+	squash_freep(&w->squash); /* before the threads take what they need */
+	w->squash = NULL;
 	return r < 0 ? diag_set(w->diag, r, "cannot lay out the layer: %s", strerror(-r)) : 0;
+}
+
+static int start_threads(struct writer *w)
+{
+	int r = side_hasher_new(&w->hasher);
+
+	if (r == 0)
+		r = side_hasher_new(&w->whole);
+	if (r == 0)
+		r = side_hasher_begin(w->whole, DIGEST_SHA256);
+	return r < 0 ? diag_set(w->diag, r, "cannot start the threads that hash: %s", strerror(-r))
+		     : 0;
 }
 
 static int write_all(struct writer *w)
@@ -245,14 +259,10 @@ int pack_write(const struct pack *pack, uint64_t *ret_size, struct digest *ret, 
 		.pack = pack,
 		.diag = diag,
 	};
-	int r = side_hasher_new(&w.hasher);
+	int r = lay_out(&w);
 
 	if (r == 0)
-		r = side_hasher_new(&w.whole);
-	if (r == 0)
-		r = side_hasher_begin(w.whole, DIGEST_SHA256);
-	if (r == 0)
-		r = lay_out(&w);
+		r = start_threads(&w);
 	long_write_begin(&w.image, pack->fd, 0);
 	if (r == 0)
 		r = write_all(&w);

@@ -26,7 +26,7 @@
 
 struct file {
 	uint64_t size, start;
-	uint32_t links;
+	uint32_t links, number;
 	uint64_t inode; /* where it is in the table of inodes: block << 16 | offset */
 };
 
@@ -307,48 +307,61 @@ static int write_file(struct layout *l, size_t number)
 		inode->extra[n - 1] = STORED_AS_IT_IS | (sqfs_u32)(f->size % block_size);
 	describe_file(f, inode);
 	f->inode = next_inode(l);
-	int r = write_inode(l, inode, ++l->last_inode, MODE_FILE);
+	f->number = ++l->last_inode;
+	int r = write_inode(l, inode, f->number, MODE_FILE);
 	free(inode);
 	return r;
 }
 
 /* What a directory holds, in the order of its names. */
-struct entry {
-	char *name;
-	uint64_t inode;
-	uint32_t number;
-	bool directory;
-};
-
-struct entries {
-	struct entry *list;
+/* Directories in a directory, in the order of their names. */
+struct children {
+	struct child {
+		uint64_t inode;
+		uint32_t number;
+	} * list;
 	size_t n, room;
-	size_t n_directories;
 };
 
-static void entries_done(struct entries *e)
+static void children_done(struct children *c)
 {
-	for (size_t i = 0; i < e->n; i++)
-		free(e->list[i].name);
-	free(e->list);
+	free(c->list);
 }
 
-/* A place for the next one, which is not part of the list before its name is set. */
-static int entries_next(struct entries *e, const char *name, size_t size, struct entry **ret)
-{
-	int r = grow((void **)&e->list, e->n, &e->room, sizeof(struct entry));
+/* The names from first to end (not included) that lie in one directory; their paths are equal up to prefix. */
+struct range {
+	const struct name *names;
+	size_t first, end, prefix;
+};
 
-	if (r < 0)
-		return r;
-	if (e->n > 0 && strlen(e->list[e->n - 1].name) == size &&
-	    memcmp(e->list[e->n - 1].name, name, size) == 0)
-		return -EEXIST;
-	e->list[e->n] = (struct entry){ .name = strndup(name, size) };
-	*ret = &e->list[e->n];
-	return e->list[e->n++].name ? 0 : -ENOMEM;
+/* How many of them, from i on, have the same name in that directory: more than one for a directory, whose name is *ret_size long. */
+static size_t count_same(const struct range *r, size_t i, size_t *ret_size)
+{
+	const char *name = r->names[i].path + r->prefix;
+	size_t size = *ret_size = strcspn(name, "/"), n = 1;
+
+	if (name[size] == '/')
+		while (i + n < r->end &&
+		       memcmp(r->names[i + n].path + r->prefix, name, size + 1) == 0)
+			n++;
+	return n;
 }
 
-static int write_directory_inode(struct layout *l, const struct entries *e, uint32_t number,
+static bool is_directory(const struct range *r, size_t i, size_t size)
+{
+	return r->names[i].path[r->prefix + size] == '/';
+}
+
+/* Is the name before it, of a file, the same? */
+static bool is_twice(const struct range *r, size_t i, size_t size)
+{
+	const char *name = r->names[i].path + r->prefix;
+	const char *before = i > r->first ? r->names[i - 1].path + r->prefix : "";
+
+	return i > r->first && strncmp(before, name, size) == 0 && before[size] == '\0';
+}
+
+static int write_directory_inode(struct layout *l, size_t n_directories, uint32_t number,
 				 uint32_t parent, uint64_t *ret)
 {
 	sqfs_inode_generic_t *inode = sqfs_dir_writer_create_inode(l->writer, 0, NO_XATTR, parent);
@@ -356,7 +369,7 @@ static int write_directory_inode(struct layout *l, const struct entries *e, uint
 	if (!inode)
 		return -ENOMEM;
 	/* Its two names, and ".." of each directory in it. */
-	uint32_t links = (uint32_t)e->n_directories + 2;
+	uint32_t links = (uint32_t)n_directories + 2;
 	if (inode->base.type == SQFS_INODE_EXT_DIR)
 		inode->data.dir_ext.nlink = links;
 	else
@@ -367,59 +380,64 @@ static int write_directory_inode(struct layout *l, const struct entries *e, uint
 	return r;
 }
 
-static int write_entries(struct layout *l, const struct entries *e)
+static int write_entry(struct layout *l, const struct range *range, size_t i, size_t size,
+		       const struct child *child)
 {
-	int r = sqfs_dir_writer_begin(l->writer, 0);
+	const char *path = range->names[i].path + range->prefix;
 
-	for (size_t i = 0; r == 0 && i < e->n; i++)
-		r = sqfs_dir_writer_add_entry(
-			l->writer, e->list[i].name, e->list[i].number, e->list[i].inode,
-			e->list[i].directory ? SQFS_INODE_MODE_DIR : SQFS_INODE_MODE_REG);
-	return error_of(r == 0 ? sqfs_dir_writer_end(l->writer) : r);
+	if (!child) {
+		const struct file *f = &l->squash->files[range->names[i].file];
+		return error_of(sqfs_dir_writer_add_entry(l->writer, path, f->number, f->inode,
+							  SQFS_INODE_MODE_REG));
+	}
+	_cleanup_free_ char *name = strndup(path, size);
+	return name ? error_of(sqfs_dir_writer_add_entry(l->writer, name, child->number,
+							 child->inode, SQFS_INODE_MODE_DIR))
+		    : -ENOMEM;
+}
+
+static int write_entries(struct layout *l, const struct range *range,
+			 const struct children *children)
+{
+	int r = error_of(sqfs_dir_writer_begin(l->writer, 0));
+	size_t directories = 0;
+
+	for (size_t i = range->first, size, n; r == 0 && i < range->end; i += n) {
+		n = count_same(range, i, &size);
+		r = write_entry(l, range, i, size,
+				is_directory(range, i, size) ? &children->list[directories++]
+							     : NULL);
+	}
+	return r == 0 ? error_of(sqfs_dir_writer_end(l->writer)) : r;
 }
 
 /*
- * The directory that the names from first to end (not included) lie in, and all below it; their paths are equal up to prefix. A
- * directory comes after what it holds, since it says where that is.
+ * A directory, and all below it. It comes after what it holds, since it says where that is.
  */
-static int write_directory(struct layout *l, size_t first, size_t end, size_t prefix,
-			   uint32_t parent, uint32_t *ret_number, uint64_t *ret_inode)
+static int write_directory(struct layout *l, const struct range *range, uint32_t parent,
+			   struct child *ret)
 {
-	_cleanup_(entries_done) struct entries e = { 0 };
-	const struct name *names = l->squash->names;
+	_cleanup_(children_done) struct children children = { 0 };
 	uint32_t number = ++l->last_inode;
 	int r = 0;
 
-	if (prefix == 0)
+	if (range->prefix == 0)
 		parent = number; /* nothing is above the root */
-
-	for (size_t i = first, next; r == 0 && i < end; i = next) {
-		const char *name = names[i].path + prefix;
-		size_t size = strcspn(name, "/");
-		struct entry *entry;
-
-		r = entries_next(&e, name, size, &entry);
-		next = i + 1;
-		if (r < 0)
-			break;
-		entry->directory = name[size] == '/';
-		if (!entry->directory) {
-			entry->number = (uint32_t)names[i].file + 1;
-			entry->inode = l->squash->files[names[i].file].inode;
+	for (size_t i = range->first, size, n; r == 0 && i < range->end; i += n) {
+		n = count_same(range, i, &size);
+		if (is_twice(range, i, size))
+			return -EEXIST;
+		if (!is_directory(range, i, size))
 			continue;
-		}
-		while (next < end && memcmp(names[next].path + prefix, name, size + 1) == 0)
-			next++;
-		e.n_directories++;
-		r = write_directory(l, i, next, prefix + size + 1, number, &entry->number,
-				    &entry->inode);
+		const struct range below = { range->names, i, i + n, range->prefix + size + 1 };
+		r = grow((void **)&children.list, children.n, &children.room, sizeof(struct child));
+		if (r == 0)
+			r = write_directory(l, &below, number, &children.list[children.n++]);
 	}
 	if (r == 0)
-		r = write_entries(l, &e);
-	if (r == 0)
-		r = write_directory_inode(l, &e, number, parent, ret_inode);
-	*ret_number = number;
-	return r;
+		r = write_entries(l, range, &children);
+	ret->number = number;
+	return r < 0 ? r : write_directory_inode(l, children.n, number, parent, &ret->inode);
 }
 
 static int layout_begin(struct layout *l)
@@ -468,16 +486,23 @@ static int write_tables(struct layout *l)
 {
 	struct squash *s = l->squash;
 	sqfs_u16 root_id;
-	uint32_t root;
+	const struct range all = { s->names, 0, s->n_names, 0 };
+	struct child root;
 	int r = error_of(sqfs_id_table_id_to_index(l->ids, 0, &root_id));
 
 	l->super.inode_table_start = buffer_size(&l->tail.file);
-	for (size_t i = 0; r == 0 && i < s->n_files; i++)
-		r = write_file(l, i);
+	/*
+	 * In the order of their names: a directory says once for all entries that follow one another where their inodes are, and whoever looks
+	 * up a name reads all that it says so.
+	 */
+	for (size_t i = 0; r == 0 && i < s->n_names; i++)
+		if (!s->names[i].target)
+			r = write_file(l, s->names[i].file);
 	if (r == 0)
-		r = write_directory(l, 0, s->n_names, 0, 0, &root, &l->super.root_inode_ref);
+		r = write_directory(l, &all, 0, &root);
 	if (r < 0)
 		return r;
+	l->super.root_inode_ref = root.inode;
 	l->super.inode_count = l->last_inode;
 	l->super.flags = SQFS_FLAG_UNCOMPRESSED_DATA | SQFS_FLAG_UNCOMPRESSED_FRAGMENTS |
 			 SQFS_FLAG_NO_FRAGMENTS | SQFS_FLAG_NO_XATTRS;
@@ -490,7 +515,8 @@ static int write_tables(struct layout *l)
 		r = sqfs_meta_write_write_to_file(l->directories);
 	if (r == 0)
 		r = sqfs_dir_writer_write_export_table(l->writer, &l->tail.file, l->compressor,
-						       root, l->super.root_inode_ref, &l->super);
+						       root.number, l->super.root_inode_ref,
+						       &l->super);
 	if (r == 0)
 		r = sqfs_id_table_write(l->ids, &l->tail.file, &l->super, l->compressor);
 	return error_of(r);

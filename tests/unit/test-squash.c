@@ -137,6 +137,27 @@ static void test_many(void **state)
 	assert_string_equal(text, "hello");
 }
 
+/* Whatever the order of their data, directories say where inodes are once for many. */
+static void test_order(void **state)
+{
+	struct squash_parts parts[2];
+	char path[128];
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(parts); k++) {
+		_cleanup_(squash_freep) struct squash *s = new_squash();
+		for (unsigned i = 0; i < 20000; i++) {
+			snprintf(path, sizeof(path), "blob/%064u", k ? (i * 7919) % 20000 : i);
+			assert_int_equal(squash_add_file(s, path, 0), 0);
+		}
+		assert_int_equal(squash_lay_out(s, &parts[k]), 0);
+	}
+	assert_int_equal(parts[0].tail_size, parts[1].tail_size);
+	assert_memory_equal(parts[0].tail, parts[1].tail, parts[0].tail_size);
+	for (size_t k = 0; k < ARRAY_SIZE(parts); k++)
+		squash_parts_done(&parts[k]);
+}
+
 static void test_errors(void **state)
 {
 	struct squash_parts parts;
@@ -174,6 +195,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_content, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_large, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_errors),
 	};
 
