@@ -279,6 +279,10 @@ static int remember_original(struct runtime_plan *plan, struct plan_edit *e)
 	e->remembered = true;
 	if (e->keep_copy)
 		r = saved_keep(plan->root, e->path);
+	if (r == 0 && e->keep_before)
+		r = saved_set_original(plan->root, e->path, &e->before);
+	if (r == 0 && e->keep_before)
+		r = saved_keep(plan->root, e->path);
 	if (r == 0)
 		r = saved_set_original(plan->root, e->path, &e->original);
 	return at_place(e, PLACE_ORIGINAL, r);

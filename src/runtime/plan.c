@@ -386,7 +386,7 @@ static int hint_at_guess(struct runtime_plan *plan, size_t report, const char *p
 		return plan_hint(
 			plan, report,
 			"%s holds what larder writes, and nothing is noted of it below " SAVED_DIR
-			": %s",
+			": it is below " KEPT_DIR " now, and %s",
 			path, taken);
 	if (!k->lost || !text)
 		return 0;
@@ -426,6 +426,7 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 		k.copy == SAVED_COPY_CHANGED ||
 		(k.original.text && !e->original.text && state == SAVED_EDITED) ||
 		(state == SAVED_NONE && k.original.text && !rootfs_same(&k.original, &e->original));
+	e->keep_before = is_stray(&k, path, e->before.text);
 	e->note = is_ours(state) && !noted_any(&plan->noted, path);
 	e->after = (struct rootfs_file){ .mode = mode };
 	if (e->original.text) {

@@ -25,6 +25,7 @@ struct plan_edit {
 	bool change;		     /* is there anything to do? */
 	bool interrupted; /* larder wrote what is there, and was stopped before it noted that */
 	bool keep_copy;	  /* what is saved as the original is not what larder saved */
+	bool keep_before; /* what is larder's part of it is a guess: the whole is kept */
 	bool note;	  /* nothing is noted of the original yet */
 	bool remembered;  /* what it was and what it will be is saved (runtime/saved.h) */
 	bool done;	  /* it was written */

@@ -169,7 +169,7 @@ check_output "and hosts.toml" "$hosts holds what larder writes.*delete all from 
 check_equal "four runtimes' files and no more" "$(hint 'holds what larder writes' | grep -oE 'docker|containerd|containers|k3s' | sort -u | xargs)" "containerd containers docker k3s"
 configure
 check_equal "configure" "$status" 0
-check_output "says what it takes for the user's" "$daemon holds what larder writes, and nothing is noted of it below $saved: all of it but the cache's address now counts as yours"
+check_output "says what it takes for the user's" "$daemon holds what larder writes, and nothing is noted of it below $saved: it is below $saved/kept now, and all of it but the cache's address now counts as yours"
 check_equal "changes no file" "$(state)" "$configured"
 restore "then restore"
 check_equal "daemon.json: the cache goes, the rest stays" "$(jq -c . "$R$daemon")" '{"mtu":1450}'
@@ -285,6 +285,15 @@ configure
 sed -i '/# mine/d' "$R/etc/containerd/config.toml"
 configure
 check_equal "a copy of it is kept" "$(cat "$R$saved/kept/etc/containerd/config.toml")" "# mine"
+
+# What a user wrote as larder does, on a machine that larder never touched: it is taken for larder's, and not lost.
+fresh
+printf '{\n    "registry-mirrors": [\n        "http://127.0.0.1:3172"\n    ]\n}\n' | put $daemon
+cp "$R$daemon" "$T/own"
+configure
+check_output "a file that looks like larder's is named" "$daemon holds what larder writes, .*: it is below $saved/kept now"
+restore "restore of it"
+check "what it was is kept" cmp "$R$saved/kept$daemon" "$T/own"
 
 # Mode and owner that somebody gives a file after larder wrote it stay.
 fresh
