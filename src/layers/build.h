@@ -3,7 +3,7 @@
 #define LARDER_LAYERS_BUILD_H
 /*
  * Builds a cache layer: collects what the images need, then packs it (pack.h). File data is stored as it is, each file in one piece and in
- * blocks of 1 MiB: blobs are compressed already, and a registry can send them from the image file itself. The same input gives the same
+ * blocks of 1 MiB, of 128 KiB where there is little: blobs are compressed already, and a registry can send them from the image file itself. The same input gives the same
  * bytes.
  *
  * Everything in the making lies in one directory beside the output, which a failure removes with all it holds.

@@ -6,7 +6,7 @@
 
 #include "base/names.h"
 #include "base/text.h"
-#include "runtime/marked.h"
+#include "runtime/known.h"
 #include "runtime/runtimes.h"
 #include "runtime/saved.h"
 #include "runtime/strays.h"
@@ -140,82 +140,9 @@ static int cannot_plan(int err, const char *path, struct diag *diag)
 			diag_text(&why), err == -ELOOP ? "copy of what it leads to as a " : "");
 }
 
-/* The same of what larder noted of the file. */
-static int cannot_compare(int err, const char *path, struct diag *diag)
-{
-	return diag_set_at(diag, err, SAVED_DIR, 0, 0,
-			   "cannot read what larder noted there of %s: %s", path, rootfs_why(err));
-}
-
 static bool is_ours(enum saved_state state)
 {
 	return state == SAVED_OURS || state == SAVED_INTERRUPTED;
-}
-
-/* What larder knows of a file. */
-struct known {
-	enum saved_state state;
-	enum saved_copy copy;
-	struct rootfs_file original; /* text NULL: there was none, or it is lost */
-	bool lost;		     /* there was a file, and no copy tells what it was */
-};
-
-static void known_done(struct known *k)
-{
-	rootfs_file_done(&k->original);
-}
-#define _cleanup_known_ _cleanup_(known_done)
-
-/*
- * There is no copy and no note of one, though larder wrote more than its own part: there was something, and the copy is gone.
- */
-static int wrote_more(struct runtime_plan *plan, const char *path, plan_strip strip, bool *ret,
-		      struct diag *diag)
-{
-	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 };
-	_cleanup_free_ char *rest = NULL;
-
-	*ret = false;
-	if (runtime_owns(path))
-		return 0;
-	int r = saved_texts(plan->root, path, &written, &next);
-	if (r < 0)
-		return cannot_compare(r, path, diag);
-	const char *text = written.text ? written.text : next.text;
-	if (!text)
-		return 0;
-	r = strip(text, NULL, &rest, NULL);
-	*ret = rest != NULL;
-	return r == -ENOMEM ? out_of_memory(diag) : 0;
-}
-
-/* Compares a file as it is with all that is saved of it. */
-static int look_up(struct runtime_plan *plan, const char *path, plan_strip strip,
-		   const struct rootfs_file *current, struct known *ret, struct diag *diag)
-{
-	_cleanup_known_ struct known k = { 0 };
-	int r = saved_compare(plan->root, &plan->noted, path, current, &k.state, &k.copy,
-			      &k.original);
-
-	if (r < 0)
-		return cannot_compare(r, path, diag);
-	if (k.state != SAVED_NONE && k.state != SAVED_BEFORE)
-		k.lost = k.copy == SAVED_COPY_GONE || k.copy == SAVED_COPY_CHANGED;
-	if (k.state != SAVED_NONE && k.copy == SAVED_COPY_UNKNOWN && current->text)
-		r = wrote_more(plan, path, strip, &k.lost, diag);
-	if (r < 0)
-		return r;
-	if (k.lost)
-		rootfs_file_done(&k.original);
-	*ret = k;
-	k = (struct known){ 0 };
-	return 0;
-}
-
-/* Has the user's file, of which nothing is known, at least been there? */
-static bool was_there(const struct known *k)
-{
-	return k->lost && k->copy != SAVED_COPY_UNKNOWN;
 }
 
 static bool holds_nul(const struct rootfs_file *file)
@@ -225,60 +152,10 @@ static bool holds_nul(const struct rootfs_file *file)
 
 #define HOLDS_NUL "the file holds a NUL character"
 
-/* Whoever changed mode or owner of a file after larder wrote it wants them so. */
-static int follow_user(struct runtime_plan *plan, const char *path,
-		       const struct rootfs_file *current, struct rootfs_file *file,
-		       struct diag *diag)
-{
-	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 };
-	int r = saved_texts(plan->root, path, &written, &next);
-
-	if (r < 0)
-		return cannot_compare(r, path, diag);
-	if (!file->text || !written.text || !rootfs_same(&written, current) ||
-	    (written.mode == current->mode && written.uid == current->uid &&
-	     written.gid == current->gid))
-		return 0;
-	file->mode = current->mode;
-	file->uid = current->uid;
-	file->gid = current->gid;
-	return 0;
-}
-
 /* A file that says nothing. */
 static const char *nothing_in(const char *path)
 {
 	return text_ends_with(path, ".json") ? "{}\n" : "";
-}
-
-/* What larder knows nothing of and holds its part: of a copied system, or SAVED_DIR is lost. */
-static bool is_stray(const struct known *k, const char *path, const char *text)
-{
-	return k->state == SAVED_NONE && text && strays_holds(path, text);
-}
-
-/* The user's part of a text that was edited after larder wrote it. */
-static int take_out(struct runtime_plan *plan, const char *path, plan_strip strip, const char *text,
-		    const char *original, char **ret, struct diag *diag)
-{
-	_cleanup_rootfs_file_ struct rootfs_file written = { 0 }, next = { 0 };
-	_cleanup_free_ char *rest = NULL;
-	int r = saved_texts(plan->root, path, &written, &next);
-
-	if (r < 0)
-		return cannot_compare(r, path, diag);
-	/* After a power cut nobody knows which of the two was edited; what is not there is not taken out. */
-	if (next.text) {
-		struct plan_base base = { original, next.text };
-		r = strip(text, &base, &rest, diag);
-		if (r < 0 || !rest || !written.text) {
-			*ret = TAKE_PTR(rest);
-			return r;
-		}
-		text = rest;
-	}
-	struct plan_base base = { original, written.text };
-	return strip(text, &base, ret, diag);
 }
 
 int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip, char **ret,
@@ -290,23 +167,23 @@ int plan_user_text(struct runtime_plan *plan, const char *path, plan_strip strip
 
 	if (r < 0)
 		return cannot_plan(r, path, diag);
-	r = look_up(plan, path, strip, &current, &k, diag);
+	r = known_look_up(plan, path, strip, &current, &k, diag);
 	if (r < 0)
 		return r;
 	const struct rootfs_file *own = is_ours(k.state) && !k.lost ? &k.original : &current;
 	if (holds_nul(own))
 		return diag_set_at(diag, -EINVAL, path, 0, 0, HOLDS_NUL);
 	if (own->text && !k.lost && k.state == SAVED_EDITED) {
-		r = take_out(plan, path, strip, own->text, k.original.text, ret, diag);
+		r = known_take_out(plan, path, strip, own->text, k.original.text, ret, diag);
 		return r < 0 ? diag_prefix(diag, r, "%s", path) : 0;
 	}
 	char *rest = NULL;
-	bool stray = k.lost || is_stray(&k, path, own->text);
+	bool stray = k.lost || known_is_stray(&k, path, own->text);
 	if (own->text && stray)
 		r = strip(own->text, NULL, &rest, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s", path);
-	if (own->text && !rest && (!stray || was_there(&k))) {
+	if (own->text && !rest && (!stray || known_was_there(&k))) {
 		rest = strdup(stray ? nothing_in(path) : own->text);
 		if (!rest)
 			return out_of_memory(diag);
@@ -382,7 +259,7 @@ static int hint_at_guess(struct runtime_plan *plan, size_t report, const char *p
 			  "larder wrote there of the machine config"
 			: "what is outside of larder's marks now counts as yours";
 
-	if (is_stray(k, path, text))
+	if (known_is_stray(k, path, text))
 		return plan_hint(
 			plan, report,
 			"%s holds what larder writes, and nothing is noted of it below " SAVED_DIR
@@ -413,7 +290,7 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 	int r = rootfs_read(plan->root, path, &e->before);
 	if (r < 0)
 		return cannot_plan(r, path, diag);
-	r = look_up(plan, path, runtime_strip(path), &e->before, &k, diag);
+	r = known_look_up(plan, path, runtime_strip(path), &e->before, &k, diag);
 	if (r == 0 && hint_at_guess(plan, report, path, &k, e->before.text) < 0)
 		return out_of_memory(diag);
 	if (r < 0)
@@ -426,7 +303,7 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 		k.copy == SAVED_COPY_CHANGED ||
 		(k.original.text && !e->original.text && state == SAVED_EDITED) ||
 		(state == SAVED_NONE && k.original.text && !rootfs_same(&k.original, &e->original));
-	e->keep_before = is_stray(&k, path, e->before.text);
+	e->keep_before = known_is_stray(&k, path, e->before.text);
 	e->note = is_ours(state) && !noted_any(&plan->noted, path);
 	e->after = (struct rootfs_file){ .mode = mode };
 	if (e->original.text) {
@@ -438,9 +315,9 @@ int plan_put(struct runtime_plan *plan, size_t report, const char *path, const c
 		r = set_text(&e->after, text);
 	if (r < 0)
 		return out_of_memory(diag);
-	r = is_ours(state) ? follow_user(plan, path, &e->before, &e->original, diag) : 0;
+	r = is_ours(state) ? known_follow_user(plan, path, &e->before, &e->original, diag) : 0;
 	if (r == 0 && is_ours(state))
-		r = follow_user(plan, path, &e->before, &e->after, diag);
+		r = known_follow_user(plan, path, &e->before, &e->after, diag);
 	if (r < 0)
 		return r;
 	/* A secret that comes into a file closes it to others. */
@@ -512,9 +389,9 @@ static int plan_edited(struct runtime_plan *plan, size_t report, struct plan_edi
 
 	if (e->before.text)
 		r = k->lost ? strip(e->before.text, NULL, &rest, &why)
-			    : take_out(plan, e->path, strip, e->before.text, k->original.text,
-				       &rest, &why);
-	if (r == 0 && e->before.text && !rest && was_there(k)) {
+			    : known_take_out(plan, e->path, strip, e->before.text, k->original.text,
+					     &rest, &why);
+	if (r == 0 && e->before.text && !rest && known_was_there(k)) {
 		rest = strdup(nothing_in(e->path));
 		r = rest ? 0 : -ENOMEM;
 	}
@@ -580,7 +457,7 @@ static int plan_restore_file(struct runtime_plan *plan, size_t report, const cha
 		(void)cannot_take(r, path, &why);
 		return plan_replaced(plan, report, e, &why, diag);
 	}
-	r = look_up(plan, path, runtime_strip(path), &e->before, &k, diag);
+	r = known_look_up(plan, path, runtime_strip(path), &e->before, &k, diag);
 	if (r < 0)
 		return r;
 	bool edited = k.state == SAVED_EDITED || k.lost;
@@ -590,7 +467,7 @@ static int plan_restore_file(struct runtime_plan *plan, size_t report, const cha
 	}
 	if (edited)
 		return plan_edited(plan, report, e, &k, diag);
-	r = follow_user(plan, path, &e->before, &k.original, diag);
+	r = known_follow_user(plan, path, &e->before, &k.original, diag);
 	if (r < 0)
 		return r;
 	e->after = k.original;
