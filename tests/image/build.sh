@@ -209,6 +209,14 @@ check_status 1 "a manifest with other bytes" B --images "$T/list"
 check_equal "the older layer is as it was" "$(sha256sum "$T/out.d/l-1.sqsh")" "$before"
 check_equal "nothing is left over" "$(left_over)" 0
 
+# A config that cannot be read says nothing of its platform, and is no config without one.
+of_unread=$(make_image "$T/unread" 1.0 unread riscv64)
+unread=$T/unread/blobs/sha256/$(jq -r '.config.digest | ltrimstr("sha256:")' "$T/unread/blobs/sha256/${of_unread#sha256:}")
+list "x=oci:$T/unread:1.0"
+check_status 1 "a config that cannot be read" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$unread" -e trace=read -e inject=read:error=EIO:when=1 \
+	larder build --output "$T/out.d/unread-1.sqsh" --images "$T/list" --platform all
+check_output "is named" "$unread: Input/output error"
+
 # Large blobs and small ones after them, also where files cannot be written past the page cache, or only not at once.
 mkdir "$T/sizes"
 for size in 12582912 100000 1048576 99999 70000 5000001 80000 90000; do
