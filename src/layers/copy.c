@@ -78,14 +78,25 @@ static int open_source(struct copy *c)
 }
 
 /* ".tmp/<first digits of the sum>-<name>.part"; a copy without a sum is never continued. */
+#define PART_DIGITS 16
+
+bool copy_part_is_of(const char *part, const char *name)
+{
+	size_t length = strlen(name);
+
+	return strspn(part, "0123456789abcdef") == PART_DIGITS && part[PART_DIGITS] == '-' &&
+	       strncmp(part + PART_DIGITS + 1, name, length) == 0 &&
+	       strcmp(part + PART_DIGITS + 1 + length, PART_SUFFIX) == 0;
+}
+
 static int open_part(struct copy *c, const struct digest *sum)
 {
 	char text[DIGEST_STRING_MAX] = "sha256:unsummed";
 
 	if (sum)
 		digest_format(sum, text);
-	if (asprintf(&c->part, "%s/%.16s-%s" PART_SUFFIX, c->job->incoming, strchr(text, ':') + 1,
-		     c->job->name) < 0) {
+	if (asprintf(&c->part, "%s/%.*s-%s" PART_SUFFIX, c->job->incoming, PART_DIGITS,
+		     strchr(text, ':') + 1, c->job->name) < 0) {
 		c->part = NULL;
 		return -ENOMEM;
 	}

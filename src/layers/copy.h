@@ -6,6 +6,7 @@
  * bytes that are there are hashed, and the rest is added. The name of the part says which content it is a part of, so it can
  * never be continued with another.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/diag.h"
@@ -15,6 +16,9 @@
 
 /* The digest in FILE.sha256 (as sha256sum(1) writes it). -ENOENT: there is none; -EINVAL with diag: it is none. */
 int copy_read_sum(const char *file, struct digest *ret, struct diag *diag);
+
+/* Is that what a part is called of which an interrupted copy of the layer file "name" can go on? */
+bool copy_part_is_of(const char *part, const char *name);
 
 struct copy_job {
 	const char *from;     /* LAYER.sqsh */

@@ -103,13 +103,53 @@ static unsigned newer_ones(const struct layers_result *result, const struct laye
 	return n;
 }
 
+/* Does a medium still offer the layer that this is a part of? Then sync goes on with it. */
+static bool is_wanted(const struct layers_result *result, const char *part)
+{
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_ACTIVE && layer->origin == LAYER_ON_MEDIUM &&
+		    !layer->tree && copy_part_is_of(part, layer_file_name(layer)))
+			return true;
+	}
+	return false;
+}
+
+/* Deletes what interrupted copies left, and nothing will take up again. How many, or a negative errno. */
+static int remove_parts(const struct target *t, struct layers_result *result)
+{
+	_cleanup_closedir_ DIR *d = opendir(t->incoming);
+	int n = 0;
+
+	if (!d)
+		return -errno;
+	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (!text_ends_with(e->d_name, PART_SUFFIX) || is_wanted(result, e->d_name))
+			continue;
+		_cleanup_free_ char *path = path_join(t->incoming, e->d_name);
+		if (!path)
+			return -ENOMEM;
+		if (unlinkat(dirfd(d), e->d_name, 0) < 0)
+			continue;
+		int r = strv_take(&result->deleted, TAKE_PTR(path));
+		if (r == 0)
+			r = strv_addf(&result->notes,
+				      "%s was deleted: it is part of a copy that was interrupted",
+				      e->d_name);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	return n;
+}
+
 int target_make_room(const struct target *t, struct layers_result *result)
 {
 	_cleanup_free_ bool *doomed = calloc(result->n_layers + 1, sizeof(bool));
-	int n = 0;
+	int n = doomed ? remove_parts(t, result) : -ENOMEM;
 
-	if (!doomed)
-		return -ENOMEM;
+	if (n < 0)
+		return n;
 	for (size_t i = 0; i < result->n_layers; i++)
 		doomed[i] =
 			is_prunable(&result->layers[i]) &&

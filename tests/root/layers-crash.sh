@@ -95,6 +95,8 @@ part=$(find "$T/run/volume/.tmp" -name '*.part' -size +0)
 check "part of it is there" test -n "$part"
 have=$(stat -c %s "$part")
 check "not all of it" test "$have" -lt "$(stat -c %s "$T/medium/larder/a-1.sqsh")"
+check "prune" larder layers prune --config "$T/machine.yaml" --run-dir "$T/run"
+check "leaves what sync can go on with" test -e "$part"
 larder stop --run-dir "$T/run" >"$T/out" 2>&1 # a boot later
 mkdir -p "$T/run/volume/layers" && echo 1 >"$T/run/volume/format"
 strace -f -e trace=pwrite64 -o "$T/trace" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1

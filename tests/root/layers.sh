@@ -94,6 +94,11 @@ check_equal "each is named" "$(grep -c '^gone-1.sqsh.* was deleted: there is no 
 check_equal "and nothing else went" "$(cd "$volume" && echo -- *gone* *.sig)" "-- gone-1.sqsh.asc gone-2.sqsh.sig gone.sha256 gone-2.sqsh.sig k8s-1.37.0.sqsh.sig"
 check "nor from elsewhere" test -e "$T/run/volume/elsewhere/gone-1.sqsh.sig"
 rm -r "$volume"/gone* "$volume/k8s-1.37.0.sqsh.sig" "$T/run/volume/elsewhere"
+# Parts of copies that were interrupted: of a layer that no medium offers, and one that no copy goes on with.
+touch "$T/run/volume/.tmp/0123456789abcdef-gone-1.sqsh.part" "$T/run/volume/.tmp/unsummed-k8s-1.37.0.sqsh.part"
+check "parts that nothing will complete are pruned" L layers prune
+check_equal "each is named" "$(grep -c '\.part was deleted: it is part of a copy that was interrupted$' "$T/stdout")" 2
+check_equal "and gone" "$(find "$T/run/volume/.tmp" -name '*.part')" ""
 check "check, for programs" L layers check --output json
 check_equal "no drift" "$(jq -c '[.drift, .layers, .conflicts]' "$T/stdout")" '[false,[],[]]'
 check "layers verify, for programs" L layers verify --output json
