@@ -310,9 +310,13 @@ static int run_add(struct context *context, const struct command *self, int argc
 		update_status(context, &s.result, NULL);
 	if (r == 0 && context->output != OUTPUT_TABLE)
 		return print_result(context, &s.result);
+	/* Files before one that failed are in use. */
+	if (context->output != OUTPUT_TABLE && s.result.n_layers)
+		(void)print_result(context, &s.result);
 	print_notes(&s.result);
-	for (int i = optind; r == 0 && i < argc; i++)
-		print_added(&s.result, argv[i]);
+	for (unsigned i = 0; context->output == OUTPUT_TABLE && i < s.result.copied; i++)
+		print_added(&s.result, argv[optind + (int)i]);
+	fflush(stdout);
 	return r < 0 ? command_failed(r, &s.diag) : EXIT_DONE;
 }
 

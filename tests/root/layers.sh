@@ -111,6 +111,11 @@ check "sync, for programs" L layers sync --output json
 check_equal "has copied nothing" "$(jq -c '[.copied, .copied_images, .deleted]' "$T/stdout")" '[0,0,[]]'
 check "add, for programs" L layers add --output json "$T/k8s-1.37.0.sqsh"
 check_equal "has copied one" "$(jq -c '[.copied, .layers[0].state]' "$T/stdout" | cut -c1-2)" '[1'
+check_status 1 "add of a file that is there and one that is not" L layers add --output json "$T/k8s-1.37.0.sqsh" "$T/none-1.sqsh"
+check_equal "prints what was done all the same" "$(jq -c '[.copied, (.layers | length > 0)]' "$T/stdout")" '[1,true]'
+check_output "and what was not" "none-1.sqsh: cannot open it"
+check_status 1 "in words" L layers add "$T/k8s-1.37.0.sqsh" "$T/none-1.sqsh"
+check_output "too" "^k8s 1.37.0 is active"
 check "YAML has the same" L layers check --output yaml
 check_output "in its own words" "^drift: false"
 
