@@ -2,6 +2,7 @@
 /* larder build: makes a cache layer from a list of images. */
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -148,17 +149,19 @@ static int take_option(struct build_arguments *a, const struct command *self, in
 static int read_list(const char *path, struct images_list *ret, struct diag *diag)
 {
 	bool standard_input = strcmp(path, "-") == 0;
-	_cleanup_close_ int fd =
-		open(standard_input ? "/dev/stdin" : path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	const char *name = standard_input ? "standard input" : path;
+	/* Not /dev/stdin: a socket, and a file of somebody else, cannot be opened again. */
+	_cleanup_close_ int fd = standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+						: open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 
 	if (fd < 0)
-		return diag_set(diag, -EINVAL, "cannot read %s: %s", path, strerror(errno));
+		return diag_set(diag, -EINVAL, "cannot read %s: %s", name, strerror(errno));
 	int r = read_fd(fd, IMAGES_LIST_BYTES_MAX, &text, &size);
 	if (r < 0)
-		return diag_set(diag, -EINVAL, "cannot read %s: %s", path, strerror(-r));
-	return images_list_parse(text, size, standard_input ? "standard input" : path, ret, diag);
+		return diag_set(diag, -EINVAL, "cannot read %s: %s", name, strerror(-r));
+	return images_list_parse(text, size, name, ret, diag);
 }
 
 static int show_result(struct context *context, const struct build_arguments *a,

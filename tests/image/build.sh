@@ -171,6 +171,14 @@ sed -i 's|"org.opencontainers.image.ref.name":"1.0"|"org.opencontainers.image.re
 check "an image that says its name" B --images "$T/list" --json
 check_equal "is called so" "$(jq -r '.images[].reference' "$T/stdout")" quay.io/x/one:1.0
 check "standard input" bash -c "echo 'oci:$T/one' | larder build --images - --output '$T/out.d/stdin-2.sqsh'"
+# As sshd gives it: a socket, which cannot be opened by its name.
+check "standard input that is a socket" python3 -c 'import socket, subprocess, sys
+ours, its = socket.socketpair()
+ours.sendall(sys.argv[1].encode())
+ours.shutdown(socket.SHUT_WR)
+sys.exit(subprocess.run(["larder", "build", "--images", "-", "--output", sys.argv[2]], stdin=its).returncode)' "oci:$T/one" "$T/out.d/socket-2.sqsh"
+check_status 2 "standard input that is closed" bash -c "larder build --images - --output '$T/out.d/x-1.sqsh' <&-"
+check_output "is named" "cannot read standard input"
 check_status 2 "a bad list" bash -c "printf 'ok\nNot Ok\n' | larder build --images - --output '$T/out.d/x-1.sqsh'"
 check_output "is named with its line" "standard input:2: "
 check_status 2 "a name that is none" B --images "$T/list" --name 'a/b'
