@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "store/reference.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 static const struct {
 	enum source_kind kind;
 	const char *prefix;
@@ -155,7 +157,10 @@ int images_list_parse(const char *text, size_t size, const char *source, struct 
 		return -ENOMEM;
 	if (strlen(copy) != size)
 		return diag_set_at(diag, -EINVAL, source, 0, 0, "it holds a NUL byte");
-	for (char *rest = copy, *line; (line = strsep(&rest, "\n"));) {
+	/* As editors on Windows begin a text. */
+	char *rest =
+		text_starts_with(copy, BYTE_ORDER_MARK) ? copy + strlen(BYTE_ORDER_MARK) : copy;
+	for (char *line; (line = strsep(&rest, "\n"));) {
 		int r = add_line(&list, line, ++number, source, diag);
 		if (r < 0)
 			return r;

@@ -179,6 +179,7 @@ ours.shutdown(socket.SHUT_WR)
 sys.exit(subprocess.run(["larder", "build", "--images", "-", "--output", sys.argv[2]], stdin=its).returncode)' "oci:$T/one" "$T/out.d/socket-2.sqsh"
 check_status 2 "standard input that is closed" bash -c "larder build --images - --output '$T/out.d/x-1.sqsh' <&-"
 check_output "is named" "cannot read standard input"
+check "a list as editors on Windows write it" bash -c "printf '\xef\xbb\xbfoci:$T/one\r\n\r\n' | larder build --images - --output '$T/out.d/windows-2.sqsh'"
 check_status 2 "a bad list" bash -c "printf 'ok\nNot Ok\n' | larder build --images - --output '$T/out.d/x-1.sqsh'"
 check_output "is named with its line" "standard input:2: "
 check_status 2 "a name that is none" B --images "$T/list" --name 'a/b'
