@@ -57,9 +57,13 @@ static int settle_name(struct build *b)
 	const char *slash = strrchr(b->options->output, '/');
 	const char *file = slash ? slash + 1 : b->options->output;
 	_cleanup_free_ char *name = NULL, *version = NULL;
+	struct stat st;
 
 	if (!text_ends_with(file, NAME_LAYER_SUFFIX))
 		return diag_set(b->diag, -EINVAL, "%s: a layer's name ends with " NAME_LAYER_SUFFIX,
+				b->options->output);
+	if (stat(b->options->output, &st) == 0 && S_ISDIR(st.st_mode))
+		return diag_set(b->diag, -EINVAL, "%s is a directory; a layer is a file",
 				b->options->output);
 	if (layer_file_name_parse(file, &name, &version) < 0 && !b->options->name)
 		return diag_set(b->diag, -EINVAL,

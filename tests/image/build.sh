@@ -180,6 +180,12 @@ sys.exit(subprocess.run(["larder", "build", "--images", "-", "--output", sys.arg
 check_status 2 "standard input that is closed" bash -c "larder build --images - --output '$T/out.d/x-1.sqsh' <&-"
 check_output "is named" "cannot read standard input"
 check "a list as editors on Windows write it" bash -c "printf '\xef\xbb\xbfoci:$T/one\r\n\r\n' | larder build --images - --output '$T/out.d/windows-2.sqsh'"
+mkdir "$T/out.d/dir-1.sqsh"
+: >"$T/out.d/dir-1.sqsh.sha256"
+NAME=dir-1.sqsh check_status 2 "an output that is a directory" B --images "$T/list"
+check_output "is named before anything is done" "dir-1.sqsh is a directory"
+check "what lies beside it is left" test -e "$T/out.d/dir-1.sqsh.sha256"
+rm -r "$T/out.d/dir-1.sqsh"*
 check_status 2 "a bad list" bash -c "printf 'ok\nNot Ok\n' | larder build --images - --output '$T/out.d/x-1.sqsh'"
 check_output "is named with its line" "standard input:2: "
 check_status 2 "a name that is none" B --images "$T/list" --name 'a/b'
