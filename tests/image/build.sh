@@ -186,6 +186,9 @@ NAME=dir-1.sqsh check_status 2 "an output that is a directory" B --images "$T/li
 check_output "is named before anything is done" "dir-1.sqsh is a directory"
 check "what lies beside it is left" test -e "$T/out.d/dir-1.sqsh.sha256"
 rm -r "$T/out.d/dir-1.sqsh"*
+check_status 1 "a layer of which nothing can be said" bash -c "echo 'oci:$T/one' | larder build --images - --output '$T/out.d/untold-2.sqsh' >/dev/full"
+check_output "for the reason that is given" "cannot write to standard output: No space left on device"
+check "is there, whole" bash -c "cd '$T/out.d' && sha256sum --quiet --check untold-2.sqsh.sha256"
 check_status 2 "a bad list" bash -c "printf 'ok\nNot Ok\n' | larder build --images - --output '$T/out.d/x-1.sqsh'"
 check_output "is named with its line" "standard input:2: "
 check_status 2 "a name that is none" B --images "$T/list" --name 'a/b'
