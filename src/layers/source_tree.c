@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Cache trees: every tag of them, and manifests that no tag leads to by their digest. */
+/* Cache trees: every tag of them, and manifests that nothing leads to by their digest. */
 #include <fcntl.h>
 #include <string.h>
 
@@ -9,13 +9,21 @@
 #include "store/reference.h"
 #include "store/tree.h"
 
+/* A growing list. */
+struct digests {
+	struct digest *list;
+	size_t n;
+};
+
 struct tree_source {
 	struct contents *contents;
 	const char *dir;
 	int fd;
-	const char *only; /* reference; NULL: all */
+	const struct reference *only; /* NULL: all */
 	const struct platform_choice *choice;
-	const char *registry, *repository; /* where manifests are looked up now */
+	char *registry, *repository; /* where manifests are looked up now */
+	struct digests manifests;    /* all that are there */
+	struct digests led_to;	     /* by a tag, or an index */
 	size_t n_found;
 	struct diag *diag;
 };
@@ -29,6 +37,24 @@ static int locate(const struct locator *self, const struct digest *digest, bool 
 			 : tree_blob_path(digest, path);
 
 	return r < 0 ? r : source_find_file(s->dir, path, ret_path);
+}
+
+static int push(struct digests *to, const struct digest *digest)
+{
+	if ((to->n & (to->n - 1)) == 0) {
+		struct digest *larger =
+			reallocarray(to->list, to->n ? 2 * to->n : 1, sizeof(*larger));
+		if (!larger)
+			return -ENOMEM;
+		to->list = larger;
+	}
+	to->list[to->n++] = *digest;
+	return 0;
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct digest));
 }
 
 static int read_tag(struct tree_source *s, const char *tag, struct digest *ret)
@@ -45,41 +71,144 @@ static int read_tag(struct tree_source *s, const char *tag, struct digest *ret)
 	return r < 0 ? r : digest_of(DIGEST_SHA256, text, size, ret);
 }
 
+/* tag NULL: the image is called by its digest alone. */
+static int add_image(struct tree_source *s, const char *tag, const struct digest *digest)
+{
+	const struct locator locator = { .locate = locate, .data = s };
+	_cleanup_free_ char *reference =
+		s->only ? reference_format(s->only)
+			: reference_format(&(struct reference){ .registry = s->registry,
+								.repository = s->repository,
+								.tag = (char *)tag,
+								.digest = tag ? (struct digest){ 0 }
+									      : *digest });
+
+	if (!reference)
+		return -ENOMEM;
+	s->n_found++;
+	return contents_add_image(s->contents, &locator, reference, digest, s->choice, s->diag);
+}
+
+static int add_tag(struct tree_source *s, const char *tag)
+{
+	struct digest found;
+	int r = read_tag(s, tag, &found);
+
+	if (r < 0)
+		return diag_set(s->diag, r, "%s/%s:%s: %s", s->registry, s->repository, tag,
+				strerror(-r));
+	r = push(&s->led_to, &found);
+	return r < 0 ? r : add_image(s, tag, &found);
+}
+
+/* What cannot be read leads to nothing; it is an image then, and named as one. */
+static int note_children(struct tree_source *s, const struct digest *digest)
+{
+	_cleanup_manifest_ struct manifest m = { 0 };
+	_cleanup_free_ char *text = NULL;
+	char path[PATH_MAX];
+	size_t size;
+	int r = tree_manifest_path(s->registry, s->repository, digest, path);
+
+	if (r < 0)
+		return r;
+	_cleanup_close_ int fd = open_beneath(s->fd, path, O_RDONLY);
+	if (fd < 0 || read_fd(fd, MANIFEST_BYTES_MAX, &text, &size) < 0 ||
+	    manifest_parse(text, size, &m, NULL) < 0)
+		return 0;
+	for (size_t i = 0; r == 0 && m.kind == MANIFEST_INDEX && i < m.n_items; i++)
+		r = push(&s->led_to, &m.items[i].digest);
+	return r;
+}
+
+static void forget_repository(struct tree_source *s)
+{
+	free(s->registry);
+	free(s->repository);
+	free(s->manifests.list);
+	free(s->led_to.list);
+	s->registry = s->repository = NULL;
+	s->manifests = s->led_to = (struct digests){ 0 };
+}
+
+/* An image that was pinned by its digest has no tag: nothing else leads to its manifest. */
+static int end_repository(struct tree_source *s)
+{
+	struct digests *led_to = &s->led_to;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->manifests.n; i++)
+		r = note_children(s, &s->manifests.list[i]);
+	if (led_to->n)
+		qsort(led_to->list, led_to->n, sizeof(struct digest), compare_digests);
+	for (size_t i = 0; r == 0 && i < s->manifests.n; i++) {
+		const struct digest *d = &s->manifests.list[i];
+		if (!led_to->n || !bsearch(d, led_to->list, led_to->n, sizeof(*d), compare_digests))
+			r = add_image(s, NULL, d);
+	}
+	forget_repository(s);
+	return r;
+}
+
+static int begin_repository(struct tree_source *s, const char *registry, const char *repository)
+{
+	if (s->repository && strcmp(s->repository, repository) == 0 &&
+	    strcmp(s->registry, registry) == 0)
+		return 0;
+	int r = s->repository ? end_repository(s) : 0;
+	if (r < 0)
+		return r;
+	s->registry = strdup(registry);
+	s->repository = strdup(repository);
+	return s->registry && s->repository ? 0 : -ENOMEM;
+}
+
+/* Of one image that is wanted, the digest counts where one is given. */
+static bool is_only(const struct reference *only, const char *registry, const char *repository,
+		    const char *tag, const struct digest *digest)
+{
+	if (strcmp(only->registry, registry) != 0 || strcmp(only->repository, repository) != 0)
+		return false;
+	if (only->digest.algorithm != DIGEST_NONE)
+		return digest && digest_equal(digest, &only->digest);
+	return tag && strcmp(tag, only->tag) == 0;
+}
+
 static int visit(const char *registry, const char *repository, const char *tag,
 		 const struct digest *digest, void *user)
 {
 	struct tree_source *s = user;
-	const struct locator locator = { .locate = locate, .data = s };
-	_cleanup_free_ char *reference = NULL;
-	struct digest found;
 
-	(void)digest;
-	if (!tag) /* children of an index are manifests as well; only tags say what is an image */
+	if (s->only && !is_only(s->only, registry, repository, tag, digest))
 		return 0;
-	s->registry = registry;
-	s->repository = repository;
-	if (asprintf(&reference, "%s/%s:%s", registry, repository, tag) < 0) {
-		reference = NULL;
-		return -ENOMEM;
-	}
-	if (s->only && strcmp(s->only, reference) != 0)
-		return 0;
-	int r = read_tag(s, tag, &found);
+	int r = begin_repository(s, registry, repository);
 	if (r < 0)
-		return diag_set(s->diag, r, "%s: %s", reference, strerror(-r));
-	s->n_found++;
-	return contents_add_image(s->contents, &locator, reference, &found, s->choice, s->diag);
+		return r;
+	if (tag)
+		return add_tag(s, tag);
+	return s->only ? add_image(s, NULL, digest) : push(&s->manifests, digest);
+}
+
+static int walk(struct tree_source *s)
+{
+	int r = tree_walk_manifests(s->fd, visit, s, NULL);
+
+	if (r == 0 && s->repository)
+		r = end_repository(s);
+	forget_repository(s);
+	return r;
 }
 
 int source_add_tree(struct contents *c, const char *dir, const struct image_spec *spec,
 		    struct source_options *options, struct diag *diag)
 {
 	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_reference_ struct reference only = { 0 };
 	struct tree_source s = {
 		.contents = c,
 		.dir = dir,
 		.fd = fd,
-		.only = spec->reference,
+		.only = spec->reference ? &only : NULL,
 		.choice = &options->choice,
 		.diag = diag,
 	};
@@ -89,11 +218,13 @@ int source_add_tree(struct contents *c, const char *dir, const struct image_spec
 	if (!tree_is_there(fd))
 		return diag_set(diag, -EINVAL, "%s: there is no cache tree (blob, manifests)",
 				spec->path);
-	int r = tree_walk_manifests(fd, visit, &s, NULL);
+	int r = spec->reference ? reference_parse(spec->reference, &only, diag) : 0;
+	if (r == 0)
+		r = walk(&s);
 	if (r < 0)
 		return diag && diag->message ? r : diag_set(diag, r, "%s: %s", dir, strerror(-r));
 	if (s.n_found == 0)
 		return diag_set(diag, -EINVAL, "%s: it has no %s", spec->path,
-				spec->reference ? spec->reference : "tags");
+				spec->reference ? spec->reference : "images");
 	return 0;
 }

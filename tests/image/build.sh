@@ -81,6 +81,27 @@ check_equal "its image has the name with the port" "$(jq -r '.images[].reference
 list "layer:$T/out.d/l-1.sqsh"
 NAME=again-1.sqsh check "a layer as a source" B --images "$T/list" --platform all --name l
 check "gives the same layer" cmp "$T/out.d/l-1.sqsh" "$T/out.d/again-1.sqsh"
+# An image that was pinned by its digest has no tag. What an index leads to is none, also when it was left out.
+list "x.io/pinned:2=oci:$T/many:2.0" "x.io/pinned@$one=oci:$T/one:1.0"
+NAME=pinned-1.sqsh check "an image by its digest alone" B --images "$T/list" --platform all
+list "layer:$T/out.d/pinned-1.sqsh"
+NAME=carried-1.sqsh check "is taken from a layer" B --images "$T/list" --platform all --name pinned
+check "as it was there" cmp "$T/out.d/pinned-1.sqsh" "$T/out.d/carried-1.sqsh"
+unsquashfs -quiet -no-progress -d "$T/pinned" "$T/out.d/pinned-1.sqsh" >"$T/out"
+list "tree:$T/pinned"
+NAME=carried-1.sqsh check "and from a cache tree" B --images "$T/list" --platform linux/arm64 --json
+check_equal "with the index, and nothing of what that leads to" "$(jq -r '.images[].reference' "$T/stdout" | sort | paste -sd' ')" "x.io/pinned:2 x.io/pinned@$one"
+for reference in "x.io/pinned@$one" "x.io/pinned:other@$one" "x.io/pinned:2@$many"; do
+	list "$reference=tree:$T/pinned"
+	NAME=carried-1.sqsh check "$reference is taken by itself" B --images "$T/list" --platform all --json
+	check_equal "under that name" "$(jq -r '.images[].reference' "$T/stdout")" "$reference"
+done
+list "x.io/pinned@sha256:$(printf %064d 7)=tree:$T/pinned"
+check_status 2 "a digest that the tree has not" B --images "$T/list"
+rm "$T/pinned/blob/sha256-"*
+list "x.io/pinned@$one=tree:$T/pinned" "tree:$T/pinned"
+check_status 1 "one that is not whole" B --images "$T/list"
+check_output "is named" "x.io/pinned@$one: the blob sha256:[0-9a-f]{64} is not in the source"
 list "other.io/x:9=tree:$tree"
 check_status 2 "an image that the tree has not" B --images "$T/list"
 mkdir "$T/empty"
