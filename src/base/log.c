@@ -103,6 +103,31 @@ static void send_to_kernel(int level, const char *message)
 			     (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
+static bool is_control(char c)
+{
+	return ((unsigned char)c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
+}
+
+/* Names that others chose do not steer a terminal; lines stay lines. Takes the message. */
+static char *show_controls(char *message)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (const char *c = message; f && *c; c++)
+		if (is_control(*c))
+			fprintf(f, "\\x%02x", (unsigned char)*c);
+		else
+			fputc(*c, f);
+	if (!f || fclose(f) != 0) {
+		free(text);
+		return message;
+	}
+	free(message);
+	return text;
+}
+
 void log_at(int level, const char *message_id, const char *format, ...)
 {
 	int saved = errno;
@@ -116,6 +141,7 @@ void log_at(int level, const char *message_id, const char *format, ...)
 	va_end(ap);
 	if (!message)
 		return;
+	message = show_controls(message);
 	if (log_state.journal)
 		send_to_journal(level, message_id, message);
 	else if (log_state.kernel)
