@@ -190,14 +190,24 @@ static int read_manifest(struct adding *a, const struct digest *digest, char **r
 	return 0;
 }
 
-/* A name that is listed once; platforms that say "unknown" (attestations) are not shown. */
+/* Where somebody else wrote it, it may be anything; in the layer manifest and in messages it stands as it is. */
+static bool is_platform(const char *text)
+{
+	struct platform p = { 0 };
+	bool good = platform_parse(text, &p) == 0;
+
+	platform_done(&p);
+	return good;
+}
+
+/* A name that is listed once; platforms that say "unknown" (attestations), or are none, are not shown. */
 static int note_platform(char ***list, const struct platform *p)
 {
 	_cleanup_free_ char *text = platform_format(p);
 
 	if (!text)
 		return -ENOMEM;
-	if (text_starts_with(text, "unknown/") || strv_contains(*list, text))
+	if (text_starts_with(text, "unknown/") || strv_contains(*list, text) || !is_platform(text))
 		return 0;
 	return strv_take(list, TAKE_PTR(text));
 }

@@ -60,18 +60,31 @@ static void report(struct writer *w, const char *what)
 		w->pack->progress(w->done, w->pack->contents->bytes, what, w->pack->user);
 }
 
+static int check_stat(struct writer *w, const struct stat *st, const struct content *item)
+{
+	if (!S_ISREG(st->st_mode))
+		return diag_set(w->diag, -EINVAL, "%s is no regular file", item->path);
+	if ((uint64_t)st->st_size != item->size)
+		return diag_set(w->diag, -EBADMSG, "%s has %lld bytes, but its manifest says %llu",
+				item->path, (long long)st->st_size, (unsigned long long)item->size);
+	return 0;
+}
+
 static int check_size(struct writer *w, int fd, const struct content *item)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return diag_set(w->diag, -EINVAL, "%s is no regular file", item->path);
-	if ((uint64_t)st.st_size != item->size)
-		return diag_set(w->diag, -EBADMSG, "%s has %lld bytes, but its manifest says %llu",
-				item->path, (long long)st.st_size, (unsigned long long)item->size);
-	return 0;
+	return fstat(fd, &st) < 0 ? -errno : check_stat(w, &st, item);
+}
+
+/* Before anything is laid out by it. */
+static int check_path(struct writer *w, const struct content *item)
+{
+	struct stat st;
+
+	return lstat(item->path, &st) < 0
+		       ? diag_set(w->diag, -errno, "%s: %s", item->path, strerror(errno))
+		       : check_stat(w, &st, item);
 }
 
 static int image_error(struct writer *w, int r)
@@ -259,8 +272,10 @@ int pack_write(const struct pack *pack, uint64_t *ret_size, struct digest *ret, 
 		.pack = pack,
 		.diag = diag,
 	};
-	int r = lay_out(&w);
+	int r = for_items(&w, false, check_path);
 
+	if (r == 0)
+		r = lay_out(&w);
 	if (r == 0)
 		r = start_threads(&w);
 	long_write_begin(&w.image, pack->fd, 0);

@@ -20,6 +20,8 @@
 #define NO_FRAGMENT	UINT32_MAX
 #define NO_XATTR	UINT32_MAX
 #define NO_TABLE	UINT64_MAX
+/* Of one file. libsquashfs takes a copy of their sizes on its stack. */
+#define BLOCKS_MAX	(1U << 20)
 #define IMAGE_ALIGNMENT 4096 /* a loop device has whole sectors only */
 #define MODE_FILE	0444
 #define MODE_DIRECTORY	0755
@@ -294,7 +296,7 @@ static int write_file(struct layout *l, size_t number)
 	uint32_t block_size = l->squash->block_size;
 	uint64_t n = f->size / block_size + (f->size % block_size != 0);
 
-	if (n > UINT32_MAX / sizeof(sqfs_u32))
+	if (n > BLOCKS_MAX)
 		return -EOVERFLOW;
 	sqfs_inode_generic_t *inode = calloc(1, sizeof(*inode) + n * sizeof(sqfs_u32));
 	if (!inode)

@@ -248,6 +248,47 @@ check_status 1 "a manifest with other bytes" B --images "$T/list"
 check_equal "the older layer is as it was" "$(sha256sum "$T/out.d/l-1.sqsh")" "$before"
 check_equal "nothing is left over" "$(left_over)" 0
 
+# What a source says of platforms and names is anybody's: none of it gets into the layer manifest as something else, nor steers a terminal.
+layout() { # NAME PYTHON…: a layout with one image, of which the lines change "item", what the index says of it, or "blob", what its manifest says
+	mkdir -p "$T/$1/blobs/sha256" && python3 - "$T/$1" "$2" <<-'END'
+		import hashlib, json, sys
+		where, change = sys.argv[1:]
+		def put(data, kind, **more):
+		    name = hashlib.sha256(data).hexdigest()
+		    open(f"{where}/blobs/sha256/{name}", "wb").write(data)
+		    return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": "sha256:" + name, "size": len(data), **more}
+		def document(kind, **content):
+		    return put(json.dumps({"schemaVersion": 2, **content}).encode(), kind)
+		config = put(b'{"os": "linux", "architecture": "amd64"}', "config.v1+json")
+		blob = put(b"layer", "layer.v1.tar")
+		name = "v1"
+		if change.startswith("blob"):
+		    exec(change)
+		item = {**document("manifest.v1+json", config=config, layers=[blob]), "platform": {"os": "linux", "architecture": "amd64"}}
+		if not change.startswith("blob"):
+		    exec(change)
+		index = {**document("index.v1+json", manifests=[item]), "annotations": {"org.opencontainers.image.ref.name": name}}
+		open(f"{where}/oci-layout", "w").write('{"imageLayoutVersion": "1.0.0"}')
+		open(f"{where}/index.json", "w").write(json.dumps({"schemaVersion": 2, "manifests": [index]}))
+	END
+}
+layout injected 'item["platform"]["architecture"] = "amd64]\n  - reference: evil.io/x:1\n    omitted: [x/y"'
+list "x.io/x:1=oci:$T/injected"
+NAME=injected-1.sqsh check "a platform that is none" B --images "$T/list" --platform all
+NAME=injected-1.sqsh check_status 2 "which nobody can ask for" B --images "$T/list" --platform linux/amd64
+unsquashfs -cat "$T/out.d/injected-1.sqsh" larder/layers/injected.yaml >"$T/yaml"
+check_equal "is not in the layer manifest" "$(grep -c 'evil\|platforms\|omitted' "$T/yaml")" 0
+layout steering 'name = "v1\x1b[31m\x07"'
+list "x.io/x:1=oci:$T/steering:none"
+check_status 2 "a name with control characters" B --images "$T/list"
+check_output "is shown without them" 'it has v1\\x1b\[31m\\x07$'
+for size in 1099511627776 35184372088832 9223372036854775807; do
+	layout vast "blob[\"size\"] = $size"
+	list "x.io/x:1=oci:$T/vast"
+	check_status 1 "a blob that is said to have $size bytes" B --images "$T/list"
+	check_output "is named" "has 5 bytes, but its manifest says $size"
+done
+
 # A config that cannot be read says nothing of its platform, and is no config without one.
 of_unread=$(make_image "$T/unread" 1.0 unread riscv64)
 unread=$T/unread/blobs/sha256/$(jq -r '.config.digest | ltrimstr("sha256:")' "$T/unread/blobs/sha256/${of_unread#sha256:}")
