@@ -67,8 +67,9 @@ static int find_image(const struct manifest *index, const struct image_spec *spe
 	for (size_t i = 0; i < index->n_items; i++) {
 		if (spec->name && !has_name(&index->items[i], spec->name))
 			continue;
+		/* One image is listed once for each of its names. */
+		n += !found || !digest_equal(&found->digest, &index->items[i].digest);
 		found = &index->items[i];
-		n++;
 	}
 	if (n == 1) {
 		*ret = found;

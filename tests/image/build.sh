@@ -228,6 +228,22 @@ check "unsigned again" B --images "$T/list"
 check "the old signature is gone" test ! -e "$T/out.d/l-1.sqsh.sig"
 check_status 2 "a key that is none" B --images "$T/list" --sign "$T/pub"
 
+# One image of two names, as docker save writes it; and two images of one name.
+cp -r "$T/one" "$T/names"
+jq '.manifests |= [.[0], (.[0] | .annotations["io.containerd.image.name"] = "quay.io/y/two:1.0")]' "$T/one/index.json" >"$T/names/index.json"
+for source in "$T/names" "$T/names:1.0" "$T/names:quay.io/y/two:1.0"; do
+	list "x.io/x:1=oci:$source"
+	check "one image of two names, by ${source#"$T/"}" B --images "$T/list"
+done
+list "oci:$T/names"
+check "both names" B --images "$T/list" --json
+check_equal "are taken" "$(jq -r '.images[].reference' "$T/stdout" | paste -sd' ')" "quay.io/x/one:1.0 quay.io/y/two:1.0"
+jq --arg other "$(jq -r '.manifests[0].digest' "$T/many/index.json")" '.manifests[1].digest = $other' "$T/names/index.json" >"$T/index" && mv "$T/index" "$T/names/index.json"
+list "x.io/x:1=oci:$T/names:1.0"
+check_status 2 "two images of one name" B --images "$T/list"
+check_output "are one too many" "has 2 images; say which"
+list "oci:$T/one:1.0"
+
 # What is wrong in a source does not get into a layer, and an older layer stays as it was.
 before=$(sha256sum "$T/out.d/l-1.sqsh")
 blob=$(find "$T/one/blobs/sha256" -size +500k)
