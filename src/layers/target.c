@@ -21,6 +21,19 @@ void target_done(struct target *t)
 	free(t->incoming);
 }
 
+/* Not through a symlink: what is deleted and written there lies on the volume. */
+static int make_directory(const char *path, struct diag *diag)
+{
+	struct stat st;
+	int r = mkdir_all_at(AT_FDCWD, path, 0755);
+
+	if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return diag_set(diag, -ENOTDIR,
+				"%s is %s; it must be a directory: remove it, and larder makes one",
+				path, S_ISLNK(st.st_mode) ? "a symlink" : "no directory");
+	return r < 0 ? diag_set(diag, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
 int target_open(const struct layers_request *request, struct target *ret, struct diag *diag)
 {
 	_cleanup_free_ char *volume = path_join(request->run_dir, NAME_RUN_VOLUME);
@@ -37,10 +50,8 @@ int target_open(const struct layers_request *request, struct target *ret, struct
 	ret->incoming = path_join(volume, NAME_INCOMING_DIR);
 	if (!ret->layers_dir || !ret->incoming)
 		return -ENOMEM;
-	int r = mkdir_all_at(AT_FDCWD, ret->layers_dir, 0755);
-	if (r == 0)
-		r = mkdir_all_at(AT_FDCWD, ret->incoming, 0755);
-	return r < 0 ? diag_set(diag, r, "%s: %s", volume, strerror(-r)) : 0;
+	int r = make_directory(ret->layers_dir, diag);
+	return r < 0 ? r : make_directory(ret->incoming, diag);
 }
 
 /* For a layer without a sum: everything in it, hashed, before it gets its name. */

@@ -99,6 +99,21 @@ touch "$T/run/volume/.tmp/0123456789abcdef-gone-1.sqsh.part" "$T/run/volume/.tmp
 check "parts that nothing will complete are pruned" L layers prune
 check_equal "each is named" "$(grep -c '\.part was deleted: it is part of a copy that was interrupted$' "$T/stdout")" 2
 check_equal "and gone" "$(find "$T/run/volume/.tmp" -name '*.part')" ""
+# What is no directory of the volume's own is neither written to nor cleaned.
+mkdir "$T/elsewhere"
+touch "$T/elsewhere/gone-1.sqsh.sig" "$T/elsewhere/0123456789abcdef-gone-1.sqsh.part"
+for of in layers .tmp; do
+	mv "$T/run/volume/$of" "$T/kept"
+	ln -s "$T/elsewhere" "$T/run/volume/$of"
+	for command in prune sync "add $T/k8s-1.37.0.sqsh"; do
+		# shellcheck disable=SC2086
+		check_status 1 "${command%% *}, where $of is a symlink" L layers $command
+		check_output "says so" "run/volume/$of is a symlink; it must be a directory"
+	done
+	rm "$T/run/volume/$of"
+	mv "$T/kept" "$T/run/volume/$of"
+done
+check_equal "what it leads to is as it was" "$(find "$T/elsewhere" -type f | wc -l)" 2
 check "check, for programs" L layers check --output json
 check_equal "no drift" "$(jq -c '[.drift, .layers, .conflicts]' "$T/stdout")" '[false,[],[]]'
 check "layers verify, for programs" L layers verify --output json
