@@ -284,6 +284,15 @@ int layers_activate_locked(const struct layers_request *request, struct layers_r
 	return 0;
 }
 
+static int not_allowed(const char *path, int err, struct diag *diag)
+{
+	bool other_user = (err == -EACCES || err == -EPERM) && geteuid() != 0;
+
+	return diag_set(diag, err, "%s: %s%s", path, strerror(-err),
+			other_user ? "; layers and images are for root to look at: run this as root"
+				   : "");
+}
+
 /* The request with its run directory as /proc/self/mountinfo would write it; made if it is not there. */
 static int settle_run_dir(const struct layers_request *request, struct layers_request *ret,
 			  char **ret_run_dir, struct diag *diag)
@@ -292,8 +301,7 @@ static int settle_run_dir(const struct layers_request *request, struct layers_re
 	char *real = r == 0 ? realpath(request->run_dir, NULL) : NULL;
 
 	if (!real)
-		return diag_set(diag, r < 0 ? r : -errno, "%s: %s", request->run_dir,
-				strerror(r < 0 ? -r : errno));
+		return not_allowed(request->run_dir, r < 0 ? r : -errno, diag);
 	*ret = *request;
 	ret->run_dir = real;
 	*ret_run_dir = real;
@@ -332,7 +340,7 @@ int run_lock_within(const struct layers_request *request, unsigned ms, struct la
 		return -ENOMEM;
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return diag_set(diag, -errno, "%s: %s", path, strerror(errno));
+		return not_allowed(path, -errno, diag);
 	r = ms ? wait_for_lock_within(fd, path, ms, diag) : wait_for_lock(fd);
 	if (r < 0)
 		return r;

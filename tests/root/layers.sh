@@ -114,6 +114,8 @@ for of in layers .tmp; do
 	mv "$T/kept" "$T/run/volume/$of"
 done
 check_equal "what it leads to is as it was" "$(find "$T/elsewhere" -type f | wc -l)" 2
+check_status 1 "for another user" setpriv --reuid=65534 --clear-groups "$LARDER_BUILD/src/larder/larder" layers --run-dir "$T/run"
+check_output "it is said who may" "Permission denied.*: run this as root"
 check "check, for programs" L layers check --output json
 check_equal "no drift" "$(jq -c '[.drift, .layers, .conflicts]' "$T/stdout")" '[false,[],[]]'
 check "layers verify, for programs" L layers verify --output json
