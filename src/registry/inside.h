@@ -145,6 +145,7 @@ struct load {
 	/* Results */
 	struct content_id id;		 /* of the file that was found */
 	char missing[DIGEST_STRING_MAX]; /* what is not there of an incomplete image; "": nothing */
+	bool unreadable; /* a manifest is sound, but of no kind that is read here (store/manifest.h) */
 	/* Damaged files that were come by, at most LOAD_DAMAGES_MAX of them. */
 	struct damage {
 		struct source *source; /* borrowed from the view */

@@ -212,8 +212,10 @@ static int load_digest(struct load *load, const struct digest *digest, struct co
 	size_t size;
 	int r = read_manifest(load, digest, &data, &size, ret_id);
 
-	if (r == 0)
+	if (r == 0) {
 		r = manifest_parse(data, size, &manifest, NULL);
+		load->unreadable |= r == -EINVAL;
+	}
 	if (r == 0 && !is_complete(load, &manifest, 0))
 		r = -ENOENT;
 	if (r == 0)
@@ -242,7 +244,7 @@ static int load_tag_from(struct load *load, struct source *source, struct manife
 	if (r < 0)
 		return r == -ENOMEM ? r : -EBADMSG;
 	r = load_digest(load, &digest, &id, ret);
-	if (r == -ENOENT && load->missing[0] == '\0') {
+	if (r == -ENOENT && load->missing[0] == '\0' && !load->unreadable) {
 		note_damage(load, source, &digest, &content.id, 0);
 		return -EBADMSG;
 	}

@@ -206,18 +206,22 @@ static void answer_entry(const struct asked *asked, struct manifest_entry *entry
 	answer_content(asked, &entry->digest, entry->media_type, &body);
 }
 
-/* here: is there anything of this registry? */
-static void answer_missing(const struct asked *asked, const char *missing, bool here)
+/* load: what was found, or NULL. here: is there anything of this registry? */
+static void answer_missing(const struct asked *asked, const struct load *load, bool here)
 {
 	char digest[DIGEST_STRING_MAX];
 	const char *tag = asked->route.tag;
 
 	metrics_lookup(&asked->registry->metrics, asked->registry_name, here, false);
 	answer_common_fields(asked);
-	if (*missing)
+	if (load && *load->missing)
 		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN",
 			     "%s/%s is here, but not whole: %s is missing", asked->registry_name,
-			     asked->repository, missing);
+			     asked->repository, load->missing);
+	else if (load && load->unreadable)
+		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN",
+			     "%s/%s is here, but its manifest is of no kind that is read here",
+			     asked->registry_name, asked->repository);
 	else
 		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN", "%s/%s has no %s here",
 			     asked->registry_name, asked->repository,
@@ -285,7 +289,7 @@ static void settle_job(struct manifest_job *m)
 	else if (m->result == -ENOMEM)
 		answer_out_of_memory(m->asked->exchange);
 	else
-		answer_missing(m->asked, m->load.missing, true);
+		answer_missing(m->asked, &m->load, true);
 }
 
 static void job_done(struct job *job, bool cancelled)
@@ -469,7 +473,7 @@ void serve_manifest(const struct asked *asked)
 	if (!find_file(asked, &found)) {
 		bool here = metrics_know(&asked->registry->metrics, asked->registry_name) ||
 			    view_has_registry(asked->view, asked->registry_name);
-		answer_missing(asked, "", here);
+		answer_missing(asked, NULL, here);
 		return;
 	}
 	serve_found(asked, &found);

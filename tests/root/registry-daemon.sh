@@ -50,6 +50,15 @@ check_equal "and says what to do" "$(cat "$T/body")" \
 	"not ready: no image in the caches named by --cache is whole; ask for the manifest of one to read what is missing of it"
 check_http 404 "which" "$url/v2/acme/app/manifests/v1"
 check "names it" grep -q 'ghcr.io/acme/app is here, but not whole: sha256:[0-9a-f]* is missing' "$T/body"
+# A manifest whose bytes are right, and which is none of today's.
+printf '{"schemaVersion":1,"name":"old","fsLayers":[]}' >"$T/old"
+mkdir -p "$T/empty/manifests/ghcr.io/acme/old"/{digest,reference}
+cp "$T/old" "$T/empty/manifests/ghcr.io/acme/old/digest/sha256-$(sha256sum <"$T/old" | cut -d' ' -f1)"
+cp "$T/old" "$T/empty/manifests/ghcr.io/acme/old/reference/1"
+check_http 404 "a manifest of an old kind" "$url/v2/acme/old/manifests/1?ns=ghcr.io"
+check "is named as that" grep -q 'ghcr.io/acme/old is here, but its manifest is of no kind that is read here' "$T/body"
+check_http 404 "also by digest" "$url/v2/acme/old/manifests/sha256:$(sha256sum <"$T/old" | cut -d' ' -f1)?ns=ghcr.io"
+check_equal "and not as corrupt" "$(grep -c "has other bytes" "$T/filled.log")" 0
 cp -r "$T/tree"/* "$T/empty"
 check_http 200 "filled, it has images" "$url/v2/library/busybox/manifests/1.36"
 check_http 200 "and is ready" "$url/readyz"
