@@ -166,10 +166,13 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
 	part_file_set(&h->file, &st);
-	if (pread_exact(fd, superblock, sizeof(superblock), 0) < 0)
+	int r = pread_exact(fd, superblock, sizeof(superblock), 0);
+	if (r == -ENODATA)
 		return diag_set(diag, -EINVAL, "it is no squashfs image: it has only %lld bytes",
 				(long long)st.st_size);
-	int r = superblock_check(superblock, layer->size, diag);
+	if (r < 0)
+		return diag_set(diag, r, "cannot read it: %s", strerror(-r));
+	r = superblock_check(superblock, layer->size, diag);
 	if (r == 0)
 		*ret = TAKE_FD(fd);
 	return r;

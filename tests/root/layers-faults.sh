@@ -56,6 +56,15 @@ add=(larder layers add "$T/new/a-1.sqsh" --config "$T/machine.yaml" --run-dir "$
 prepare() { rm -rf "$V/layers/"* "$V/.tmp/"*; }
 for call in pwrite64 write; do faults "add" $call ENOSPC "${add[@]}"; done
 for call in fsync rename; do faults "add" $call EIO "${add[@]}"; done
+
+# A file that the disk does not give back is broken for that reason, and the others are used.
+check_status 1 "a layer that cannot be read is not added" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$T/new/a-1.sqsh" -e trace=pread64 \
+	-e inject=pread64:error=EIO "${add[@]}"
+check_output "for the disk's reason" "new/a-1.sqsh: cannot read it: Input/output error"
+check "it can be" "${add[@]}"
+check "a sync while the volume's copy cannot be read" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$V/layers/a-1.sqsh" -e trace=pread64 \
+	-e inject=pread64:error=EIO larder layers sync --config "$T/machine.yaml" --run-dir "$T/run"
+check_output "names that" "a 1: broken: cannot read it: Input/output error"
 prepare() {
 	rm -rf "$V/layers/"* "$V/.tmp/"*
 	cp "$T/old/"* "$V/layers/"
