@@ -336,10 +336,18 @@ static int add_image(struct adding *a, const struct reference *reference,
 		     const struct digest *digest)
 {
 	struct contents *c = a->contents;
+	char text[DIGEST_STRING_MAX];
 	size_t tags = c->n_tags;
 
 	if (reference->digest.algorithm != DIGEST_NONE && !digest_equal(&reference->digest, digest))
 		return diag_set(a->diag, -EBADMSG, "the source has another digest");
+	/* The file of a tag is the manifest once more, and its SHA-256 is what it leads to. */
+	if (reference->tag && digest->algorithm != DIGEST_SHA256)
+		return diag_set(a->diag, -EINVAL,
+				"no tag can lead to it, whose digest is none of SHA-256; call it "
+				"%s/%s@%s",
+				reference->registry, reference->repository,
+				digest_format(digest, text));
 	int r = add_tag(c, reference, digest, a->diag);
 	if (r < 0 || c->n_tags == tags)
 		return r;

@@ -305,6 +305,19 @@ for size in 1099511627776 35184372088832 9223372036854775807; do
 	check_output "is named" "has 5 bytes, but its manifest says $size"
 done
 
+# A manifest by another digest than a tag can lead to.
+layout long 'name = "v1"'
+manifest=$T/long/blobs/sha256/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$T/long/index.json")
+hex=$(sha512sum <"$manifest" | cut -d' ' -f1)
+mkdir "$T/long/blobs/sha512"
+cp "$manifest" "$T/long/blobs/sha512/$hex"
+jq --arg digest "sha512:$hex" '.manifests[0].digest = $digest' "$T/long/index.json" >"$T/index" && mv "$T/index" "$T/long/index.json"
+list "x.io/x:1=oci:$T/long"
+NAME=long-1.sqsh check_status 2 "a tag of a manifest whose digest is of SHA-512" B --images "$T/list" --platform all
+check_output "is told what would do" "call it x.io/x@sha512:$hex"
+list "x.io/x@sha512:$hex=oci:$T/long"
+NAME=long-1.sqsh check "and does" B --images "$T/list" --platform all
+
 # A config that cannot be read says nothing of its platform, and is no config without one.
 of_unread=$(make_image "$T/unread" 1.0 unread riscv64)
 unread=$T/unread/blobs/sha256/$(jq -r '.config.digest | ltrimstr("sha256:")' "$T/unread/blobs/sha256/${of_unread#sha256:}")
