@@ -307,10 +307,10 @@ done
 
 # A manifest by another digest than a tag can lead to.
 layout long 'name = "v1"'
-manifest=$T/long/blobs/sha256/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$T/long/index.json")
-hex=$(sha512sum <"$manifest" | cut -d' ' -f1)
+known=$T/long/blobs/sha256/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$T/long/index.json")
+hex=$(sha512sum <"$known" | cut -d' ' -f1)
 mkdir "$T/long/blobs/sha512"
-cp "$manifest" "$T/long/blobs/sha512/$hex"
+cp "$known" "$T/long/blobs/sha512/$hex"
 jq --arg digest "sha512:$hex" '.manifests[0].digest = $digest' "$T/long/index.json" >"$T/index" && mv "$T/index" "$T/long/index.json"
 list "x.io/x:1=oci:$T/long"
 NAME=long-1.sqsh check_status 2 "a tag of a manifest whose digest is of SHA-512" B --images "$T/list" --platform all
