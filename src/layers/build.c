@@ -142,6 +142,23 @@ static int compare_images(const void *a, const void *b)
 	return strcmp(x->reference, y->reference);
 }
 
+/* What is read of a layer manifest (layer_manifest.h): a layer that nobody would read is not made. */
+static int check_limits(struct build *b)
+{
+	const struct layer_manifest *m = &b->manifest;
+
+	if (m->n_images <= LAYER_MANIFEST_IMAGES_MAX && m->n_blobs <= LAYER_MANIFEST_BLOBS_MAX &&
+	    strlen(b->manifest_text) <= LAYER_MANIFEST_BYTES_MAX)
+		return 0;
+	return diag_set(b->diag, -EINVAL,
+			"%zu images with %zu blobs, which take %zu KiB to list, are too many for "
+			"one layer, which holds at most %d images, %d blobs and %d KiB; make more "
+			"than one of them",
+			m->n_images, m->n_blobs, strlen(b->manifest_text) >> 10,
+			LAYER_MANIFEST_IMAGES_MAX, LAYER_MANIFEST_BLOBS_MAX,
+			LAYER_MANIFEST_BYTES_MAX >> 10);
+}
+
 /* Images and blobs move from the contents into the manifest; items stay for packing. */
 static int settle_manifest(struct build *b)
 {
@@ -162,7 +179,7 @@ static int settle_manifest(struct build *b)
 	/* They may be many, and are in the text now. */
 	free(b->manifest.blobs);
 	b->manifest.blobs = NULL;
-	return b->manifest_text ? 0 : -ENOMEM;
+	return b->manifest_text ? check_limits(b) : -ENOMEM;
 }
 
 static int pack(struct build *b, struct build_result *ret)

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "layers/version.h"
 #include "store/reference.h"
 
 /* A digest, as blob or as manifest of a repository, that is in the contents already. */
@@ -194,7 +195,7 @@ static int read_manifest(struct adding *a, const struct digest *digest, char **r
 static bool is_platform(const char *text)
 {
 	struct platform p = { 0 };
-	bool good = platform_parse(text, &p) == 0;
+	bool good = strlen(text) <= LAYER_NAME_MAX && platform_parse(text, &p) == 0;
 
 	platform_done(&p);
 	return good;

@@ -305,6 +305,22 @@ for size in 1099511627776 35184372088832 9223372036854775807; do
 	check_output "is named" "has 5 bytes, but its manifest says $size"
 done
 
+layout wordy 'item["platform"]["variant"] = "v" * 60'
+list "x.io/x:1=oci:$T/wordy"
+NAME=wordy-1.sqsh check "a platform that is too long to be one" B --images "$T/list" --platform all --json
+check_equal "is not listed" "$(jq -c '.images[0].platforms' "$T/stdout")" '[]'
+# More than a layer manifest may hold, which would not be read.
+layout wide 'item["platform"]["architecture"] = "none"
+others = [{**item, "platform": {"os": "linux", "architecture": f"a{i}"}} for i in range(4000)]
+keep = document
+document = lambda kind, **content: keep(kind, manifests=content["manifests"] + others)'
+seq 100 | sed "s|.*|x.io/x:&=oci:$T/wide|" >"$T/list"
+NAME=wide-1.sqsh check_status 2 "more than a layer manifest may list" B --images "$T/list" --platform linux/none
+check_output "is told so" "are too many for one layer"
+check_equal "and not built" "$(find "$T/out.d" -name 'wide*')" ""
+head -50 "$T/list" >"$T/fewer"
+NAME=wide-1.sqsh check "half of it is built" B --images "$T/fewer" --platform linux/none
+
 # A manifest by another digest than a tag can lead to.
 layout long 'name = "v1"'
 known=$T/long/blobs/sha256/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$T/long/index.json")
