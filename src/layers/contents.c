@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "layers/version.h"
 #include "store/reference.h"
+#include "store/tree.h"
 
 /* A digest, as blob or as manifest of a repository, that is in the contents already. */
 struct known {
@@ -333,6 +334,15 @@ static int add_tag(struct contents *c, const struct reference *reference,
 	return t->registry && t->repository && (t->tag || !reference->tag) ? 0 : -ENOMEM;
 }
 
+static unsigned count_parts(const char *repository)
+{
+	unsigned n = 1;
+
+	for (; *repository; repository++)
+		n += *repository == '/';
+	return n;
+}
+
 static int add_image(struct adding *a, const struct reference *reference,
 		     const struct digest *digest)
 {
@@ -342,6 +352,11 @@ static int add_image(struct adding *a, const struct reference *reference,
 
 	if (reference->digest.algorithm != DIGEST_NONE && !digest_equal(&reference->digest, digest))
 		return diag_set(a->diag, -EBADMSG, "the source has another digest");
+	if (count_parts(reference->repository) > TREE_DEPTH_MAX)
+		return diag_set(a->diag, -EINVAL,
+				"its repository has more than %d parts, and is not found in a "
+				"cache then; call it something shorter (REFERENCE=SOURCE)",
+				TREE_DEPTH_MAX);
 	/* The file of a tag is the manifest once more, and its SHA-256 is what it leads to. */
 	if (reference->tag && digest->algorithm != DIGEST_SHA256)
 		return diag_set(a->diag, -EINVAL,

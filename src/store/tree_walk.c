@@ -128,6 +128,12 @@ static int visit_digests(struct walk *w, const char *directory, const char *regi
 	return 0;
 }
 
+/* Below a repository these are its own, whatever else they could be. */
+static bool is_of_repository(const char *name)
+{
+	return strcmp(name, NAME_REFERENCE_DIR) == 0 || strcmp(name, NAME_DIGEST_DIR) == 0;
+}
+
 /* Adds "repository" ("": the registry itself, which is none) and every directory below it that can be a repository and has something of one. */
 static int collect_repositories(struct walk *w, const char *registry_dir, const char *repository,
 				unsigned depth, char ***repositories)
@@ -152,7 +158,7 @@ static int collect_repositories(struct walk *w, const char *registry_dir, const 
 			return -ENOMEM;
 		}
 		if (!repository_is_valid(child) || depth == TREE_DEPTH_MAX) {
-			w->skipped++;
+			w->skipped += !(*repository && is_of_repository(*name));
 			continue;
 		}
 		r = collect_repositories(w, registry_dir, child, depth + 1, repositories);

@@ -321,6 +321,12 @@ check_equal "and not built" "$(find "$T/out.d" -name 'wide*')" ""
 head -50 "$T/list" >"$T/fewer"
 NAME=wide-1.sqsh check "half of it is built" B --images "$T/fewer" --platform linux/none
 
+# A repository that is not found in a cache tree.
+layout plain 'name = "v1"'
+list "x.io/$(printf 'p/%.0s' {1..32})p:1=oci:$T/plain"
+NAME=plain-1.sqsh check_status 2 "a repository of 33 parts" B --images "$T/list" --platform all
+check_output "is told why not" "its repository has more than 32 parts"
+
 # A manifest by another digest than a tag can lead to.
 layout long 'name = "v1"'
 known=$T/long/blobs/sha256/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$T/long/index.json")

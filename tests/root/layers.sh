@@ -178,6 +178,13 @@ rm "$T/run/volume/layers/extra-1.sqsh.sha256"
 check "sync goes by what is there" L layers sync
 check "and nothing differs" L layers check
 
+# The longest names of repositories that there are: what lies in them has no room for a name of its own.
+layer "$T/long-1.sqsh" "x.io/$(printf 'p/%.0s' {1..31})p:1=deep" "x.io/$(head -c 255 /dev/zero | tr '\0' r):1=long" >"$T/out"
+check "repositories of 32 parts and of 255 bytes" L layers add "$T/long-1.sqsh"
+check_equal "are used" "$(state long)" active
+rm "$T/run/volume/layers/long-1.sqsh"*
+check "and gone again" L layers sync
+
 # Two layers that give one tag two digests.
 layer "$T/root/var/lib/larder/layers/zz-other-1.sqsh" registry.k8s.io/pause:1.37.0=another >"$T/out"
 check "a conflict is no failure" L layers sync
