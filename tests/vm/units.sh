@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The units on a machine that makes their order hard: /etc/larder is a filesystem of its own, an encrypted volume is opened and mounted at
 # boot, every runtime is installed. Then they are stopped, killed, starved and started in any order. At last larderd hangs, and the machine is
-# turned off all the same, while somebody who wants the port heeds nothing but SIGKILL.
+# turned off all the same, while somebody who wants the port heeds nothing but SIGKILL; another time by force.
 . "$LARDER_SOURCE/tests/lib/tap.sh"
 . "$LARDER_SOURCE/tests/vm/lib/machine.sh"
 . "$LARDER_SOURCE/tests/vm/lib/cache.sh"
@@ -55,6 +55,13 @@ printf '[Manager]\nDefaultTimeoutStopSec=%s\n' "$last_step" >"$V/root/etc/system
 mkdir "$V/root/etc/systemd/system/port-thief.service.d"
 printf '[Service]\nEnvironment=STAYS=stays\n' >"$V/root/etc/systemd/system/port-thief.service.d/stays.conf"
 
+thief_was_killed() {
+	run grep -aE 'Sending SIG|Waiting for process|excluded from killing' "$vm_console"
+	note "$(cat "$T/stdout")" "$(grep -a 'port-thief: ' "$vm_result" | tail -1)"
+	check_output "who wants the port did not heed SIGTERM, but SIGKILL" 'Sending SIGKILL to PID [0-9]+ \(port-thief\)'
+	check_no_output "nothing of larder is left then" 'excluded from killing|PID [0-9]+ \(larder'
+}
+
 mapfile -t disks < <(vm_disk "$T/cache.img" CACHE && vm_disk "$T/etc.img" ETC && vm_disk "$T/secret.img" SECRET)
 vm_boot units "${disks[@]}"
 check_equal "the volume was unmounted before the power went" "$(disk_volume_state "$T/cache.img")" clean
@@ -69,24 +76,27 @@ check_equal "nothing was left to unmount, and there was no cycle" "$(cat "$T/std
 hung=$(cat "$V/root/opt/vm/hung")
 run vm_journal --since "@$hung" --output=cat --grep 'Failed with result'
 check_equal "no unit failed, but larderd by its watchdog" "$(grep -v '^larderd.service: .*watchdog' "$T/stdout")" ""
-note "$(vm_journal --since "@$hung" --output=short-monotonic --unit larderd.service --unit larder.socket --unit larder-boot.service --unit larder-port.service)"
-run vm_journal --since "@$hung" --output=cat --unit larder-port.service
-check_output "larder-port.service kept the port" 'Started larder-port\.service'
-check_no_output "and was not stopped" '(Stopp(ed|ing) larder-port|Deactivated|Failed|[Ee]xited)'
+note "$(vm_journal --since "@$hung" --output=short-monotonic --unit larderd.service --unit larder.socket --unit larder-boot.service)"
 run vm_journal --since "@$hung" --output=cat --unit larder-boot.service
 check_output "larder-boot.service was stopped" 'Stopped larder-boot\.service'
 check_no_output "and had nothing to say against it" 'cannot unmount'
 run grep -aiE 'failed (to )?(un|re)mount|not all file systems unmounted|still (busy|mounted)|stop job is running' "$vm_console"
 check_equal "nothing that could be unmounted was left" "$(cat "$T/stdout")" ""
-run grep -aE 'Sending SIG|Waiting for process|excluded from killing' "$vm_console"
-note "$(cat "$T/stdout")" "$(grep -a 'port-thief: ' "$vm_result" | tail -1)"
-check_output "who wants the port did not heed SIGTERM, but SIGKILL" 'Sending SIGKILL to PID [0-9]+ \(port-thief\)'
-check_no_output "which larder-port.service did not get" 'SIGKILL to PID [0-9]+ \(larder-port\)'
+thief_was_killed
 # As long as the unit may take to stop, and then as long as systemd's last step may.
 limit=$(sed -n 's/^TimeoutStopSec=\([0-9]*\)s$/\1/p' "$V/root/lib/systemd/system/larder-boot.service")
 began=$(vm_journal --since "@$hung" --output=short-monotonic --grep 'Stopping larder-boot\.service' | sed -n 's/^\[ *\([0-9]*\)\..*/\1/p')
 ended=$(tr -d '\r' <"$vm_console" | sed -n 's/^\[ *\([0-9]*\)\.[0-9]*\] reboot: Power down.*/\1/p')
 note "the volume was being unmounted at second $began, the power went at second $ended"
 check "the machine was off in bounded time" test "$((ended - began))" -le $((limit + last_step))
+
+# A poweroff that goes to systemd's last step at once: no unit is stopped, and who wants the port goes on in it until SIGKILL.
+vm_boot forced "${disks[@]}"
+check_equal "the volume was unmounted all the same" "$(disk_volume_state "$T/cache.img")" clean
+vm_open
+run vm_journal --boot --output=cat --unit larder-boot.service
+check_output "larder-boot.service had been started" 'Finished larder-boot\.service'
+check_no_output "and was not stopped" 'Stopp(ed|ing) larder-boot'
+thief_was_killed
 vm_close
 done_testing

@@ -10,6 +10,7 @@ guest_healthy() {
 	check "multi-user.target is reached" is_active multi-user.target
 	check "larder.target is active" is_active larder.target
 	check "larder.socket is active" is_active larder.socket
+	check "larder-port.service is active" is_active larder-port.service
 	check "larder-boot.service is active" is_active larder-boot.service
 	check "larderd.service is active" is_active larderd.service
 	check "containerd.service is active" is_active containerd.service
