@@ -11,21 +11,14 @@
 #define CONTROL_PATH "/dev/loop-control"
 #define ATTEMPTS_MAX 64 /* other programs may take the device that we were told is free */
 
-static int configure(int loop, int file, unsigned flags)
-{
-	const struct loop_config config = {
-		.fd = (uint32_t)file,
-		.info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | flags },
-	};
-
-	return ioctl(loop, LOOP_CONFIGURE, &config) < 0 ? -errno : 0;
-}
-
 /* One try with the device that is free now. -EBUSY: somebody was faster. */
 static int attach_free(int control, int file, int *ret_fd, char path[static LOOP_PATH_MAX])
 {
 	int number = ioctl(control, LOOP_CTL_GET_FREE);
-	struct stat st;
+	const struct loop_config config = {
+		.fd = (uint32_t)file,
+		.info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR },
+	};
 
 	if (number < 0)
 		return -errno;
@@ -33,13 +26,10 @@ static int attach_free(int control, int file, int *ret_fd, char path[static LOOP
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENXIO ? -EBUSY : -errno;
-	bool large = fstat(file, &st) == 0 && st.st_size > LOOP_BUFFERED_MAX;
-	int r = configure(fd, file, large ? LO_FLAGS_DIRECT_IO : 0);
-	if (large && (r == -EINVAL || r == -EOPNOTSUPP))
-		r = configure(fd, file, 0);
-	if (r == 0)
-		*ret_fd = TAKE_FD(fd);
-	return r;
+	if (ioctl(fd, LOOP_CONFIGURE, &config) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
 }
 
 int loop_attach(int file, int *ret_fd, char ret_path[static LOOP_PATH_MAX])
@@ -49,6 +39,8 @@ int loop_attach(int file, int *ret_fd, char ret_path[static LOOP_PATH_MAX])
 
 	if (control < 0)
 		return errno == ENOENT ? -ENODEV : -errno;
+	(void)posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL);
+	(void)posix_fadvise(file, 0, 0, POSIX_FADV_NOREUSE);
 	for (int i = 0; i < ATTEMPTS_MAX && r == -EBUSY; i++)
 		r = attach_free(control, file, ret_fd, ret_path);
 	return r;

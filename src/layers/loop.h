@@ -13,12 +13,13 @@
 
 #define LOOP_PATH_MAX 32
 
-/* Files up to this many bytes stay in the page cache, where reading ahead helps; for larger ones being cached twice would cost more. */
-#define LOOP_BUFFERED_MAX (16 * 1024 * 1024)
-
 /*
- * Attaches an open file (borrowed) to a free device, which is made where there is none; direct I/O for large files where it works. *ret_fd keeps it
- * alive until it is mounted. -ENODEV: this kernel has no loop devices.
+ * Attaches an open file (borrowed) to a free device, which is made where there is none. *ret_fd keeps it alive until it is mounted.
+ * -ENODEV: this kernel has no loop devices.
+ *
+ * Its reads go through the page cache, not past it by direct I/O: squashfs waits for one block at a time, and reading ahead in the file
+ * is what keeps the disk busy meanwhile. What is cached of the file is of no use once squashfs has it, and the kernel is told so, for
+ * this open file.
  */
 int loop_attach(int file, int *ret_fd, char ret_path[static LOOP_PATH_MAX]);
 
