@@ -91,6 +91,8 @@ check_recovered "larder-boot was killed while it started"
 
 # As while systemd-tmpfiles-setup.service empties it, which has no order with larderd: what systemd makes in /tmp for a service is not there.
 check "larderd starts where nothing can be made in /tmp" sh -c 'mount -t tmpfs -o ro none /tmp && systemctl restart larderd.service; status=$?; umount /tmp; exit $status'
+# systemd would make a mount of it again, once it starts what needs /tmp.
+systemctl daemon-reload
 check_recovered "/tmp was read-only"
 
 # larderd cannot start at all for a while.
