@@ -116,17 +116,19 @@ static int check_kind(const struct image_spec *spec, struct diag *diag)
 static int add_layer_file(struct contents *c, const struct image_spec *spec,
 			  struct source_options *options, struct diag *diag)
 {
-	_cleanup_free_ char *dir = NULL, *tree = NULL;
+	_cleanup_free_ char *dir = NULL, *tree = NULL, *file = NULL;
 	int r = source_work_dir(options, &dir);
 
 	if (r < 0)
 		return r;
 	tree = path_join(dir, "tree");
-	if (!tree)
+	/* What begins with a hyphen would be an option. */
+	file = *spec->path == '-' ? path_join(".", spec->path) : strdup(spec->path);
+	if (!tree || !file)
 		return -ENOMEM;
 	const char *const argv[] = { "unsquashfs",   "-no-progress", "-no-xattrs",
 				     "-user-xattrs", "-quiet",	     "-d",
-				     tree,	     spec->path,     NULL };
+				     tree,	     file,	     NULL };
 	const struct run_options how = { .timeout_ms = UNSQUASHFS_TIMEOUT_MS,
 					 .ends_with_us = true };
 	r = run_program(argv, &how, NULL, diag);

@@ -81,6 +81,8 @@ check_equal "its image has the name with the port" "$(jq -r '.images[].reference
 list "layer:$T/out.d/l-1.sqsh"
 NAME=again-1.sqsh check "a layer as a source" B --images "$T/list" --platform all --name l
 check "gives the same layer" cmp "$T/out.d/l-1.sqsh" "$T/out.d/again-1.sqsh"
+cp "$T/out.d/l-1.sqsh" "$T/out.d/-l-1.sqsh"
+check "a layer whose name begins with a hyphen" bash -c "cd '$T/out.d' && echo layer:-l-1.sqsh | larder build --images - --platform all --output again-1.sqsh"
 # An image that was pinned by its digest has no tag. What an index leads to is none, also when it was left out.
 list "x.io/pinned:2=oci:$T/many:2.0" "x.io/pinned@$one=oci:$T/one:1.0"
 NAME=pinned-1.sqsh check "an image by its digest alone" B --images "$T/list" --platform all
