@@ -55,6 +55,18 @@ static int check_file(const struct layers_request *request, const char *file, st
 	return r < 0 ? diag_prefix(diag, r, "%s", file) : 0;
 }
 
+/* The room of a file that was replaced or deleted is free only when it is not served any more. */
+static bool takes_room_unseen(const struct layers_result *result)
+{
+	for (size_t i = 0; i < result->n_layers; i++) {
+		const struct layer *layer = &result->layers[i];
+		if (layer->state == LAYER_GONE ||
+		    (layer->state == LAYER_ACTIVE && !layer->mount && !layer->link))
+			return true;
+	}
+	return false;
+}
+
 static int add_one(const struct target *target, const char *file, struct layers_result *before,
 		   struct diag *diag)
 {
@@ -65,9 +77,15 @@ static int add_one(const struct target *target, const char *file, struct layers_
 	r = target_copy(target, file, diag);
 	if (r == -ENOSPC && target_make_room(target, before) > 0)
 		r = target_copy(target, file, diag);
-	return r == -ENOSPC && diag && diag->message
-		       ? diag_set(diag, r, "%s; " LAYERS_MAKE_ROOM, diag_text(diag))
-		       : r;
+	if (r != -ENOSPC || !diag || !diag->message)
+		return r;
+	if (takes_room_unseen(before))
+		return diag_set(
+			diag, r,
+			"%s; a file that was replaced or deleted is served still, and takes "
+			"room: \"larder layers sync\" lets go of it",
+			diag_text(diag));
+	return diag_set(diag, r, "%s; " LAYERS_MAKE_ROOM, diag_text(diag));
 }
 
 static int add_locked(const struct layers_request *request, char *const *files,

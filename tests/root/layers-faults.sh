@@ -57,6 +57,21 @@ prepare() { rm -rf "$V/layers/"* "$V/.tmp/"*; }
 for call in pwrite64 write; do faults "add" $call ENOSPC "${add[@]}"; done
 for call in fsync rename; do faults "add" $call EIO "${add[@]}"; done
 
+# A full volume, of which a part is taken by a file that is served and has no name any more.
+mount -t tmpfs -o size=8m tmpfs "$V"
+mkdir "$V/layers" "$V/.tmp"
+echo 1 >"$V/format"
+check "a layer" "${add[@]}"
+for part in "" .sha256 .sig .verity .roothash; do cp "$T/new/a-1.sqsh$part" "$V/copy" && mv "$V/copy" "$V/layers/a-1.sqsh$part"; done
+cp "$T/new/a-1.sqsh" "$T/b-1.sqsh"
+check_status 1 "another does not fit, since a file that was replaced is served" larder layers add "$T/b-1.sqsh" --config "$T/machine.yaml" --run-dir "$T/run"
+check_output "which is said" "b-1.sqsh does not fit .* is served still, and takes room: \"larder layers sync\" lets go of it"
+check "sync" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run"
+check "lets go of it" larder layers add "$T/b-1.sqsh" --config "$T/machine.yaml" --run-dir "$T/run"
+rm "$V/layers/"*
+check "nothing is served" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run"
+umount "$V"
+
 # A file that the disk does not give back is broken for that reason, and the others are used.
 check_status 1 "a layer that cannot be read is not added" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$T/new/a-1.sqsh" -e trace=pread64 \
 	-e inject=pread64:error=EIO "${add[@]}"
