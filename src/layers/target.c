@@ -51,7 +51,13 @@ int target_open(const struct layers_request *request, struct target *ret, struct
 	if (!ret->layers_dir || !ret->incoming)
 		return -ENOMEM;
 	int r = make_directory(ret->layers_dir, diag);
-	return r < 0 ? r : make_directory(ret->incoming, diag);
+	if (r == 0)
+		r = make_directory(ret->incoming, diag);
+	if (r < 0) {
+		target_done(ret);
+		*ret = (struct target){ 0 };
+	}
+	return r;
 }
 
 /* For a layer without a sum: everything in it, hashed, before it gets its name. */
