@@ -36,7 +36,7 @@ static int session_read(struct session *s, const struct context *context)
 	if (r < 0)
 		return r;
 	s->request = layers_request_for(context, s->config);
-	return layers_images(&s->request, &s->layers, &s->images, &s->diag);
+	return layers_images(&s->request, NULL, &s->layers, &s->images, &s->diag);
 }
 
 static json_t *image_value(const struct image *image)

@@ -10,7 +10,6 @@
 #include "larder/needs_common.h"
 #include "larder/output.h"
 #include "layers/images.h"
-#include "store/reference.h"
 
 struct session {
 	struct machine_config *config;
@@ -34,13 +33,17 @@ static void session_done(struct session *s)
 static int session_read(struct session *s, const struct context *context,
 			const struct needs_options *options)
 {
+	_cleanup_strv_ char **asked = NULL;
 	int r = load_config(context, NULL, &s->config, &s->diag);
 
+	if (r == 0)
+		r = needs_read_noted(options, &s->needs, &s->diag);
+	for (size_t i = 0; r == 0 && i < s->needs.n_needs; i++)
+		r = strv_add(&asked, s->needs.needs[i].reference);
 	if (r < 0)
 		return r;
 	struct layers_request request = layers_request_for(context, s->config);
-	r = layers_images(&request, &s->layers, &s->images, &s->diag);
-	return r == 0 ? needs_read_noted(options, &s->needs, &s->diag) : r;
+	return layers_images(&request, asked, &s->layers, &s->images, &s->diag);
 }
 
 /* Takes missing and needed_by. */
@@ -85,32 +88,6 @@ static int add_incomplete(struct session *s)
 	return r;
 }
 
-/* A need with a digest is met by any tag of that repository with it; else the reference must be the same. */
-static bool meets(const struct image *image, const struct reference *needed, const char *text)
-{
-	_cleanup_reference_ struct reference cached = { 0 };
-
-	if (strcmp(image->reference, text) == 0)
-		return true;
-	return needed->digest.algorithm != DIGEST_NONE &&
-	       reference_parse(image->reference, &cached, NULL) == 0 &&
-	       strcmp(cached.registry, needed->registry) == 0 &&
-	       strcmp(cached.repository, needed->repository) == 0 &&
-	       digest_equal(&image->digest, &needed->digest);
-}
-
-static bool is_cached(const struct image_list *list, const char *reference)
-{
-	_cleanup_reference_ struct reference needed = { 0 };
-	bool found = false;
-
-	if (reference_parse(reference, &needed, NULL) < 0)
-		return false;
-	for (size_t i = 0; !found && i < list->n_images; i++)
-		found = meets(&list->images[i], &needed, reference);
-	return found;
-}
-
 static int add_uncached(struct session *s)
 {
 	int r = 0;
@@ -118,7 +95,7 @@ static int add_uncached(struct session *s)
 	for (size_t i = 0; r == 0 && i < s->needs.n_needs;) {
 		const char *reference = s->needs.needs[i].reference;
 		json_t *by = needs_json(&s->needs, i, &i);
-		if (is_cached(&s->images, reference))
+		if (images_have(&s->images, reference))
 			json_decref(by);
 		else
 			r = add_row(s, reference, "not cached", NULL, json_array(), by);

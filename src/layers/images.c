@@ -250,12 +250,54 @@ static int add_loose(struct image_list *list, const struct store *store, int vol
 	return r == -EINVAL ? 0 : r;
 }
 
+static bool meets(const struct image *image, const struct reference *needed, const char *text)
+{
+	_cleanup_reference_ struct reference cached = { 0 };
+
+	if (strcmp(image->reference, text) == 0)
+		return true;
+	return needed->digest.algorithm != DIGEST_NONE &&
+	       reference_parse(image->reference, &cached, NULL) == 0 &&
+	       strcmp(cached.registry, needed->registry) == 0 &&
+	       strcmp(cached.repository, needed->repository) == 0 &&
+	       digest_equal(&image->digest, &needed->digest);
+}
+
+bool images_have(const struct image_list *list, const char *reference)
+{
+	_cleanup_reference_ struct reference needed = { 0 };
+	bool found = false;
+
+	if (reference_parse(reference, &needed, NULL) < 0)
+		return false;
+	for (size_t i = 0; !found && i < list->n_images; i++)
+		found = meets(&list->images[i], &needed, reference);
+	return found;
+}
+
+static int add_asked(struct image_list *list, const struct store *store, const char *text)
+{
+	_cleanup_reference_ struct reference reference = { 0 };
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	char path[PATH_MAX];
+
+	if (reference_parse(text, &reference, NULL) < 0 ||
+	    reference.digest.algorithm == DIGEST_NONE || images_have(list, text) ||
+	    tree_manifest_path(reference.registry, reference.repository, &reference.digest, path) <
+		    0 ||
+	    find(store, path, &content) < 0)
+		return 0;
+	const struct layer_image image = { .reference = (char *)text, .digest = reference.digest };
+	return add_image(list, store, &image, NULL);
+}
+
 static int compare_images(const void *a, const void *b)
 {
 	return strcmp(((const struct image *)a)->reference, ((const struct image *)b)->reference);
 }
 
-int images_read(const char *run_dir, const struct layers_result *layers, struct image_list *ret)
+int images_read(const char *run_dir, const struct layers_result *layers, char *const *asked,
+		struct image_list *ret)
 {
 	_cleanup_images_ struct image_list list = { 0 };
 	_cleanup_free_ char *path = path_join(run_dir, NAME_RUN_VOLUME);
@@ -278,6 +320,8 @@ int images_read(const char *run_dir, const struct layers_result *layers, struct 
 		r = add_loose(&list, &store, volume);
 	if (r == 0)
 		r = add_layers(&list, &store, layers);
+	for (; r == 0 && asked && *asked; asked++)
+		r = add_asked(&list, &store, *asked);
 	if (r < 0)
 		return r;
 	if (list.n_images)
@@ -287,8 +331,8 @@ int images_read(const char *run_dir, const struct layers_result *layers, struct 
 	return 0;
 }
 
-int layers_images(const struct layers_request *request, struct layers_result *ret_layers,
-		  struct image_list *ret, struct diag *diag)
+int layers_images(const struct layers_request *request, char *const *asked,
+		  struct layers_result *ret_layers, struct image_list *ret, struct diag *diag)
 {
 	_cleanup_layers_result_ struct layers_result layers = { 0 };
 	_cleanup_free_ char *run_dir = NULL;
@@ -299,7 +343,7 @@ int layers_images(const struct layers_request *request, struct layers_result *re
 	if (r == 0)
 		r = layers_survey_locked(&settled, &layers, diag);
 	if (r == 0)
-		r = images_read(run_dir, &layers, ret);
+		r = images_read(run_dir, &layers, asked, ret);
 	if (r < 0)
 		return r;
 	*ret_layers = layers;

@@ -25,10 +25,17 @@ struct image_list {
 	size_t n_images;
 };
 
-/* The layers of the result must be open or mounted (layers_survey_locked()). -ENOMEM. */
-int images_read(const char *run_dir, const struct layers_result *layers, struct image_list *ret);
+/*
+ * The layers of the result must be open or mounted (layers_survey_locked()). asked (NULL: none): references of which those with a digest
+ * are listed, too, where their manifest is there and no tag of their repository has it; larderd serves them. -ENOMEM.
+ */
+int images_read(const char *run_dir, const struct layers_result *layers, char *const *asked,
+		struct image_list *ret);
 void images_done(struct image_list *list);
 #define _cleanup_images_ _cleanup_(images_done)
+
+/* Is the reference listed? One with a digest is if any of its repository has that digest. */
+bool images_have(const struct image_list *list, const char *reference);
 
 /*
  * Hashes everything that is in the loose tree and in active layers. *ret_broken: one line each for what is wrong, with where it is; NULL:
@@ -38,7 +45,7 @@ int images_verify(const struct layers_request *request, const struct layers_resu
 		  char ***ret_broken);
 
 /* The request's images, under the lock while layers are opened. */
-int layers_images(const struct layers_request *request, struct layers_result *ret_layers,
-		  struct image_list *ret, struct diag *diag);
+int layers_images(const struct layers_request *request, char *const *asked,
+		  struct layers_result *ret_layers, struct image_list *ret, struct diag *diag);
 
 #endif

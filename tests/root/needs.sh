@@ -134,6 +134,15 @@ mkdir -p "$T/run/volume/blob" && printf '{}' >"$T/run/volume/blob/sha256-$empty"
 printf '{"schemaVersion":2,"config":{"digest":"sha256:%s","size":2},"layers":[]}' "$empty" >"$T/whole"
 whole=$(sha256sum <"$T/whole" | cut -d' ' -f1)
 cp "$T/whole" "$repository/digest/sha256-$whole"
+# No tag has that manifest; who asks for its digest gets it.
+state_of() { L images missing --output json >"$T/stdout"; jq -r --arg r "$1" '.[] | select(.reference == $r) | [.state, .missing[0], .needed_by[0].who] | join(" ")' "$T/stdout"; } # REFERENCE
+printf '[Container]\nImage=localhost:5000/app@sha256:%s\n' "$whole" >"$T/root/etc/containers/systemd/by-digest.container"
+check_equal "a digest without a tag is not missing" "$(state_of "localhost:5000/app@sha256:$whole")" ""
+mv "$T/run/volume/blob/sha256-$empty" "$T/empty"
+check_equal "without one of its blobs it is incomplete" "$(state_of "localhost:5000/app@sha256:$whole")" \
+	"incomplete blob sha256:$empty quadlet by-digest.container"
+mv "$T/empty" "$T/run/volume/blob/sha256-$empty"
+rm "$T/root/etc/containers/systemd/by-digest.container"
 nowhere=$(printf %064d 7)
 index others "$(item "$nowhere" "$(image_host_arch)")" "$(item "$whole" mips)"
 index host "$(item "$nowhere" mips)" "$(item "$whole" "$(image_host_arch)")"
