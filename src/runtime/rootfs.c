@@ -276,6 +276,31 @@ int rootfs_remove_directory(int root, const char *path)
 	return unlinkat(parent, name_of(path), AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static void prune_at(int parent, const char *name, unsigned depth)
+{
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != ENOTEMPTY || depth == 0)
+		return;
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		close_fd(fd);
+		return;
+	}
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			prune_at(fd, e->d_name, depth - 1);
+	(void)unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+void rootfs_prune(int root, const char *path, unsigned depth)
+{
+	_cleanup_close_ int parent = open_parent(root, path);
+
+	if (parent >= 0)
+		prune_at(parent, name_of(path), depth);
+}
+
 int rootfs_missing(int root, const char *path, char ***ret)
 {
 	_cleanup_strv_ char **list = NULL;

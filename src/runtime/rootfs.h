@@ -77,6 +77,9 @@ int rootfs_remove(int root, const char *path, const char *below);
 /* Only if it is empty (-ENOTEMPTY). 0 also if there is none. */
 int rootfs_remove_directory(int root, const char *path);
 
+/* The directory at path and those below it, as far as they hold no file, and no more than depth levels down. No link is followed. */
+void rootfs_prune(int root, const char *path, unsigned depth);
+
 /* The directories above path that are not there, the topmost first; strv, owned by the caller. */
 int rootfs_missing(int root, const char *path, char ***ret);
 

@@ -242,6 +242,7 @@ static int tidy_original(int root, const char *path)
 
 int saved_tidy(int root)
 {
+	static const char *const directories[] = { ORIGINAL_DIR, WRITTEN_DIR, NEXT_DIR, KEPT_DIR };
 	_cleanup_strv_ char **originals = NULL, **names = NULL;
 	int r = list_below(root, ORIGINAL_DIR, "", 0, &originals);
 
@@ -257,6 +258,8 @@ int saved_tidy(int root)
 		if (r == 0 && rootfs_is_leftover(full))
 			r = rootfs_remove(root, full, NULL);
 	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(directories); i++)
+		rootfs_prune(root, directories[i], SAVED_DEPTH_MAX);
 	return r;
 }
 

@@ -69,7 +69,7 @@ int saved_abandon(int root, const char *path, const struct rootfs_file *current)
 /* After restoring. keep_original: restore could not bring it back, so the copy stays where it is for the user. */
 int saved_forget(int root, const char *path, bool keep_original);
 
-/* Removes what runs that were killed left here, and what is the same as the file that it was kept of. */
+/* Removes what runs that were killed left here, empty directories too, and what is the same as the file that it was kept of. */
 int saved_tidy(int root);
 
 /* Paths of all files that larder wrote or was about to write; strv, owned by the caller. */

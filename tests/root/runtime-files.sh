@@ -236,6 +236,35 @@ note "$moments moments"
 status=0 verdict $? "the run was really ended at many moments"
 check_equal "after each, restore is exact" "$bad" ""
 
+# The same at each directory that is made and each name that goes: no empty directory is left, neither among the user's files nor in larder's
+# own, and one that a link there leads to is none of larder's.
+fresh
+printf '{"mtu": 1450}' | put $daemon
+before=$(cd "$R" && find etc | sort)
+cp -a "$R" "$T/blank"
+killed=0 bad=
+for command in configure restore; do
+	[ $command = configure ] || larder runtime configure --root "$R" >/dev/null
+	rm -rf "$T/unended" && cp -a "$R" "$T/unended"
+	for n in $(seq 1 100); do
+		rm -rf "$R" && cp -a "$T/unended" "$R"
+		{ strace -f -o /dev/null -e trace=mkdirat,renameat,unlinkat -e inject=mkdirat,renameat,unlinkat:signal=KILL:when=$n \
+			larder runtime $command --root "$R" && break; } >/dev/null 2>&1
+		killed=$((killed + 1))
+		larder runtime restore --root "$R" >/dev/null
+		[ "$(cd "$R" && find etc | sort)" = "$before" ] || bad+=" $command at $n;"
+	done
+	rm -rf "$R" && cp -a "$T/blank" "$R"
+done
+note "$killed moments"
+[ $killed -gt 60 ] && [ $n -lt 100 ]
+verdict $? "the runs were ended at every step"
+check_equal "no empty directory is left after any" "$bad" ""
+mkdir -p "$R/etc/larder/runtime/original" "$R/srv/empty"
+ln -s /srv "$R/etc/larder/runtime/original/srv"
+larder runtime restore --root "$R" >/dev/null
+check "a directory behind a link stays" [ -d "$R/srv/empty" ]
+
 # What a power cut needs, as the kernel is told: each content before its name (f n), what restore needs (r) before what is to come (r), that before the first file (w), all
 # files before what was to come becomes what was written (d).
 fresh
