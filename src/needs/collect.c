@@ -139,6 +139,21 @@ int collect_yaml(struct collector *c, const char *path, const struct rootfs_file
 				     : r;
 }
 
+int collect_toml(struct collector *c, const char *path, struct rootfs_file *file,
+		 struct toml_document *ret)
+{
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	int r = collect_read(c, path, file);
+
+	if (r < 0 || !file->text)
+		return r;
+	r = toml_scan(file->text, ret, &why);
+	if (r != -EINVAL)
+		return r;
+	rootfs_file_done(file);
+	return collect_note(c, "%s is not read: %s", path, why.message);
+}
+
 const char *collect_text(const struct node *node)
 {
 	return node && node->kind == NODE_SCALAR && *node->text ? node->text : NULL;

@@ -8,6 +8,7 @@
 #include "config/node.h"
 #include "needs/needs.h"
 #include "runtime/rootfs.h"
+#include "runtime/toml.h"
 
 struct collector {
 	const struct needs_options *options;
@@ -36,6 +37,13 @@ int collect_read_listed(struct collector *c, const char *path, struct rootfs_fil
 /* The documents of the text of path, in pool. File without text: none. No YAML: none, and a note. */
 int collect_yaml(struct collector *c, const char *path, const struct rootfs_file *file,
 		 struct pool *pool, struct node ***ret, size_t *ret_n);
+
+/*
+ * Reads a file as collect_read() does, and its statements, which need *file as long as they are used; both are the caller's. No TOML:
+ * text NULL, and a note.
+ */
+int collect_toml(struct collector *c, const char *path, struct rootfs_file *file,
+		 struct toml_document *ret);
 
 /* The text of a scalar that is not empty; else NULL. */
 const char *collect_text(const struct node *node);

@@ -11,7 +11,6 @@
 #include "needs/collect.h"
 #include "runtime/containerd_imports.h"
 #include "runtime/runtimes.h"
-#include "runtime/toml.h"
 
 #define CONTAINERD_CONFIG "/etc/containerd/config.toml"
 #define CRI_V1		  "cri"
@@ -129,20 +128,15 @@ static int read_config(struct collector *c, const char *path, struct sandbox *s)
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_toml_ struct toml_document d = { 0 };
-	_cleanup_diag_ struct diag why = DIAG_INIT;
 	struct reading reading = { c, s };
 	struct containerd_imports imports = {
 		.root = c->root, .take = take_import, .note = note_import, .userdata = &reading
 	};
-	int r = collect_read(c, path, &file);
+	int r = collect_toml(c, path, &file, &d);
 
 	if (r < 0 || !file.text)
 		return r;
-	r = toml_scan(file.text, &d, &why);
-	if (r == -EINVAL)
-		return collect_note(c, "%s is not read: %s", path, why.message);
-	if (r == 0)
-		r = read_statements(c, &d, path, s);
+	r = read_statements(c, &d, path, s);
 	if (r == 0)
 		r = containerd_imports_read(&imports, path, &d);
 	containerd_imports_done(&imports);

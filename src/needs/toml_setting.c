@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "runtime/toml.h"
 
 void toml_setting_done(struct toml_setting *s)
 {
@@ -25,14 +24,8 @@ int toml_setting_read(struct collector *c, const char *path, struct toml_setting
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_toml_ struct toml_document d = { 0 };
-	_cleanup_diag_ struct diag why = DIAG_INIT;
-	int r = collect_read(c, path, &file);
+	int r = collect_toml(c, path, &file, &d);
 
-	if (r < 0 || !file.text)
-		return r;
-	r = toml_scan(file.text, &d, &why);
-	if (r == -EINVAL)
-		return collect_note(c, "%s is not read: %s", path, why.message);
 	for (size_t i = 0; r == 0 && i < d.n_statements; i++) {
 		const struct toml_statement *statement = &d.statements[i];
 		_cleanup_free_ char *value = NULL, *name = NULL;
