@@ -397,6 +397,25 @@ static int parse_stream(struct parser *p, struct node ***ret, size_t *ret_n)
 	return 0;
 }
 
+#define UTF8_BYTES_MAX 4
+
+/* The column of the first bytes that are no character, counted in characters as libyaml counts. */
+static unsigned column_of_bad_bytes(const char *start, const char *end)
+{
+	unsigned column = 1;
+
+	while (start < end) {
+		size_t left = (size_t)(end - start), n = 1;
+		while (n <= UTF8_BYTES_MAX && n <= left && !text_is_utf8(start, n))
+			n++;
+		if (n > UTF8_BYTES_MAX || n > left)
+			break;
+		start += n;
+		column++;
+	}
+	return column;
+}
+
 /* UTF-8 only: libyaml would also take UTF-16, and count lines in it by other rules. */
 static int check_encoding(const struct config_file *file, struct diag *diag)
 {
@@ -413,7 +432,7 @@ static int check_encoding(const struct config_file *file, struct diag *diag)
 		line++;
 		start += length + 1;
 	}
-	return diag_set_at(diag, -EINVAL, file->path, line, 0,
+	return diag_set_at(diag, -EINVAL, file->path, line, column_of_bad_bytes(start, end),
 			   "this line holds bytes that are not UTF-8 text");
 }
 
