@@ -99,6 +99,38 @@ static int check_entries(const struct gpt *gpt, const struct gpt_copy *copy, cha
 	return 0;
 }
 
+static uint64_t entry_sectors(const struct gpt *gpt, const struct gpt_copy *copy)
+{
+	uint64_t bytes = (uint64_t)copy->n_slots * copy->slot_bytes;
+
+	return (bytes + gpt->sector_size - 1) / gpt->sector_size;
+}
+
+/* Do the entries of copy lie where table has partitions? */
+static bool entries_in_usable(const struct gpt *gpt, const struct gpt_copy *copy,
+			      const struct gpt_copy *table)
+{
+	return copy->valid && copy->entries_lba <= table->last_usable &&
+	       copy->entries_lba + entry_sectors(gpt, copy) > table->first_usable;
+}
+
+/*
+ * Would writing the table write where partitions may be? The backup is written at the end of the disk, so a table that was
+ * made for a larger disk has partitions there.
+ */
+static int check_own_sectors(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
+{
+	if (entries_in_usable(gpt, &gpt->primary, copy) ||
+	    entries_in_usable(gpt, &gpt->backup, copy))
+		return words(ret_words, "a GPT whose entries lie among the usable sectors");
+	if (copy->last_usable + entry_sectors(gpt, copy) + 1 >= gpt->n_sectors)
+		return words(ret_words,
+			     "a GPT without room for its backup (usable up to sector %llu of %llu)",
+			     (unsigned long long)copy->last_usable,
+			     (unsigned long long)gpt->n_sectors);
+	return 0;
+}
+
 static enum gpt_state judge_primary(const struct gpt *gpt, char **ret_words)
 {
 	const struct gpt_copy *p = &gpt->primary, *b = &gpt->backup;
@@ -173,5 +205,7 @@ enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy
 	if (check_entries(gpt, copy, ret_words) < 0)
 		return GPT_UNUSABLE;
 	*ret_copy = copy;
+	if (check_own_sectors(gpt, copy, ret_words) < 0)
+		return GPT_READABLE;
 	return copy == &gpt->primary ? judge_primary(gpt, ret_words) : judge_backup(gpt, ret_words);
 }

@@ -65,9 +65,9 @@ void gpt_done(struct gpt *gpt);
 #define _cleanup_gpt_ _cleanup_(gpt_done)
 
 enum gpt_state {
-	GPT_ABSENT, /* neither copy has a signature */
-	GPT_GOOD,   /* may be added to */
-	GPT_READABLE, /* can be located on, not added to: the primary copy is damaged, or the copies differ */
+	GPT_ABSENT,   /* neither copy has a signature */
+	GPT_GOOD,     /* may be added to */
+	GPT_READABLE, /* can be located on, not written: a copy is damaged, they differ, or writing would hit partitions */
 	GPT_UNUSABLE, /* hybrid, contradictory, or both copies damaged */
 };
 

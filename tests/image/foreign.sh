@@ -115,6 +115,7 @@ declare -A says=(
 	[gpt-both-damaged]='both copies are damaged' [gpt-primary-damaged]='primary copy is damaged'
 	[gpt-copies-differ]='copies differ' [gpt-overlap]='partitions 1 and 2 overlap' [gpt-beyond]='partition 1 ends beyond the disk'
 	[gpt-outside]='outside the usable sectors' [gpt-backwards]='ends before it begins' [gpt-only-mbr]='both copies are damaged'
+	[gpt-entries-inside]='entries lie among the usable sectors' [gpt-entries-free]='entries lie among the usable sectors'
 	[gpt-and-raid]='a GPT, but also isw_raid_member'
 )
 for name in $("$LARDER_SOURCE/tests/lib/foreign.py"); do

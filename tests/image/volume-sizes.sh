@@ -125,6 +125,11 @@ gpt make "$image" 256M 1:2049:200000:odd 2:400001:100000:odder
 provisions not-aligned
 gpt make --last-usable 300000 "$image" 256M 1:2048:131072:root
 provisions last-usable
+# A disk that has shrunk: the last sectors of its partition are where the backup would be written.
+for last in 524255 524268 524286; do
+	gpt make --backup none --last-usable $last "$image" 256M 1:450000:$((last - 449999)):end
+	fails "shrunk to $((last + 1))" 1 "without room for its backup \\(usable up to sector $last of 524288\\)"
+done
 gpt make "$image" 64M $(for n in $(seq 1 128); do echo "$n:$((33 + n)):1:p$n"; done)
 fails table-full 1 'the partition table is full'
 gpt make "$image" 256M 1:2048:2048:one 2:4096:2048:two 4:6144:2048:four

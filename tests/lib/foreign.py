@@ -153,15 +153,16 @@ def gpt_entry(number, first, last, name):
         name.encode("utf-16-le").ljust(72, b"\0")
 
 
-def gpt(*parts, backup=None, mbr=((0xEE, 1, 0xFFFFFFFF),), damage=()):
-    """A table with these (first, last, name); backup: other entries there; damage: copies whose entries are broken."""
+def gpt(*parts, backup=None, mbr=((0xEE, 1, 0xFFFFFFFF),), damage=(), entries_at=2):
+    """A table with these (first, last, name); backup: other entries there; damage: copies whose entries are broken;
+    entries_at: the sector of the primary's entries."""
 
     def write(f, size):
         sectors = size // 512
         if mbr:
             dos(*mbr)(f, size)
         for copy, lba, other, entries_lba, its in (
-            ("primary", 1, sectors - 1, 2, parts),
+            ("primary", 1, sectors - 1, entries_at, parts),
             ("backup", sectors - 1, 1, sectors - 33, parts if backup is None else backup),
         ):
             entries = b"".join(gpt_entry(n + 1, *p) for n, p in enumerate(its)).ljust(128 * 128, b"\0")
@@ -223,6 +224,8 @@ FOREIGN = {
     "gpt-beyond": gpt((2048, 1 << 40, "a")),
     "gpt-outside": gpt((2, 40, "a")),
     "gpt-backwards": gpt((4096, 2048, "a")),
+    "gpt-entries-inside": gpt((2048, 4095, "a"), entries_at=3000),
+    "gpt-entries-free": gpt((4096, 8191, "a"), entries_at=2048),
     "gpt-only-mbr": dos((0xEE, 1, 0xFFFFFFFF)),
     "gpt-and-raid": both(gpt((2048, 4095, "a")), isw),
     "two-volumes": gpt((2048, 40959, "IMAGECACHE"), (40960, 81919, "IMAGECACHE")),
