@@ -114,11 +114,7 @@ static bool entries_in_usable(const struct gpt *gpt, const struct gpt_copy *copy
 	       copy->entries_lba + entry_sectors(gpt, copy) > table->first_usable;
 }
 
-/*
- * Would writing the table write where partitions may be? The backup is written at the end of the disk, so a table that was
- * made for a larger disk has partitions there.
- */
-static int check_own_sectors(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
+int gpt_check_own_sectors(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
 {
 	if (entries_in_usable(gpt, &gpt->primary, copy) ||
 	    entries_in_usable(gpt, &gpt->backup, copy))
@@ -205,7 +201,7 @@ enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy
 	if (check_entries(gpt, copy, ret_words) < 0)
 		return GPT_UNUSABLE;
 	*ret_copy = copy;
-	if (check_own_sectors(gpt, copy, ret_words) < 0)
+	if (gpt_check_own_sectors(gpt, copy, ret_words) < 0)
 		return GPT_READABLE;
 	return copy == &gpt->primary ? judge_primary(gpt, ret_words) : judge_backup(gpt, ret_words);
 }

@@ -124,6 +124,11 @@ int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe
 		return diag_set(diag, -EROFS,
 				"%s is read-only: make it writable to wipe its volume",
 				w->disk->path);
+	_cleanup_free_ char *words = NULL;
+	const struct inspection *in = &w->disk->inspection;
+	if (gpt_check_own_sectors(&in->gpt, inspection_table(in), &words) < 0)
+		return diag_set(diag, -EPERM, "%s has %s; mend that first", w->disk->path,
+				words ? words : "a GPT that cannot be written");
 	r = describe(w, diag);
 	if (r < 0)
 		return r;

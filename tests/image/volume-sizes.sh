@@ -130,6 +130,11 @@ for last in 524255 524268 524286; do
 	gpt make --backup none --last-usable $last "$image" 256M 1:450000:$((last - 449999)):end
 	fails "shrunk to $((last + 1))" 1 "without room for its backup \\(usable up to sector $last of 524288\\)"
 done
+gpt make --backup none --last-usable 524268 "$image" 256M 1:2048:2048:IMAGECACHE 2:450000:74269:end
+before=$(gpt outside "$image" 0 0)
+check_status 1 "shrunk, with a volume: it is not wiped" larder volume wipe --image "$image" --yes
+check_output "shrunk, with a volume: which is said" 'without room for its backup.*mend that first'
+check_equal "shrunk, with a volume: nothing has changed" "$(gpt outside "$image" 0 0)" "$before"
 gpt make "$image" 64M $(for n in $(seq 1 128); do echo "$n:$((33 + n)):1:p$n"; done)
 fails table-full 1 'the partition table is full'
 gpt make "$image" 256M 1:2048:2048:one 2:4096:2048:two 4:6144:2048:four
