@@ -9,8 +9,8 @@
  * is off.
  *
  * bind(2) fails with EPERM for a stream socket, in the network namespace of the caller of reserve_ports(), on one of the ports, whatever
- * the address, unless the user is root of the whole machine: root of a user namespace is not. Other programs on the same hooks are not
- * touched, each of them may refuse on its own. Ports that the kernel chooses by itself (net.ipv4.ip_local_port_range, by default from
+ * the address, unless the real user (bpf_get_current_uid_gid()) is root of the whole machine: root of a user namespace is not, nor is a
+ * program that has root's rights by its file's mode only. Other programs on the same hooks are not touched, each may refuse on its own. Ports that the kernel chooses by itself (net.ipv4.ip_local_port_range, by default from
  * 32768) do not pass bind(2)'s hook with their number.
  *
  * Needs Linux 5.14 (SO_NETNS_COOKIE) with CONFIG_CGROUP_BPF, control groups of version 2, also as systemd's "hybrid" has them, a mounted
@@ -32,7 +32,7 @@ struct reserve_places {
 
 /*
  * Reserves exactly these ports, 1 to RESERVE_PORTS_MAX of them. What was reserved before is replaced in one step for each family: no
- * port that is in both is free meanwhile. On failure what was reserved before may still be, wholly or for one family.
+ * port that is in both is free meanwhile, and the control group is still that of before. On failure what was reserved before may still be, wholly or for one family.
  */
 int reserve_ports(const struct reserve_places *places, const uint16_t *ports, size_t n_ports,
 		  struct diag *diag);

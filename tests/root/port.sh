@@ -36,6 +36,8 @@ check_equal "another port is everybody's" "$(tried "${user[@]}" "${try[@]}" 3174
 check_equal "so is that whose bytes are in the other order" "$(tried "${user[@]}" "${try[@]}" $(((3172 & 255) << 8 | 3172 >> 8)))" "$free"
 check_equal "a capability is not root" "$(tried setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service \
 	"${try[@]}" 3172)" "$kept"
+check_equal "nor is a program with the set-user-ID bit" "$(tried setpriv --ruid 65534 --euid 0 --clear-groups "${try[@]}" 3172)" "$kept"
+check_equal "but root whose effective user is another one" "$(tried setpriv --ruid 0 --euid 65534 --clear-groups "${try[@]}" 3172)" "$free"
 check_equal "nor is root of a user namespace" "$(tried "${user[@]}" unshare --user --map-root-user "${try[@]}" 3172)" "$kept"
 check_equal "who has a network of his own has its ports, too" \
 	"$(tried "${user[@]}" unshare --user --map-root-user --net sh -c 'ip link set lo up && exec "$@"' - "${try[@]}" 3172)" "$free"
