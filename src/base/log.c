@@ -103,9 +103,14 @@ static void send_to_kernel(int level, const char *message)
 			     (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
-static bool is_control(char c)
+/* Bytes of the control character that text begins with, in UTF-8 (U+0080 to U+009F are some, too); 0: it begins with none. */
+static unsigned control_bytes(const char *text)
 {
-	return ((unsigned char)c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
+	const unsigned char *c = (const unsigned char *)text;
+
+	if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	return (c[0] < 0x20 && c[0] != '\t' && c[0] != '\n') || c[0] == 0x7f;
 }
 
 /* Names that others chose do not steer a terminal; lines stay lines. Takes the message. */
@@ -115,11 +120,13 @@ static char *show_controls(char *message)
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	for (const char *c = message; f && *c; c++)
-		if (is_control(*c))
-			fprintf(f, "\\x%02x", (unsigned char)*c);
-		else
-			fputc(*c, f);
+	for (const char *c = message; f && *c;) {
+		unsigned n = control_bytes(c);
+		if (n == 0)
+			fputc(*c++, f);
+		for (; n > 0; n--)
+			fprintf(f, "\\x%02x", (unsigned char)*c++);
+	}
 	if (!f || fclose(f) != 0) {
 		free(text);
 		return message;

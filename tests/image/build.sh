@@ -296,10 +296,10 @@ NAME=injected-1.sqsh check "a platform that is none" B --images "$T/list" --plat
 NAME=injected-1.sqsh check_status 2 "which nobody can ask for" B --images "$T/list" --platform linux/amd64
 unsquashfs -cat "$T/out.d/injected-1.sqsh" larder/layers/injected.yaml >"$T/yaml"
 check_equal "is not in the layer manifest" "$(grep -c 'evil\|platforms\|omitted' "$T/yaml")" 0
-layout steering 'name = "v1\x1b[31m\x07"'
+layout steering 'name = "v1\x1b[31m\x07\u009b"'
 list "x.io/x:1=oci:$T/steering:none"
 check_status 2 "a name with control characters" B --images "$T/list"
-check_output "is shown without them" 'it has v1\\x1b\[31m\\x07$'
+check_output "is shown without them" 'it has v1\\x1b\[31m\\x07\\xc2\\x9b$'
 for size in 1099511627776 35184372088832 9223372036854775807; do
 	layout vast "blob[\"size\"] = $size"
 	list "x.io/x:1=oci:$T/vast"
