@@ -55,6 +55,12 @@ static bool fits(const struct endpoint *e)
 	return host[strcspn(host, "/") + strspn(host + strcspn(host, "/"), "/")] == '\0';
 }
 
+/* dockerd takes null for a list of nothing. */
+static bool takes_list(const json_t *value)
+{
+	return !value || json_is_null(value) || json_is_array(value);
+}
+
 /* The cache, the mirrors of the machine config, the user's. */
 static int merge_mirrors(struct runtime_plan *plan, size_t report, json_t *root, struct diag *diag)
 {
@@ -63,7 +69,7 @@ static int merge_mirrors(struct runtime_plan *plan, size_t report, json_t *root,
 	json_t *mirrors = json_array();
 	size_t i;
 
-	if (old && !json_is_array(old)) {
+	if (!takes_list(old)) {
 		json_decref(mirrors);
 		return diag_set_at(diag, -EINVAL, DOCKER_CONFIG, 0, 0,
 				   DOCKER_MIRRORS " must be an array");
@@ -128,10 +134,10 @@ static int add_insecure(json_t *root, const char *host, struct diag *diag)
 {
 	json_t *list = json_object_get(root, DOCKER_INSECURE);
 
-	if (list && !json_is_array(list))
+	if (!takes_list(list))
 		return diag_set_at(diag, -EINVAL, DOCKER_CONFIG, 0, 0,
 				   DOCKER_INSECURE " must be an array");
-	if (!list) {
+	if (!json_is_array(list)) {
 		list = json_array();
 		if (json_object_set_new(root, DOCKER_INSECURE, list) < 0)
 			return out_of_memory(diag);

@@ -548,6 +548,37 @@ static void test_docker(void **state)
 	root_done(&root);
 }
 
+/* null is a list of nothing to dockerd, and comes back as it was, also beside what the user added later. */
+static void test_docker_null(void **state)
+{
+	static const char user[] =
+		"{\n  \"registry-mirrors\": null,\n  \"insecure-registries\": null\n}\n";
+	struct root root;
+
+	(void)state;
+	root_make(&root,
+		  ENABLED "apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: a.example\n"
+			  "insecureSkipVerify: true\n",
+		  "usr/bin/dockerd");
+	put(&root, "etc/docker/daemon.json", user);
+	assert_int_equal(configure(&root, "docker", NULL), RUNTIME_CHANGED);
+	assert_file(&root, "etc/docker/daemon.json",
+		    "{\n  \"registry-mirrors\": [\n    \"http://127.0.0.1:3172\"\n  ],\n"
+		    "  \"insecure-registries\": [\n    \"a.example\"\n  ]\n}\n");
+	assert_int_equal(configure(&root, "docker", NULL), RUNTIME_UNCHANGED);
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/docker/daemon.json", user);
+	assert_int_equal(configure(&root, "docker", NULL), RUNTIME_CHANGED);
+	put(&root, "etc/docker/daemon.json",
+	    "{\n  \"registry-mirrors\": [\n    \"http://127.0.0.1:3172\"\n  ],\n"
+	    "  \"insecure-registries\": [\n    \"a.example\"\n  ],\n  \"debug\": true\n}\n");
+	restore(&root, RUNTIME_CHANGED);
+	assert_file(&root, "etc/docker/daemon.json",
+		    "{\n  \"registry-mirrors\": null,\n  \"insecure-registries\": null,\n"
+		    "  \"debug\": true\n}\n");
+	root_done(&root);
+}
+
 /* dockerd does not start where a flag and daemon.json say the same. */
 static void test_docker_flags(void **state)
 {
@@ -1410,6 +1441,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_stays_in_root),
 		cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_docker_null),
 		cmocka_unit_test(test_docker_flags),
 		cmocka_unit_test(test_taken_out),
 		cmocka_unit_test(test_lost_original),
