@@ -100,6 +100,8 @@ static int read_status_file(const char *path, char **ret, size_t *ret_size)
 	return S_ISREG(st.st_mode) ? read_fd(fd, STATUS_BYTES_MAX, ret, ret_size) : -EINVAL;
 }
 
+#define WRITTEN_ANEW "\"larder boot\" writes it anew"
+
 int status_read(const char *run_dir, json_t **ret, struct diag *diag)
 {
 	_cleanup_free_ char *text = NULL;
@@ -117,17 +119,19 @@ int status_read(const char *run_dir, json_t **ret, struct diag *diag)
 			"there is no %s: larder boot has not run, or larder stop took everything down",
 			path);
 	if (r == -EINVAL)
-		return diag_set(diag, r, "cannot read %s: it is no regular file", path);
+		return diag_set(diag, r, "cannot read %s: it is no regular file; " WRITTEN_ANEW,
+				path);
 	if (r < 0)
 		return diag_set(diag, r, "cannot read %s: %s", path, strerror(-r));
 	status = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
 	if (!status)
 		return diag_set_at(diag, -EINVAL, path, (unsigned)error.line,
-				   (unsigned)error.column, "%s", error.text);
+				   (unsigned)error.column, "%s; " WRITTEN_ANEW, error.text);
 	if (json_integer_value(json_object_get(status, "format")) != STATUS_FORMAT ||
 	    !json_is_string(json_object_get(status, "state")) ||
 	    !json_is_array(json_object_get(status, "problems")))
-		return diag_set(diag, -EINVAL, "%s is not a status file of format %d", path,
+		return diag_set(diag, -EINVAL,
+				"%s is not a status file of format %d; " WRITTEN_ANEW, path,
 				STATUS_FORMAT);
 	*ret = TAKE_PTR(status);
 	return 0;

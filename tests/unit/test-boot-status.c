@@ -58,11 +58,12 @@ static void test_write_and_read(void **state)
 				 0);
 		assert_int_equal(status_read(run_dir, &none, &d), -EINVAL);
 		assert_null(none);
+		assert_non_null(strstr(d.message, "\"larder boot\" writes it anew"));
 	}
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0644), 0);
 	assert_int_equal(status_read(run_dir, &again, &d), -EINVAL);
-	assert_non_null(strstr(d.message, "it is no regular file"));
+	assert_non_null(strstr(d.message, "it is no regular file; \"larder boot\" writes it anew"));
 	assert_int_equal(remove_tree_at(AT_FDCWD, directory), 0);
 }
 
