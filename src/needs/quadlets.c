@@ -24,10 +24,9 @@ static int describe(const struct unit *unit, char **ret)
 }
 
 /* Names of other quadlets stand for what those pull or build. */
-static bool is_quadlet_name(const char *image)
+static bool is_quadlet_name(const char *image, const char *suffix)
 {
-	return !strchr(image, '/') &&
-	       (text_ends_with(image, ".image") || text_ends_with(image, ".build"));
+	return !strchr(image, '/') && text_ends_with(image, suffix);
 }
 
 static bool has_registry(const char *image)
@@ -44,8 +43,13 @@ static int read_name(struct collector *c, struct unit *unit, const char *value)
 	_cleanup_free_ char *image = NULL, *who = NULL;
 	int r = 0;
 
-	if (!value || !*value || is_quadlet_name(value))
+	if (!value || !*value || is_quadlet_name(value, ".image"))
 		return 0;
+	if (is_quadlet_name(value, ".build"))
+		return collect_note(c,
+				    "%s: %s is built on this machine; the images that it is built "
+				    "from are not looked for",
+				    unit->path, value);
 	if (strchr(value, '$'))
 		r = environment_files_read(c, unit);
 	if (r == 0)

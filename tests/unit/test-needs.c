@@ -301,7 +301,9 @@ static const struct machine machines[] = {
 	  "a.io/pause:2 by quadlet b.pod in /etc/containers/systemd/b.pod\n"
 	  "a.io/source:3 by quadlet m.container in /etc/containers/systemd/m.container\n"
 	  "a.io/src:1 by quadlet m.container in /etc/containers/systemd/m.container\n"
-	  "a.io/word:1 by quadlet m.container in /etc/containers/systemd/m.container\n" },
+	  "a.io/word:1 by quadlet m.container in /etc/containers/systemd/m.container\n"
+	  "note: /etc/containers/systemd/m.container: built.build is built on this machine; the "
+	  "images that it is built from are not looked for\n" },
 	{ "quadlets whose file is a bare section or a comment, with drop-ins; an empty one is masked",
 	  { { "etc/containers/systemd/p.pod", "[Pod]\n" },
 	    { "etc/containers/systemd/p.pod.d/x.conf",
