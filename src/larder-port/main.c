@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* larder-port: reserves the registry's port for root, for larder-port.service; larder-units(7). */
 #include <getopt.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
-#include "base/log.h"
 #include "larder-port/reserve.h"
 
 enum {
@@ -20,6 +22,22 @@ static const char usage[] =
 	"Lets nobody but root bind these ports of TCP, until --release or the machine is off; run by\n"
 	"larder-port.service. See larder-units(7).\n";
 
+/* Not by base/log.h: that brings libsystemd, and all boots wait for this. systemd knows the level by its number (sd-daemon(3)). */
+static void say(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(int level, const char *format, ...)
+{
+	va_list ap;
+
+	if (getenv("JOURNAL_STREAM"))
+		fprintf(stderr, "<%d>", level);
+	else
+		fputs("larder-port: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
 struct arguments {
 	struct reserve_places places;
 	uint16_t ports[RESERVE_PORTS_MAX];
@@ -30,7 +48,7 @@ struct arguments {
 static int parse_ports(struct arguments *a, char *texts[], size_t n)
 {
 	if (n > RESERVE_PORTS_MAX) {
-		log_error("at most %d ports can be reserved, not %zu", RESERVE_PORTS_MAX, n);
+		say(LOG_ERR, "at most %d ports can be reserved, not %zu", RESERVE_PORTS_MAX, n);
 		return EXIT_USAGE + 1;
 	}
 	for (; a->n_ports < n; a->n_ports++) {
@@ -40,7 +58,8 @@ static int parse_ports(struct arguments *a, char *texts[], size_t n)
 
 		if (strspn(text, "0123456789") != strlen(text) || end == text || port < 1 ||
 		    port > UINT16_MAX) {
-			log_error("a port is a number from 1 to %d, not \"%s\"", UINT16_MAX, text);
+			say(LOG_ERR, "a port is a number from 1 to %d, not \"%s\"", UINT16_MAX,
+			    text);
 			return EXIT_USAGE + 1;
 		}
 		a->ports[a->n_ports] = (uint16_t)port;
@@ -94,22 +113,21 @@ int main(int argc, char *argv[])
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 	struct arguments a = { 0 };
 
-	log_open("larder-port");
 	int r = parse_arguments(&a, argc, argv);
 	if (r > 0)
 		return r - 1;
 	r = a.release ? release_ports(&a.places, &diag)
 		      : reserve_ports(&a.places, a.ports, a.n_ports, &diag);
 	if (r < 0) {
-		log_error("%s", diag_text(&diag));
+		say(LOG_ERR, "%s", diag_text(&diag));
 		return EXIT_FAILED;
 	}
 	if (a.release)
-		log_info("other users than root may bind the registry's port again");
+		say(LOG_INFO, "other users than root may bind the registry's port again");
 	else
 		for (size_t i = 0; i < a.n_ports; i++)
-			log_info(
-				"port %u of TCP is reserved: only root may bind it, until the machine is off",
-				a.ports[i]);
+			say(LOG_INFO,
+			    "port %u of TCP is reserved: only root may bind it, until the machine is off",
+			    a.ports[i]);
 	return EXIT_DONE;
 }
