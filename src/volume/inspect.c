@@ -190,16 +190,17 @@ static bool slot_is_expected(const uint8_t *slot, const uint8_t *primary)
 	       gpt_is_our_name(entry[0].name);
 }
 
-/* A backup that is missing at the end is written there by the next change: what is there now? */
+/* A backup that is missing at the end, or is no header any more, is written there by the next change: what is there now? */
 static int check_backup_place(const struct inspection_target *target, struct inspection *i,
 			      bool *ret_free)
 {
 	const struct gpt_copy *p = &i->gpt.primary;
 	uint64_t last = i->gpt.n_sectors - 1;
 	size_t entries = (size_t)p->n_slots * p->slot_bytes;
+	bool there = i->gpt.backup.lba == last && i->gpt.backup.signature;
 
 	*ret_free = true;
-	if (!p->valid || i->gpt.backup.lba == last || p->slot_bytes != GPT_ENTRY_BYTES)
+	if (!p->valid || there || p->slot_bytes != GPT_ENTRY_BYTES)
 		return 0;
 	_cleanup_free_ uint8_t *slots = malloc(2 * entries);
 	uint8_t header[4096];
@@ -322,9 +323,10 @@ static int inspect_table(const struct inspection_target *target, const struct st
 	r = check_backup_place(target, i, &place_free);
 	if (r < 0)
 		return diag_set(diag, r, "cannot be read: %s", strerror(-r));
-	if (!place_free) {
+	i->end_taken = !place_free;
+	if (i->end_taken) {
 		i->can_add = false;
-		r = conclude(i, DISK_GPT, strdup("data at the end, where the backup GPT belongs"));
+		r = conclude(i, DISK_GPT, strdup(WORDS_END_TAKEN));
 	}
 	bool needed = i->can_add && (target->grow || !gpt_find(inspection_table(i), NAME_VOLUME));
 	return r < 0 || !needed ? r : find_free(target, i, diag);

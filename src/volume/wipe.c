@@ -96,6 +96,21 @@ static int describe(struct volume_wipe *w, struct diag *diag)
 	return 0;
 }
 
+/* Deleting the partition writes both copies of the table. */
+static int check_writable(const struct volume_candidate *disk, struct diag *diag)
+{
+	const struct inspection *in = &disk->inspection;
+	_cleanup_free_ char *words = NULL;
+	bool good = gpt_check_own_sectors(&in->gpt, inspection_table(in), &words) == 0;
+
+	if (good && !in->end_taken)
+		return 0;
+	return diag_set(diag, -EPERM, "%s has %s; mend that first", disk->path,
+			good	? WORDS_END_TAKEN
+			: words ? words
+				: "a GPT that cannot be written");
+}
+
 int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe **ret,
 			struct diag *diag)
 {
@@ -124,11 +139,9 @@ int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe
 		return diag_set(diag, -EROFS,
 				"%s is read-only: make it writable to wipe its volume",
 				w->disk->path);
-	_cleanup_free_ char *words = NULL;
-	const struct inspection *in = &w->disk->inspection;
-	if (gpt_check_own_sectors(&in->gpt, inspection_table(in), &words) < 0)
-		return diag_set(diag, -EPERM, "%s has %s; mend that first", w->disk->path,
-				words ? words : "a GPT that cannot be written");
+	r = check_writable(w->disk, diag);
+	if (r < 0)
+		return r;
 	r = describe(w, diag);
 	if (r < 0)
 		return r;

@@ -135,6 +135,16 @@ before=$(gpt outside "$image" 0 0)
 check_status 1 "shrunk, with a volume: it is not wiped" larder volume wipe --image "$image" --yes
 check_output "shrunk, with a volume: which is said" 'without room for its backup.*mend that first'
 check_equal "shrunk, with a volume: nothing has changed" "$(gpt outside "$image" 0 0)" "$before"
+# Something else lies where the backup was.
+gpt make --backup none --put 268419072:data "$image" 256M 1:2048:131072:root
+fails data-in-place-of-the-backup 1 'data at the end, where the backup GPT belongs'
+gpt make --backup none --put 268434944:data "$image" 256M 1:2048:131072:root
+fails data-in-place-of-the-backup-header 1 'data at the end, where the backup GPT belongs'
+gpt make --backup none --put 268419072:data "$image" 256M 1:2048:2048:IMAGECACHE
+before=$(gpt outside "$image" 0 0)
+check_status 1 "data in place of the backup, with a volume: it is not wiped" larder volume wipe --image "$image" --yes
+check_output "data in place of the backup, with a volume: which is said" 'data at the end, where the backup GPT belongs; mend that first'
+check_equal "data in place of the backup, with a volume: nothing has changed" "$(gpt outside "$image" 0 0)" "$before"
 gpt make "$image" 64M $(for n in $(seq 1 128); do echo "$n:$((33 + n)):1:p$n"; done)
 fails table-full 1 'the partition table is full'
 gpt make "$image" 256M 1:2048:2048:one 2:4096:2048:two 4:6144:2048:four
