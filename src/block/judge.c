@@ -114,8 +114,13 @@ static bool entries_in_usable(const struct gpt *gpt, const struct gpt_copy *copy
 	       copy->entries_lba + entry_sectors(gpt, copy) > table->first_usable;
 }
 
-int gpt_check_own_sectors(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
+int gpt_check_writable(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
 {
+	/* libfdisk makes a copy anew as if they had 128. */
+	if (copy->slot_bytes != GPT_ENTRY_BYTES)
+		return words(ret_words,
+			     "a GPT with entries of %u bytes, which larder does not write",
+			     copy->slot_bytes);
 	if (entries_in_usable(gpt, &gpt->primary, copy) ||
 	    entries_in_usable(gpt, &gpt->backup, copy))
 		return words(ret_words, "a GPT whose entries lie among the usable sectors");
@@ -124,6 +129,11 @@ int gpt_check_own_sectors(const struct gpt *gpt, const struct gpt_copy *copy, ch
 			     "a GPT without room for its backup (usable up to sector %llu of %llu)",
 			     (unsigned long long)copy->last_usable,
 			     (unsigned long long)gpt->n_sectors);
+	/* libfdisk puts the entries of a primary copy that it makes anew at sector 2. */
+	if (!gpt->primary.valid && copy->first_usable < 2 + entry_sectors(gpt, copy))
+		return words(ret_words,
+			     "a GPT without room for its primary copy (usable from sector %llu)",
+			     (unsigned long long)copy->first_usable);
 	return 0;
 }
 
@@ -131,11 +141,6 @@ static enum gpt_state judge_primary(const struct gpt *gpt, char **ret_words)
 {
 	const struct gpt_copy *p = &gpt->primary, *b = &gpt->backup;
 
-	if (p->slot_bytes != GPT_ENTRY_BYTES) {
-		words(ret_words, "a GPT with entries of %u bytes, which larder does not write",
-		      p->slot_bytes);
-		return GPT_READABLE;
-	}
 	if (b->valid && !copies_agree(p, b)) {
 		words(ret_words, "a GPT whose two copies differ");
 		return GPT_READABLE;
@@ -201,7 +206,7 @@ enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy
 	if (check_entries(gpt, copy, ret_words) < 0)
 		return GPT_UNUSABLE;
 	*ret_copy = copy;
-	if (gpt_check_own_sectors(gpt, copy, ret_words) < 0)
+	if (gpt_check_writable(gpt, copy, ret_words) < 0)
 		return GPT_READABLE;
 	return copy == &gpt->primary ? judge_primary(gpt, ret_words) : judge_backup(gpt, ret_words);
 }

@@ -101,7 +101,7 @@ static int check_writable(const struct volume_candidate *disk, struct diag *diag
 {
 	const struct inspection *in = &disk->inspection;
 	_cleanup_free_ char *words = NULL;
-	bool good = gpt_check_own_sectors(&in->gpt, inspection_table(in), &words) == 0;
+	bool good = gpt_check_writable(&in->gpt, inspection_table(in), &words) == 0;
 
 	if (good && !in->end_taken)
 		return 0;

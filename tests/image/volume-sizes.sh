@@ -145,6 +145,12 @@ before=$(gpt outside "$image" 0 0)
 check_status 1 "data in place of the backup, with a volume: it is not wiped" larder volume wipe --image "$image" --yes
 check_output "data in place of the backup, with a volume: which is said" 'data at the end, where the backup GPT belongs; mend that first'
 check_equal "data in place of the backup, with a volume: nothing has changed" "$(gpt outside "$image" 0 0)" "$before"
+# libfdisk would write the backup of a table with larger entries beyond the end, and the primary of one over what lies at sector 2.
+gpt make --slot-bytes 512 --slots 8 --backup none "$image" 256M 1:2048:2048:IMAGECACHE
+cp --sparse=always "$image" "$T/before.img"
+check_status 1 "larger entries: it is not wiped" larder volume wipe --image "$image" --yes
+check_output "larger entries: which is said" 'entries of 512 bytes, which larder does not write; mend that first'
+check "larger entries: nothing has changed" cmp "$image" "$T/before.img"
 gpt make "$image" 64M $(for n in $(seq 1 128); do echo "$n:$((33 + n)):1:p$n"; done)
 fails table-full 1 'the partition table is full'
 gpt make "$image" 256M 1:2048:2048:one 2:4096:2048:two 4:6144:2048:four

@@ -5,6 +5,7 @@
 gpt.py make FILE SIZE [option]… [SLOT:FIRST:COUNT:NAME]…   a sparse file with a table; partitions are filled with a pattern
     --sector-size N     bytes (512)
     --slots N           entries in the table (128)
+    --slot-bytes N      of each (128); dump and outside know no others
     --mbr-sectors N     what the protective MBR says (the whole disk)
     --backup WHERE      end, none, damaged, or a number: the disk had that many sectors when the table was made
     --last-usable N     sector (the last but the backup)
@@ -34,24 +35,24 @@ def units(text):
 
 def header(a, lba, other, entries_lba, entries, last_usable):
     fields = [b"EFI PART", 0x10000, 92, 0, 0, lba, other, 2 + a.entry_sectors, last_usable, DISK.bytes_le, entries_lba,
-              a.slots, 128, zlib.crc32(entries)]
+              a.slots, a.slot_bytes, zlib.crc32(entries)]
     fields[3] = zlib.crc32(HEADER.pack(*fields))
     return HEADER.pack(*fields)
 
 
 def make(a):
     size, sector = units(a.size), a.sector_size
-    a.entry_sectors = (a.slots * 128 + sector - 1) // sector
+    a.entry_sectors = (a.slots * a.slot_bytes + sector - 1) // sector
     sectors = size // sector
     at_make = int(a.backup) if a.backup.isdigit() else sectors
-    entries = bytearray(a.slots * 128)
+    entries = bytearray(a.slots * a.slot_bytes)
     with open(a.file, "wb") as f:
         f.truncate(size)
         for text in a.partitions:
             slot, first, count, name = text.split(":")
             first, count = int(first), int(count)
             number = uuid.UUID(int=0xCCCCCCCC000040008000 << 48 | int(slot))
-            ENTRY.pack_into(entries, (int(slot) - 1) * 128, LINUX.bytes_le, number.bytes_le, first, first + count - 1,
+            ENTRY.pack_into(entries, (int(slot) - 1) * a.slot_bytes, LINUX.bytes_le, number.bytes_le, first, first + count - 1,
                             int(slot) << 56 if int(slot) > 10 else 0, name.encode("utf-16-le"))
             for at in range(first, first + count, max(1, count // 64)):  # some of it is enough
                 f.seek(at * sector)
@@ -170,6 +171,7 @@ def main():
     p.add_argument("size")
     p.add_argument("partitions", nargs="*")
     p.add_argument("--slots", type=int, default=128)
+    p.add_argument("--slot-bytes", type=int, default=128)
     p.add_argument("--mbr-sectors", type=int)
     p.add_argument("--backup", default="end")
     p.add_argument("--last-usable", type=int)
