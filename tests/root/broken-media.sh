@@ -31,7 +31,10 @@ medium_with() {
 	medium_file=$T/medium.img
 	rm -f "$medium_file"
 	truncate -s $(($(unique_size 1) / 32 / 4096 * 4096)) "$medium_file"
+	# mke2fs gives files whole seconds; those of two media would else be the same file, changed at the same time, on one loop device.
+	until [ "$(date +%s)" != "${made-}" ]; do sleep 0.05; done
 	mkfs.ext4 -q -L LARDER_1 -d "$content" "$medium_file"
+	made=$(date +%s)
 }
 insert_medium() {
 	medium=$(losetup --find --show --read-only "$medium_file") && cleanup losetup -d "$medium"
