@@ -248,7 +248,7 @@ for command in configure restore; do
 	rm -rf "$T/unended" && cp -a "$R" "$T/unended"
 	for n in $(seq 1 100); do
 		rm -rf "$R" && cp -a "$T/unended" "$R"
-		{ strace -f -o /dev/null -e trace=mkdirat,renameat,unlinkat -e inject=mkdirat,renameat,unlinkat:signal=KILL:when=$n \
+		{ ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=mkdirat,renameat,unlinkat -e inject=mkdirat,renameat,unlinkat:signal=KILL:when=$n \
 			larder runtime $command --root "$R" && break; } >/dev/null 2>&1
 		killed=$((killed + 1))
 		larder runtime restore --root "$R" >/dev/null
