@@ -116,7 +116,7 @@ static bool entries_in_usable(const struct gpt *gpt, const struct gpt_copy *copy
 
 int gpt_check_writable(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
 {
-	/* libfdisk makes a copy anew as if they had 128. */
+	/* libfdisk makes a copy of such a table anew as if its entries had 128 bytes. */
 	if (copy->slot_bytes != GPT_ENTRY_BYTES)
 		return words(ret_words,
 			     "a GPT with entries of %u bytes, which larder does not write",
