@@ -236,10 +236,10 @@ int luks_close(struct diag *diag)
 	return r < 0 ? luks_session_failed(&s, r, MAPPER_PATH, "close it", diag) : 0;
 }
 
-int luks_find(int fd, bool *ret)
+int luks_find(int fd, uint64_t offset, bool *ret)
 {
 	uint8_t magic[6];
-	int r = pread_exact(fd, magic, sizeof(magic), 0);
+	int r = pread_exact(fd, magic, sizeof(magic), offset);
 
 	*ret = r == 0 && memcmp(magic, "LUKS\xba\xbe", sizeof(magic)) == 0;
 	return r == -ENODATA ? 0 : r;

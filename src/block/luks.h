@@ -13,8 +13,8 @@
 
 #define LUKS_MAPPER_NAME "larder-volume" /* /dev/mapper/larder-volume while it is open */
 
-/* Is there a LUKS header at the start of the device or file open as fd? */
-int luks_find(int fd, bool *ret);
+/* Is there a LUKS header at offset of the device or file open as fd? */
+int luks_find(int fd, uint64_t offset, bool *ret);
 
 /* Could luks_format() be done? Writes nothing. -EOPNOTSUPP: a tpm key and no TPM, or no libcryptsetup; -EINVAL: no such cipher. */
 int luks_can_format(const char *root, const char *label, const struct encryption_config *config,

@@ -19,6 +19,14 @@ int volume_apply(const struct volume_request *request, const struct volume_candi
 int volume_bring_up(const struct volume_request *request, const struct volume_plan *plan,
 		    struct volume_result *result, struct diag *diag);
 
+/*
+ * What place ("/dev/sda3", "partition 3 of /dev/sda") holds must be what the config says: encrypted or not (-EINVAL), and an ext4
+ * (-EUCLEAN).
+ */
+int volume_check_encrypted(const struct encryption_config *config, bool encrypted,
+			   const char *place, struct diag *diag);
+int volume_check_ext4(const struct ext4_state *state, const char *place, struct diag *diag);
+
 /* Tells the request's owner what is being done. */
 void volume_say(const struct volume_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -15,8 +15,29 @@
 #include "volume/image_grow.h"
 #include "volume/mount.h"
 
-/* How much smaller than its partition a filesystem may be without being grown. */
-#define GROWTH_WORTHWHILE (1024 * 1024ULL)
+int volume_check_encrypted(const struct encryption_config *config, bool encrypted,
+			   const char *place, struct diag *diag)
+{
+	if (encrypted == config->enabled)
+		return 0;
+	return diag_set(
+		diag, -EINVAL,
+		encrypted
+			? "%s is encrypted, and the machine config has no key for it; give its VolumeConfig the \"encryption\" it was made with"
+			: "%s is not encrypted, and the machine config says that it is; \"larder volume wipe\" makes room for a new one",
+		place);
+}
+
+int volume_check_ext4(const struct ext4_state *state, const char *place, struct diag *diag)
+{
+	if (state->found)
+		return 0;
+	return diag_set(
+		diag, -EUCLEAN,
+		"%s is called " NAME_VOLUME
+		" and holds no ext4 filesystem; larder does not format it. Save what is needed from it, then run \"larder volume wipe\"",
+		place);
+}
 
 static int read_state(const char *path, uint64_t offset, struct ext4_state *ret, struct diag *diag)
 {
@@ -25,33 +46,13 @@ static int read_state(const char *path, uint64_t offset, struct ext4_state *ret,
 	if (fd < 0)
 		return diag_set(diag, -errno, "cannot open %s: %s", path, strerror(errno));
 	int r = ext4_read_state(fd, offset, ret, diag);
-	if (r < 0)
-		return diag_prefix(diag, r, "%s", path);
-	if (!ret->found)
-		return diag_set(
-			diag, -EUCLEAN,
-			"%s is called " NAME_VOLUME
-			" and holds no ext4 filesystem; larder does not format it. Save what is needed from it, then run \"larder volume wipe\"",
-			path);
-	return 0;
-}
-
-static uint64_t final_size(const struct volume_plan *plan)
-{
-	return plan->grow_to ? plan->grow_to : plan->size;
+	return r < 0 ? diag_prefix(diag, r, "%s", path) : volume_check_ext4(ret, path, diag);
 }
 
 static void say_growth(const struct volume_request *request, const struct volume_plan *plan,
 		       const struct volume_result *result)
 {
 	volume_say(request, "%s: grow the filesystem in partition %u", result->disk, plan->number);
-}
-
-/* room: bytes of what the filesystem lies in. */
-static bool should_grow(const struct volume_request *request, const struct ext4_state *state,
-			uint64_t room)
-{
-	return request->config->grow && state->size + GROWTH_WORTHWHILE <= room;
 }
 
 /* An image: nothing is mounted, and its directories were put in when it was made. */
@@ -61,7 +62,7 @@ static int bring_up_image(const struct volume_request *request, const struct vol
 	const struct format_target target = {
 		.path = request->image,
 		.offset = plan->start,
-		.size = final_size(plan),
+		.size = volume_plan_size(plan),
 	};
 	struct ext4_state state;
 	int r = read_state(request->image, plan->start, &state, diag);
@@ -69,7 +70,7 @@ static int bring_up_image(const struct volume_request *request, const struct vol
 	if (r < 0)
 		return r;
 	result->phase = VOLUME_PREPARED;
-	if (should_grow(request, &state, target.size)) {
+	if (volume_should_grow(request->config, &state, target.size)) {
 		say_growth(request, plan, result);
 		r = image_grow_ext4(&target, diag);
 		if (r < 0)
@@ -81,9 +82,11 @@ static int bring_up_image(const struct volume_request *request, const struct vol
 }
 
 /* Mounts; what the kernel refuses is repaired once and tried again. */
-static int mount_repaired(const struct volume_request *request, const struct ext4_state *state,
-			  const char *device, const char *path, struct diag *diag)
+static int mount_repaired(const struct volume_request *request, const struct volume_plan *plan,
+			  const struct ext4_state *state, const struct volume_result *result,
+			  const char *path, struct diag *diag)
 {
+	const char *device = result->device;
 	const struct format_target target = { .path = device };
 	int r = 0;
 
@@ -92,7 +95,8 @@ static int mount_repaired(const struct volume_request *request, const struct ext
 		if (r == 0 || r == -ENOENT || r == -EBUSY || r == -EPERM)
 			return r;
 	}
-	volume_say(request, "%s: repair the filesystem", device);
+	volume_say(request, "%s: repair the filesystem in partition %u", result->disk,
+		   plan->number);
 	r = ext4_check(&target, false, diag);
 	return r < 0 ? r : mount_volume(device, path, MOUNT_WRITABLE, diag);
 }
@@ -133,7 +137,7 @@ static int grow_filesystem(const struct volume_request *request, const struct vo
 	uint64_t room;
 	int r = device_size(result->device, &room, diag);
 
-	if (r < 0 || !should_grow(request, state, room))
+	if (r < 0 || !volume_should_grow(request->config, state, room))
 		return r;
 	say_growth(request, plan, result);
 	r = ext4_grow(&target, &d);
@@ -208,18 +212,12 @@ static int open_encrypted(const struct volume_request *request, const struct vol
 	if (fd < 0)
 		return diag_set(diag, -errno, "cannot open %s: %s", result->device,
 				strerror(errno));
-	int r = luks_find(fd, &encrypted);
+	int r = luks_find(fd, 0, &encrypted);
 	if (r < 0)
 		return diag_set(diag, r, "cannot read %s: %s", result->device, strerror(-r));
-	if (encrypted != config->enabled)
-		return diag_set(
-			diag, -EINVAL,
-			encrypted
-				? "%s is encrypted, and the machine config has no key for it; give its VolumeConfig the \"encryption\" it was made with"
-				: "%s is not encrypted, and the machine config says that it is; \"larder volume wipe\" makes room for a new one",
-			result->device);
-	if (!encrypted)
-		return 0;
+	r = volume_check_encrypted(config, encrypted, result->device, diag);
+	if (r < 0 || !encrypted)
+		return r;
 	fd = close_fd(fd);
 	r = luks_can_open(diag);
 	if (r == 0)
@@ -261,7 +259,7 @@ static int mount_device(const struct volume_request *request, const struct volum
 		return mount_volume(result->device, path,
 				    state->needs_journal ? MOUNT_UNRECOVERED : MOUNT_READ_ONLY,
 				    diag);
-	return mount_repaired(request, state, result->device, path, diag);
+	return mount_repaired(request, plan, state, result, path, diag);
 }
 
 static int bring_up_device(const struct volume_request *request, const struct volume_plan *plan,

@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "block/blank.h"
+#include "block/luks.h"
 
 #define EXCLUSIVE_POLL_MS  10
 #define EXCLUSIVE_ATTEMPTS 30
@@ -298,6 +299,16 @@ static int range_of_blank(struct inspection *i)
 	return i->ranges ? 0 : -ENOMEM;
 }
 
+static struct volume_content inspect_volume(int fd, uint64_t start)
+{
+	struct volume_content content = { 0 };
+
+	content.error = luks_find(fd, start, &content.encrypted);
+	if (content.error == 0 && !content.encrypted)
+		content.error = ext4_read_state(fd, start, &content.ext4, NULL);
+	return content;
+}
+
 static int inspect_table(const struct inspection_target *target, const struct stat *st,
 			 enum gpt_state state, struct inspection *i, struct diag *diag)
 {
@@ -328,7 +339,10 @@ static int inspect_table(const struct inspection_target *target, const struct st
 		i->can_add = false;
 		r = conclude(i, DISK_GPT, strdup(WORDS_END_TAKEN));
 	}
-	bool needed = i->can_add && (target->grow || !gpt_find(inspection_table(i), NAME_VOLUME));
+	const struct gpt_entry *volume = gpt_find(inspection_table(i), NAME_VOLUME);
+	if (volume)
+		i->volume = inspect_volume(target->fd, volume->first * i->sector_size);
+	bool needed = i->can_add && (target->grow || !volume);
 	return r < 0 || !needed ? r : find_free(target, i, diag);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/diag.h"
 #include "block/blkpg.h"
+#include "block/format.h"
 #include "block/table.h"
 #include "volume/layout.h"
 
@@ -28,6 +29,13 @@ struct free_range {
 	char *found; /* a signature at its ends; NULL: free to use */
 };
 
+/* What the volume's partition holds. */
+struct volume_content {
+	int error;	/* negative errno: it could not be read */
+	bool encrypted; /* LUKS; what is in it is not known */
+	struct ext4_state ext4;
+};
+
 struct inspection {
 	enum disk_content content;
 	char *words; /* what was found. DISK_FOREIGN: always; DISK_GPT: why nothing can be added, or what is odd */
@@ -43,6 +51,8 @@ struct inspection {
 	size_t n_kernel;
 	struct free_range *ranges; /* aligned to grain, lowest first */
 	size_t n_ranges;
+	struct volume_content
+		volume; /* of the first partition IMAGECACHE; all zero: there is none */
 };
 
 struct inspection_target {

@@ -6,6 +6,20 @@
 #include "base/names.h"
 #include "base/text.h"
 
+/* How much smaller than its partition a filesystem may be without being grown. */
+#define GROWTH_WORTHWHILE (1024 * 1024ULL)
+
+bool volume_should_grow(const struct volume_config *config, const struct ext4_state *state,
+			uint64_t room)
+{
+	return config->grow && state->size + GROWTH_WORTHWHILE <= room;
+}
+
+uint64_t volume_plan_size(const struct volume_plan *plan)
+{
+	return plan->grow_to ? plan->grow_to : plan->size;
+}
+
 bool volume_plan_writes(const struct volume_plan *plan)
 {
 	return plan->action != VOLUME_NONE &&
@@ -154,6 +168,18 @@ static void plan_growth(const struct volume_config *config, const struct volume_
 		plan->grow_to = size;
 }
 
+/* What is in an encrypted partition is not known before it is open: it grows with that. */
+static void plan_filesystem(const struct volume_config *config, const struct ext4_state *state,
+			    struct volume_plan *plan)
+{
+	if (plan->read_only)
+		return;
+	plan->check = state->errors;
+	plan->grow_filesystem = state->found
+					? volume_should_grow(config, state, volume_plan_size(plan))
+					: plan->grow_to != 0;
+}
+
 static int plan_use(const struct volume_config *config, const struct volume_candidate *candidates,
 		    const struct found *f, struct volume_plan *plan, struct diag *diag)
 {
@@ -169,6 +195,7 @@ static int plan_use(const struct volume_config *config, const struct volume_cand
 	plan->action = VOLUME_USE;
 	place(plan, &candidates[f->disk], f->disk, f->entry);
 	plan_growth(config, &candidates[f->disk], plan);
+	plan_filesystem(config, &candidates[f->disk].inspection.volume.ext4, plan);
 	return verdict(plan, f->disk, true, "has " NAME_VOLUME ", partition %u (%s)%s",
 		       plan->number, text_size_iec(plan->size, size),
 		       plan->read_only ? ", and is read-only" : "");
@@ -187,6 +214,11 @@ static int plan_finish(const struct volume_candidate *candidates, const struct f
 				c->path, c->inspection.words);
 	plan->action = VOLUME_FINISH;
 	place(plan, c, f->disk, f->entry);
+	if (plan->size < LAYOUT_SIZE_LEAST)
+		return diag_set(diag, -EUCLEAN,
+				"%s has " NAME_VOLUME_NEW ", partition %u, of %s, which larder did "
+				"not make so small: delete it, or give it another name",
+				c->path, plan->number, text_size_iec(plan->size, size));
 	return verdict(plan, f->disk, true,
 		       "has " NAME_VOLUME_NEW ", partition %u (%s), which was never finished",
 		       plan->number, text_size_iec(plan->size, size));
@@ -298,7 +330,10 @@ static int describe_steps(const struct volume_candidate *candidates, const char 
 	if (r == 0 && mount_at)
 		r = strv_addf(&plan->steps, "%s: mount partition %u at %s%s", disk, plan->number,
 			      mount_at, plan->read_only ? ", read-only" : "");
-	if (r == 0 && plan->grow_to)
+	if (r == 0 && mount_at && plan->check)
+		r = strv_addf(&plan->steps, "%s: repair the filesystem in partition %u", disk,
+			      plan->number);
+	if (r == 0 && plan->grow_filesystem)
 		r = strv_addf(&plan->steps, "%s: grow the filesystem in partition %u", disk,
 			      plan->number);
 	return r;

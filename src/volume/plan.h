@@ -42,6 +42,8 @@ struct volume_plan {
 	uint64_t start, size; /* bytes; as it is, or as it will be made */
 	uint64_t grow_to;     /* bytes; 0: it stays as it is */
 	bool repair;	      /* the primary GPT is mended first */
+	bool check;	      /* the filesystem is repaired before it is mounted */
+	bool grow_filesystem; /* to the partition's size */
 	bool read_only;	      /* the volume is used without writing anything */
 	struct volume_verdict *verdicts;
 	size_t n_verdicts;
@@ -56,6 +58,13 @@ struct volume_plan {
 int volume_plan_make(const struct volume_config *config, const struct volume_candidate *candidates,
 		     size_t n, const char *mount_at, struct volume_plan *ret, struct diag *diag);
 void volume_plan_done(struct volume_plan *plan);
+
+/* Bytes of the partition when all is done. */
+uint64_t volume_plan_size(const struct volume_plan *plan);
+
+/* Is a filesystem to grow that lies in room bytes? Not for less than it is worth. */
+bool volume_should_grow(const struct volume_config *config, const struct ext4_state *state,
+			uint64_t room);
 
 /* Does it write to the disk itself, that is, to its partition table? */
 bool volume_plan_writes(const struct volume_plan *plan);

@@ -73,6 +73,26 @@ static int mount_to_make(const struct volume_request *request, char **ret)
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Can the volume that is there be used? */
+static int check_content(const struct volume_request *request, const struct volume_candidate *c,
+			 const struct volume_plan *plan, struct diag *diag)
+{
+	const struct volume_content *content = &c->inspection.volume;
+	_cleanup_free_ char *place = NULL;
+	int r = content->error;
+
+	if (asprintf(&place, "partition %u of %s", plan->number, c->path) < 0)
+		return -ENOMEM;
+	if (r < 0)
+		return diag_set(diag, r, "cannot read %s: %s", place, strerror(-r));
+	if (!request->image)
+		r = volume_check_encrypted(&request->config->encryption, content->encrypted, place,
+					   diag);
+	if (r < 0 || (content->encrypted && !request->image))
+		return r;
+	return volume_check_ext4(&content->ext4, place, diag);
+}
+
 /* Plans, and plans again without the ranges that prove not to be free. */
 static int make_plan(const struct volume_request *request, struct candidates *c,
 		     struct volume_plan *ret, struct diag *diag)
@@ -87,6 +107,8 @@ static int make_plan(const struct volume_request *request, struct candidates *c,
 		r = volume_plan_make(request->config, c->list, c->n, mount_at, &plan, diag);
 		if (r == 0 && plan.action == VOLUME_ADD)
 			r = prove_place(request, &c->list[plan.disk], &plan, diag);
+		else if (r == 0 && plan.action == VOLUME_USE)
+			r = check_content(request, &c->list[plan.disk], &plan, diag);
 		if (r < 0)
 			return r;
 		if (r == 0) {

@@ -40,8 +40,42 @@ gpt make "$image" 64M 1:2048:4096:foreign 3:8192:40960:IMAGECACHE.new
 status_is "an unfinished one" 1 "[\"missing\",null,\"finish\",\"$image\",3,$((8192 * 512)),$((40960 * 512)),0]" \
 	"$image yes has IMAGECACHE.new, partition 3 (20 MiB), which was never finished|IMAGECACHE is missing"
 gpt make --sector-size 4096 "$image" 64M 1:256:1024:foreign 2:2048:5120:IMAGECACHE
+mkfs.ext4 -q -E offset=$((2048 * 4096)),nodiscard "$image" 20M
 status_is "one for 4096-byte sectors" 0 "[\"located\",\"$image\",\"use\",\"$image\",2,$((2048 * 4096)),$((5120 * 4096)),0]" \
 	"$image yes has IMAGECACHE, partition 2 (20 MiB)|$image: IMAGECACHE is located (partition 2, 20 MiB)" --sector-size 4096
+
+# all_refuse WORDS: what provision would refuse, plan and status refuse, too; with the same words, and nothing is written.
+all_refuse() {
+	local before verb
+	before=$(sha256sum <"$image")
+	for verb in plan status provision; do
+		check_status 1 "$verb refuses it" larder volume "$verb" --config "$config" --image "$image"
+		check_output "and says why" "^larder: $1"
+	done
+	check_equal "nothing is written" "$(sha256sum <"$image")" "$before"
+}
+note "IMAGECACHE without an ext4"
+gpt make "$image" 64M 1:2048:4096:foreign 3:8192:40960:IMAGECACHE
+all_refuse "partition 3 of $image is called IMAGECACHE and holds no ext4 filesystem.*larder volume wipe"
+printf 'LUKS\xba\xbe' | dd of="$image" bs=512 seek=8192 conv=notrunc status=none
+all_refuse "partition 3 of $image is called IMAGECACHE and holds no ext4 filesystem"
+check "which wipe makes room for" larder volume wipe --config "$config" --image "$image" --yes
+
+note "IMAGECACHE.new that has no room for an ext4"
+gpt make "$image" 64M 1:2048:4096:foreign 3:8192:4096:IMAGECACHE.new
+all_refuse "$image has IMAGECACHE.new, partition 3, of 2 MiB, which larder did not make so small: delete it, or give it another name"
+
+note "A filesystem that is smaller than IMAGECACHE"
+image_config "minSize: 16MiB" "maxSize: 60MiB" "grow: true"
+gpt make "$image" 64M 3:8192:40960:IMAGECACHE 4:49152:2048:foreign
+mkfs.ext4 -q -E offset=$((8192 * 512)),nodiscard "$image" 17M
+check "what plan says" larder volume plan --config "$config" --image "$image" --output json
+check_equal "is that it would grow" "$(jq -r '.steps[]' "$T/stdout")" "$image: grow the filesystem in partition 3"
+check "what provision says" larder volume provision --config "$config" --image "$image" --output json
+check_equal "is the same" "$(cat "$T/stderr")" "$image: grow the filesystem in partition 3"
+check "nothing is to be done then" larder volume plan --config "$config" --image "$image"
+check_output "as plan says" "^Nothing is to be done"
+
 fresh 64M
 mkfs.ext4 -q -F -L theirs "$image"
 status_is "foreign content" 1 '["missing",null,"none",null,null,null,null,null]' \

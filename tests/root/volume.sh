@@ -144,7 +144,7 @@ note "A broken filesystem"
 debugfs -w -R "set_super_value state 2" "${disk}p1" 2>/dev/null
 debugfs -w -R "write /dev/null format" "${disk}p1" >/dev/null 2>&1
 debugfs -w -R "rm format" "${disk}p1" >/dev/null 2>&1
-check "one that the kernel noted errors in is repaired and mounted" volume provision
+plan_said "one that the kernel noted errors in is repaired and mounted"
 check_output "and it says so" "repair the filesystem"
 unmount
 yes "no filesystem" | dd of="${disk}p1" bs=1M count=200 iflag=fullblock conv=notrunc,fsync status=none

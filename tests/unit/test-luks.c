@@ -93,11 +93,11 @@ static void test_keys(void **state)
 	bool found = true;
 
 	_cleanup_close_ int fd = open(m->image, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(luks_find(fd, &found), 0);
+	assert_int_equal(luks_find(fd, 0, &found), 0);
 	assert_false(found);
 	set_uuid(m, UUID_A "\n");
 	assert_int_equal(luks_format(m->root, m->image, NAME_VOLUME, &config, &d), 0);
-	assert_int_equal(luks_find(fd, &found), 0);
+	assert_int_equal(luks_find(fd, 0, &found), 0);
 	assert_true(found);
 	assert_header(fd, expected);
 

@@ -33,7 +33,9 @@ check_status 1 "a right key is refused in the wrong slot" provision
 check_output "and said so" "none of the 1 keys"
 plain_config CACHE
 check_status 2 "a config without keys is refused" provision
-check_output "and said so" "$partition is encrypted, and the machine config has no key for it"
+check_output "and said so" "partition [0-9]+ of /dev/[a-z]+ is encrypted, and the machine config has no key for it"
+check_status 2 "and by the plan" larder volume plan --config "$config"
+check_output "with the same words" "is encrypted, and the machine config has no key for it"
 encrypted_config CACHE "slot: 2, tpm: {}"
 enabled
 check_status 1 "the TPM has no key for it" provision
