@@ -116,6 +116,7 @@ struct adding {
 	const struct platform_choice *choice;
 	struct layer_image *image;
 	char *repository; /* "registry/repository" */
+	size_t followed;  /* entries of indexes */
 	struct diag *diag;
 };
 
@@ -278,6 +279,10 @@ static int add_index(struct adding *a, const struct manifest *m, unsigned depth)
 	if (depth >= CONTENTS_DEPTH_MAX)
 		return diag_set(a->diag, -EINVAL, "its indexes are nested deeper than %d",
 				CONTENTS_DEPTH_MAX);
+	a->followed += m->n_items;
+	if (a->followed > MANIFEST_FOLLOWED_MAX)
+		return diag_set(a->diag, -EINVAL, "its indexes have more than %d entries",
+				MANIFEST_FOLLOWED_MAX);
 	for (size_t i = 0; i < m->n_items; i++) {
 		const struct descriptor *d = &m->items[i];
 		bool chosen = d->platform.os ? platform_is_chosen(a->choice, &d->platform)

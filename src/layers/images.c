@@ -51,7 +51,8 @@ struct follow {
 	const struct store *store;
 	const struct reference *reference;
 	struct image *image;
-	bool tells; /* does a layer manifest say for which platforms it is? */
+	bool tells;	 /* does a layer manifest say for which platforms it is? */
+	size_t followed; /* entries of indexes */
 };
 
 static int note_missing(struct image *image, const char *what, const struct digest *digest)
@@ -136,6 +137,7 @@ static int follow_index(struct follow *f, const struct manifest *index, unsigned
 	size_t before = strv_length(f->image->platforms);
 	int r = 0;
 
+	f->followed += index->n_items;
 	for (size_t i = 0; r == 0 && i < index->n_items; i++)
 		r = follow_child(f, &index->items[i], &index->items[i] == host, depth);
 	if (r == 0 && !host && index->n_items > 0 && !f->image->missing &&
@@ -168,11 +170,12 @@ static int follow_manifest(struct follow *f, const struct digest *digest,
 			   const struct platform *platform, unsigned depth)
 {
 	_cleanup_manifest_ struct manifest m = { 0 };
-	int r = read_manifest(f, digest, &m);
+	bool too_far = depth > IMAGES_DEPTH_MAX || f->followed > MANIFEST_FOLLOWED_MAX;
+	int r = too_far ? -ELOOP : read_manifest(f, digest, &m);
 
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0 || depth > IMAGES_DEPTH_MAX)
+	if (r < 0)
 		return note_missing(f->image, "manifest", digest);
 	if (m.kind == MANIFEST_INDEX)
 		return follow_index(f, &m, depth);

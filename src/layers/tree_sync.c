@@ -27,7 +27,8 @@ struct sync {
 	const char *registry, *repository;
 	/* The image that is being looked at. */
 	const char *what;
-	bool measure; /* only adds up what is to be copied */
+	bool measure;	 /* only adds up what is to be copied */
+	size_t followed; /* entries of indexes */
 	uint64_t done, need;
 	struct diag *why;
 };
@@ -132,6 +133,10 @@ static int take_text(struct sync *s, const char *text, size_t size, const struct
 			     IMAGES_DEPTH_MAX);
 	if (r == 0)
 		r = manifest_parse(text, size, &m, s->why);
+	if (r == 0 && m.kind == MANIFEST_INDEX &&
+	    (s->followed += m.n_items) > MANIFEST_FOLLOWED_MAX)
+		r = diag_set(s->why, -EBADMSG, "its indexes have more than %d entries",
+			     MANIFEST_FOLLOWED_MAX);
 	if (r == 0 && m.kind == MANIFEST_IMAGE && m.config.digest.algorithm != DIGEST_NONE)
 		r = take_blob(s, &m.config);
 	for (size_t i = 0; r == 0 && i < m.n_items; i++)
@@ -170,6 +175,7 @@ static int take_image(struct sync *s, const char *tag, const struct digest *dige
 	struct digest found;
 	size_t size = 0;
 
+	s->followed = 0;
 	if (!tag)
 		return take_manifest(s, digest, 0);
 	int r = tree_tag_path(s->registry, s->repository, tag, path);

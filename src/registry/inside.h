@@ -154,6 +154,7 @@ struct load {
 		int error; /* as for registry_corrupt() */
 	} damages[8];
 	size_t n_damages;
+	size_t followed; /* entries of indexes, of the manifest that is being read */
 };
 /* On any thread. -ENOENT: no sound and complete manifest is there. */
 int load_manifest(struct load *load, struct manifest_entry **ret);

@@ -128,7 +128,8 @@ static bool item_is_complete(struct load *load, const struct descriptor *item, u
 {
 	_cleanup_manifest_ struct manifest manifest = { 0 };
 
-	if (depth < INDEX_DEPTH_MAX && load_by_digest(load, &item->digest, &manifest) == 0)
+	if (depth < INDEX_DEPTH_MAX && load->followed <= MANIFEST_FOLLOWED_MAX &&
+	    load_by_digest(load, &item->digest, &manifest) == 0)
 		return is_complete(load, &manifest, depth + 1);
 	digest_format(&item->digest, load->missing);
 	return false;
@@ -165,6 +166,7 @@ static bool index_is_complete(struct load *load, const struct manifest *index, u
 {
 	const struct descriptor *host = host_item(index);
 
+	load->followed += index->n_items;
 	if (host)
 		return item_is_complete(load, host, depth);
 	return index->n_items == 0 ||
@@ -216,6 +218,7 @@ static int load_digest(struct load *load, const struct digest *digest, struct co
 		r = manifest_parse(data, size, &manifest, NULL);
 		load->unreadable |= r == -EINVAL;
 	}
+	load->followed = 0;
 	if (r == 0 && !is_complete(load, &manifest, 0))
 		r = -ENOENT;
 	if (r == 0)

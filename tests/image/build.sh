@@ -45,6 +45,11 @@ check_status 2 "a platform that no image has" B --images "$T/list" --platform li
 check_output "is refused with those that there are" "ghcr.io/acme/many:2.0.*linux/amd64, linux/arm64, linux/riscv64"
 check_status 2 "a platform that is none" B --images "$T/list" --platform linux
 
+"$LARDER_SOURCE/tests/lib/nested.py" "$T/nested"
+echo "tree:$T/nested" >"$T/nested-list"
+check_status 2 "indexes of indexes of indexes" timeout 120 larder build --images "$T/nested-list" --output "$T/out.d/nested-1.sqsh"
+check_output "are not followed without end" "registry.test/nested:1: its indexes have more than 16384 entries"
+
 # Archives and directories, as skopeo writes them.
 skopeo copy -q --all "oci:$T/many:2.0" "oci-archive:$T/many.tar:2.0"
 skopeo copy -q "oci:$T/one:1.0" "docker-archive:$T/one.tar:one:1.0"

@@ -305,4 +305,9 @@ check_output "with the digest" "sha256:${blob#sha256-}: its bytes are not right"
 check_status 1 "and not added to the volume without a sum" L layers add "$D/wrong-bytes-1.sqsh"
 check_output "for that reason" "its bytes are not right"
 check_equal "nothing is left of the copy" "$(find "$T/run/volume" -type f ! -name format ! -name marker)" ""
+
+# In the loose tree, a few files that lead to each other eight million times.
+"$LARDER_SOURCE/tests/lib/nested.py" "$T/run/volume"
+check "indexes of indexes of indexes are not followed without end" timeout 120 larder images --output json --config "$T/machine.yaml" --run-dir "$T/run" "${ROOT[@]}"
+check_equal "and what they lead to is not taken for there" "$(jq '.[] | select(.reference == "registry.test/nested:1").missing | length > 0' "$T/stdout")" true
 done_testing

@@ -910,6 +910,34 @@ static void test_index_of_platforms(void **state)
 	}
 }
 
+/* Each index has two hundred entries of the next, and the last of what is not there: all of them would be followed for years. */
+static void test_indexes_in_indexes(void **state)
+{
+	static const struct expectation nested = {
+		"GET /v2/library/one/manifests/nested" NS, NULL, 404, { "MANIFEST_UNKNOWN" }
+	};
+	static const char platform[] = "\"platform\":{\"os\":\"plan9\",\"architecture\":\"mips\"}";
+	struct world *w = *state;
+	char inner[DIGEST_STRING_MAX] = NOWHERE;
+
+	for (int level = 0; level < 4; level++) {
+		_cleanup_free_ char *text = NULL;
+		size_t size;
+		FILE *f = open_memstream(&text, &size);
+		assert_non_null(f);
+		fputs("{\"schemaVersion\":2,\"manifests\":[", f);
+		for (int i = 0; i < 200; i++)
+			fprintf(f, "%s{\"digest\":\"%s\",\"size\":9,%s}", i ? "," : "", inner,
+				platform);
+		fputs("]}", f);
+		assert_int_equal(fclose(f), 0);
+		struct digest d = store_add_manifest(w->dir, "docker.io/library/one",
+						     level == 3 ? "nested" : NULL, text);
+		digest_format(&d, inner);
+	}
+	check_all(w, &nested, 1);
+}
+
 /* What waits is freed with the registry. */
 static void test_ends_with_lists(void **state)
 {
@@ -996,6 +1024,7 @@ int main(void)
 		with_world(test_before_the_pass_ends),
 		with_world(test_order_of_need),
 		with_world(test_index_of_platforms),
+		with_world(test_indexes_in_indexes),
 		with_world(test_many_lists),
 		with_world(test_ends_with_lists),
 		with_world(test_drained),
