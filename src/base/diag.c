@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 void diag_done(struct diag *d)
 {
 	int saved = errno;
@@ -16,15 +18,6 @@ void diag_done(struct diag *d)
 }
 
 /* Memory may be what is missing: a NULL message is read as strerror() later, never dereferenced. */
-static char *format_message(const char *format, va_list ap)
-{
-	char *message = NULL;
-
-	if (vasprintf(&message, format, ap) < 0)
-		return NULL;
-	return message;
-}
-
 int diag_set(struct diag *d, int err, const char *format, ...)
 {
 	va_list ap;
@@ -32,7 +25,7 @@ int diag_set(struct diag *d, int err, const char *format, ...)
 	if (!d)
 		return err;
 	va_start(ap, format);
-	char *message = format_message(format, ap);
+	char *message = text_vformat(format, ap);
 	va_end(ap);
 	diag_done(d);
 	d->message = message;
@@ -47,7 +40,7 @@ int diag_set_at(struct diag *d, int err, const char *source, unsigned line, unsi
 	if (!d)
 		return err;
 	va_start(ap, format);
-	char *message = format_message(format, ap);
+	char *message = text_vformat(format, ap);
 	va_end(ap);
 	char *source_copy = source ? strdup(source) : NULL;
 	diag_done(d);
@@ -103,16 +96,16 @@ void diag_set_excerpt(struct diag *d, const char *text, unsigned line, unsigned 
 int diag_prefix(struct diag *d, int err, const char *format, ...)
 {
 	va_list ap;
-	char *joined = NULL;
 
 	if (!d)
 		return err;
 	va_start(ap, format);
-	_cleanup_free_ char *prefix = format_message(format, ap);
+	_cleanup_free_ char *prefix = text_vformat(format, ap);
 	va_end(ap);
 	if (!prefix)
 		return err;
-	if (asprintf(&joined, "%s: %s", prefix, d->message ? d->message : strerror(-err)) >= 0) {
+	char *joined = text_format("%s: %s", prefix, d->message ? d->message : strerror(-err));
+	if (joined) {
 		free(d->message);
 		d->message = joined;
 	}

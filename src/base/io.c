@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/text.h"
+
 #define LOCK_POLL_MS	   20
 #define WRITE_BEHIND_BYTES (16U * 1024 * 1024)
 
@@ -210,10 +212,9 @@ static int temporary_name(const char *path, char **ret)
 		random = (uint64_t)getpid();
 	const char *slash = strrchr(path, '/');
 	int directory = slash ? (int)(slash - path + 1) : 0;
-	if (asprintf(ret, "%.*s.%s.%016llx" TEMPORARY_SUFFIX, directory, path, path + directory,
-		     (unsigned long long)random) < 0)
-		return -ENOMEM;
-	return 0;
+	*ret = text_format("%.*s.%s.%016llx" TEMPORARY_SUFFIX, directory, path, path + directory,
+			   (unsigned long long)random);
+	return *ret ? 0 : -ENOMEM;
 }
 
 /* What is on the disk when a write returns. */
@@ -452,8 +453,6 @@ int remove_tree_at(int dir, const char *path)
 
 char *path_join(const char *root, const char *path)
 {
-	char *joined = NULL;
-
 	if (!is_rooted(root))
 		return strdup(path);
 	size_t length = strlen(root);
@@ -461,9 +460,7 @@ char *path_join(const char *root, const char *path)
 		length--;
 	while (*path == '/')
 		path++;
-	if (asprintf(&joined, "%.*s/%s", (int)length, root, path) < 0)
-		return NULL;
-	return joined;
+	return text_format("%.*s/%s", (int)length, root, path);
 }
 
 int lock_within(int fd, unsigned ms)

@@ -82,9 +82,10 @@ static void send_to_journal(int level, const char *message_id, const char *messa
 	int n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		char *field = NULL;
-		if (fields[i].value &&
-		    asprintf(&field, "%s=%s", fields[i].name, fields[i].value) > 0)
+		char *field = fields[i].value
+				      ? text_format("%s=%s", fields[i].name, fields[i].value)
+				      : NULL;
+		if (field)
 			iov[n++] = (struct iovec){ field, strlen(field) };
 	}
 	(void)sd_journal_sendv(iov, n);

@@ -195,6 +195,16 @@ char *text_vformat(const char *format, va_list ap)
 	return vasprintf(&text, format, ap) < 0 ? NULL : text;
 }
 
+char *text_format(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	char *text = text_vformat(format, ap);
+	va_end(ap);
+	return text;
+}
+
 void text_write_quoted(FILE *f, const char *text, enum text_escape escape)
 {
 	fputc('"', f);

@@ -41,7 +41,8 @@ const char *text_size_si(uint64_t bytes, char buffer[static TEXT_SIZE_MAX]);
 /* Size in binary units with at most one decimal: 524288000 → "500 MiB", 1610612736 → "1.5 GiB". */
 const char *text_size_iec(uint64_t bytes, char buffer[static TEXT_SIZE_MAX]);
 
-/* As vasprintf(3), but NULL when memory is out; the caller's. */
+/* As asprintf(3) and vasprintf(3), but the text is returned, the caller's; NULL: out of memory. */
+char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *text_vformat(const char *format, va_list ap) __attribute__((format(printf, 1, 0)));
 
 /*

@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/names.h"
+#include "base/text.h"
 #include "block/table.h"
 
 DEFINE_CLEANUP(blkid_probe, blkid_free_probe);
@@ -225,21 +226,18 @@ static bool has_bsd_label(const struct ends *e)
 	return false;
 }
 
-static int describe_data(const struct ends *e, char **ret)
+static char *describe_data(const struct ends *e)
 {
 	size_t at = first_data(e->head, e->bytes);
-	int r;
 
 	if (has_bsd_label(e))
-		r = asprintf(ret, "a BSD label");
-	else if (at < e->bytes)
-		r = asprintf(ret, "data in the first MiB (at byte %zu) that nothing here knows",
-			     at);
-	else
-		r = asprintf(
-			ret, "data in the last MiB (at byte %llu) that nothing here knows",
-			(unsigned long long)(e->size - e->bytes + first_data(e->tail, e->bytes)));
-	return r < 0 ? -ENOMEM : 0;
+		return strdup("a BSD label");
+	if (at < e->bytes)
+		return text_format("data in the first MiB (at byte %zu) that nothing here knows",
+				   at);
+	return text_format(
+		"data in the last MiB (at byte %llu) that nothing here knows",
+		(unsigned long long)(e->size - e->bytes + first_data(e->tail, e->bytes)));
 }
 
 int blank_prove(int fd, unsigned sector_size, uint64_t size, enum blankness *ret, char **ret_found,
@@ -257,9 +255,9 @@ int blank_prove(int fd, unsigned sector_size, uint64_t size, enum blankness *ret
 	if (r < 0)
 		return r;
 	if (!found && !unfinished && !ends_zero(&ends)) {
-		r = describe_data(&ends, &found);
-		if (r < 0)
-			return r;
+		found = describe_data(&ends);
+		if (!found)
+			return -ENOMEM;
 	}
 	*ret = found ? BLANK_NOT : unfinished ? BLANK_UNFINISHED : BLANK_ZERO;
 	*ret_found = TAKE_PTR(found);

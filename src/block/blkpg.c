@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/io.h"
+#include "base/text.h"
 
 #define SYSFS_NUMBER_MAX 4096 /* what sysfs says every attribute has */
 #define SYSFS_SECTOR	 512ULL
@@ -127,8 +128,8 @@ int holders_read(const char *root, unsigned major, unsigned minor, char **ret)
 		char *more = NULL;
 		if (*e->d_name == '.')
 			continue;
-		if (asprintf(&more, "%s%s%s", joined ? joined : "", joined ? ", " : "", e->d_name) <
-		    0)
+		more = text_format("%s%s%s", joined ? joined : "", joined ? ", " : "", e->d_name);
+		if (!more)
 			return -ENOMEM;
 		free(joined);
 		joined = more;

@@ -261,8 +261,7 @@ static int keep_pretty_size(struct disk *disk)
 static int set_error(struct disk *disk, const char *what, int err)
 {
 	free(disk->error);
-	if (asprintf(&disk->error, "%s: %s", what, strerror(err)) < 0)
-		disk->error = NULL;
+	disk->error = text_format("%s: %s", what, strerror(err));
 	return disk->error ? 0 : -ENOMEM;
 }
 

@@ -24,14 +24,10 @@ static int sync_path(const char *path, struct diag *diag)
 static int extended_options(const struct format_target *target, const struct format_options *o,
 			    char **ret)
 {
-	_cleanup_free_ char *offset = NULL;
-
-	if (target->offset &&
-	    asprintf(&offset, ",offset=%llu,nodiscard", (unsigned long long)target->offset) < 0)
-		return -ENOMEM;
-	if (asprintf(ret, "hash_seed=%s,root_owner=0:0%s", o->uuid, offset ? offset : "") < 0)
-		return -ENOMEM;
-	return 0;
+	*ret = target->offset ? text_format("hash_seed=%s,root_owner=0:0,offset=%llu,nodiscard",
+					    o->uuid, (unsigned long long)target->offset)
+			      : text_format("hash_seed=%s,root_owner=0:0", o->uuid);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int mkfs_arguments(const struct format_target *target, const struct format_options *o,
@@ -66,9 +62,10 @@ int format_ext4(const struct format_target *target, const struct format_options 
 
 	if (r == 0)
 		r = mkfs_arguments(target, options, extended, &argv);
-	if (r == 0 && options->epoch &&
-	    asprintf(&time, "E2FSPROGS_FAKE_TIME=%s", options->epoch) < 0)
-		r = -ENOMEM;
+	if (r == 0 && options->epoch) {
+		time = text_format("E2FSPROGS_FAKE_TIME=%s", options->epoch);
+		r = time ? 0 : -ENOMEM;
+	}
 	if (r < 0)
 		return r;
 	const char *const environment[] = { time, NULL };

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "block/table.h"
 
 typedef struct fdisk_context *context;
@@ -22,9 +23,9 @@ static void keep(struct fdisk_ask *ask, char **kept)
 	int error =
 		fdisk_ask_get_type(ask) == FDISK_ASKTYPE_WARN ? fdisk_ask_print_get_errno(ask) : 0;
 
-	if (!*kept && words &&
-	    asprintf(kept, "%s%s%s", words, error ? ": " : "", error ? strerror(error) : "") < 0)
-		*kept = NULL;
+	if (!*kept && words)
+		*kept = text_format("%s%s%s", words, error ? ": " : "",
+				    error ? strerror(error) : "");
 }
 
 /* Keeps libfdisk's first warning for the error message; answers nothing else. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/names.h"
+#include "base/text.h"
 
 bool gpt_is_our_name(const char *name)
 {
@@ -53,8 +54,7 @@ static int words(char **ret, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(ret, format, ap) < 0)
-		*ret = NULL;
+	*ret = text_vformat(format, ap);
 	va_end(ap);
 	return -EINVAL;
 }

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/run.h"
+#include "base/text.h"
 
 #define PRODUCT_UUID	   "/sys/class/dmi/id/product_uuid"
 #define TPM_DEVICE	   "/dev/tpmrm0"
@@ -65,7 +66,8 @@ static int key_passphrase(const char *root, const char *label, const struct encr
 	int r = read_node_uuid(root, &uuid, diag);
 	if (r < 0)
 		return r;
-	return asprintf(ret, "%s%s", uuid, label) < 0 ? -ENOMEM : 0;
+	*ret = text_format("%s%s", uuid, label);
+	return *ret ? 0 : -ENOMEM;
 }
 
 /* An EFI variable: four bytes of attributes, then the value. */

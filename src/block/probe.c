@@ -54,9 +54,9 @@ static int keep(struct volume *v, const char **field, const char *text)
 
 static int keep_path(struct volume *v, const char **field, const char *directory, const char *name)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = text_format("%s/%s", directory, name);
 
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
+	if (!path)
 		return -ENOMEM;
 	return keep(v, field, path);
 }
@@ -168,9 +168,8 @@ static int partition_dev_path(const struct disk *disk, uint64_t number, char **r
 	const char *path = disk->fields.dev_path;
 	bool digit = isdigit((unsigned char)path[strlen(path) - 1]);
 
-	return asprintf(ret, "%s%s%llu", path, digit ? "p" : "", (unsigned long long)number) < 0
-		       ? -ENOMEM
-		       : 0;
+	*ret = text_format("%s%s%llu", path, digit ? "p" : "", (unsigned long long)number);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int set_place(struct volume *v, const struct sys_partition *kernel)

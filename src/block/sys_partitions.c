@@ -60,8 +60,7 @@ static int add_sys_partition(struct sys_partitions *k, int dir, const char *name
 		.size = sectors_of(dir, "size"),
 		.number = number,
 	};
-	if (asprintf(&p.dev_path, "/dev/%s", node ? node : name) < 0)
-		p.dev_path = NULL;
+	p.dev_path = text_format("/dev/%s", node ? node : name);
 	k->items[k->n_items++] = p;
 	return p.name && p.dev_path ? 0 : -ENOMEM;
 }

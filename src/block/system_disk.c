@@ -33,7 +33,8 @@ typedef int (*source_fn)(struct question *q, char **ret_reason);
 
 static int answer(char **ret_reason, const char *format, const char *text)
 {
-	return asprintf(ret_reason, format, text) < 0 ? -ENOMEM : 1;
+	*ret_reason = text_format(format, text);
+	return *ret_reason ? 1 : -ENOMEM;
 }
 
 static int ask_install_disk(struct question *q, char **ret_reason)
@@ -108,9 +109,11 @@ static int ask_root_mount(struct question *q, char **ret_reason)
 /* The links of udev: /dev/disk/by-uuid/…. */
 static int ask_link(struct question *q, const char *kind, const char *value)
 {
-	_cleanup_free_ char *encoded = dev_link_encode(value), *path = NULL;
+	_cleanup_free_ char *encoded = dev_link_encode(value);
+	_cleanup_free_ char *path =
+		encoded ? text_format("/dev/disk/by-%s/%s", kind, encoded) : NULL;
 
-	if (!encoded || asprintf(&path, "/dev/disk/by-%s/%s", kind, encoded) < 0)
+	if (!path)
 		return -ENOMEM;
 	return faccessat(q->behind.root, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       behind_device_path(&q->behind, path);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "block/wait.h"
 
 #define UDEV_DATABASE "/run/udev/data/b%u:%u"
@@ -59,14 +60,13 @@ static int give_up_missing(const struct udev_fields *fields, struct disk_list *l
 {
 	for (size_t i = 0; i < list->n_disks; i++) {
 		struct disk *disk = &list->disks[i];
-		if (is_missing(disk, fields) &&
-		    asprintf(&disk->error,
-			     "udev did not tell within %d s what it knows of it, and the selector "
-			     "asks for that",
-			     UDEV_WAIT_MS / 1000) < 0) {
-			disk->error = NULL;
+		if (!is_missing(disk, fields))
+			continue;
+		disk->error = text_format("udev did not tell within %d s what it knows of it, and "
+					  "the selector asks for that",
+					  UDEV_WAIT_MS / 1000);
+		if (!disk->error)
 			return -ENOMEM;
-		}
 	}
 	return 0;
 }

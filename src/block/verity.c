@@ -320,10 +320,9 @@ static int read_name(const char *sys_device, char ret[static VERITY_NAME_MAX])
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
 
-	if (asprintf(&path, "%s/dm/name", sys_device) < 0) {
-		path = NULL;
+	path = text_format("%s/dm/name", sys_device);
+	if (!path)
 		return -ENOMEM;
-	}
 	int r = read_file_at(AT_FDCWD, path, NAME_BYTES_MAX, &text, NULL);
 	if (r < 0)
 		return r;

@@ -18,13 +18,11 @@ static const char *const suffixes[] = { NAME_LAYER_SUM_SUFFIX, NAME_LAYER_SIG_SU
 static int open_source(const struct beside *b, const char *suffix, uint64_t *ret_size,
 		       struct diag *diag)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = text_format("%s%s", b->from, suffix);
 	struct stat st;
 
-	if (asprintf(&path, "%s%s", b->from, suffix) < 0) {
-		path = NULL;
+	if (!path)
 		return -ENOMEM;
-	}
 	_cleanup_close_ int fd =
 		open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
@@ -72,17 +70,13 @@ static int fill(int from, uint64_t size, const char *part, const char *target)
 
 int beside_copy(const struct beside *b, const char *suffix, struct diag *diag)
 {
-	_cleanup_free_ char *target = NULL, *part = NULL;
+	_cleanup_free_ char *target = text_format("%s/%s%s", b->to, b->name, suffix);
+	_cleanup_free_ char *part =
+		text_format("%s/%s%s" PART_SUFFIX, b->incoming, b->name, suffix);
 	uint64_t size = 0;
 
-	if (asprintf(&target, "%s/%s%s", b->to, b->name, suffix) < 0) {
-		target = NULL;
+	if (!target || !part)
 		return -ENOMEM;
-	}
-	if (asprintf(&part, "%s/%s%s" PART_SUFFIX, b->incoming, b->name, suffix) < 0) {
-		part = NULL;
-		return -ENOMEM;
-	}
 	_cleanup_close_ int from = open_source(b, suffix, &size, diag);
 	if (from == -ENOENT)
 		return unlink(target) < 0 && errno != ENOENT ? -errno : 0;
@@ -104,12 +98,10 @@ size_t beside_stem(const char *name)
 /* 0 if there is none. */
 static int beside_remove(const char *layer, const char *suffix)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = text_format("%s%s", layer, suffix);
 
-	if (asprintf(&path, "%s%s", layer, suffix) < 0) {
-		path = NULL;
+	if (!path)
 		return -ENOMEM;
-	}
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -126,15 +118,10 @@ int beside_move(const char *from, const char *to)
 {
 	/* The root hash says that the tree counts: so that comes first. */
 	for (size_t i = ARRAY_SIZE(suffixes); i-- > 0;) {
-		_cleanup_free_ char *old = NULL, *new = NULL;
-		if (asprintf(&old, "%s%s", from, suffixes[i]) < 0) {
-			old = NULL;
+		_cleanup_free_ char *old = text_format("%s%s", from, suffixes[i]);
+		_cleanup_free_ char *new = text_format("%s%s", to, suffixes[i]);
+		if (!old || !new)
 			return -ENOMEM;
-		}
-		if (asprintf(&new, "%s%s", to, suffixes[i]) < 0) {
-			new = NULL;
-			return -ENOMEM;
-		}
 		if (rename(old, new) < 0 && errno != ENOENT)
 			return -errno;
 	}
@@ -144,15 +131,10 @@ int beside_move(const char *from, const char *to)
 int beside_replace(const char *from, const char *to)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		_cleanup_free_ char *old = NULL, *new = NULL;
-		if (asprintf(&old, "%s%s", to, suffixes[i]) < 0) {
-			old = NULL;
+		_cleanup_free_ char *old = text_format("%s%s", to, suffixes[i]);
+		_cleanup_free_ char *new = text_format("%s%s", from, suffixes[i]);
+		if (!old || !new)
 			return -ENOMEM;
-		}
-		if (asprintf(&new, "%s%s", from, suffixes[i]) < 0) {
-			new = NULL;
-			return -ENOMEM;
-		}
 		if (unlink(old) < 0 && errno != ENOENT)
 			return -errno;
 		if (link(new, old) < 0 && errno != ENOENT)

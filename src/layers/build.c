@@ -209,12 +209,10 @@ static int pack(struct build *b, struct build_result *ret)
 /* What lies beside the layer, whole in the working directory: its names there and at last. */
 static int make_beside(struct build *b, const char *suffix, const void *data, size_t size)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = text_format("%s%s", b->image, suffix);
 
-	if (asprintf(&path, "%s%s", b->image, suffix) < 0) {
-		path = NULL;
+	if (!path)
 		return -ENOMEM;
-	}
 	int r = write_file_durable_at(AT_FDCWD, path, data, size, 0644);
 	return r < 0 ? diag_set(b->diag, r, "%s: %s", path, strerror(-r)) : 0;
 }
@@ -225,11 +223,10 @@ static int make_sum(struct build *b, const struct digest *digest)
 	_cleanup_free_ char *sum = NULL;
 	char text[DIGEST_STRING_MAX];
 
-	if (asprintf(&sum, "%s  %s\n", strchr(digest_format(digest, text), ':') + 1,
-		     slash ? slash + 1 : b->options->output) < 0) {
-		sum = NULL;
+	sum = text_format("%s  %s\n", strchr(digest_format(digest, text), ':') + 1,
+			  slash ? slash + 1 : b->options->output);
+	if (!sum)
 		return -ENOMEM;
-	}
 	return make_beside(b, NAME_LAYER_SUM_SUFFIX, sum, strlen(sum));
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/names.h"
+#include "base/text.h"
 
 #define UUID_TEXT_MAX 37
 
@@ -26,13 +27,11 @@ static void make_uuid(const struct digest *digest, char ret[static UUID_TEXT_MAX
 static int make_tree(const char *image, const struct digest *digest,
 		     char ret_root_hash[static VERITY_ROOT_TEXT_MAX], struct diag *diag)
 {
-	_cleanup_free_ char *tree = NULL;
+	_cleanup_free_ char *tree = text_format("%s" NAME_LAYER_TREE_SUFFIX, image);
 	char uuid[UUID_TEXT_MAX];
 
-	if (asprintf(&tree, "%s" NAME_LAYER_TREE_SUFFIX, image) < 0) {
-		tree = NULL;
+	if (!tree)
 		return -ENOMEM;
-	}
 	make_uuid(digest, uuid);
 	int r = verity_create(image, tree, digest->bytes, uuid, ret_root_hash, diag);
 	if (r < 0)
@@ -51,14 +50,10 @@ int tree_build(const char *image, const struct digest *digest,
 
 	if (r < 0)
 		return r;
-	if (asprintf(&path, "%s" NAME_LAYER_ROOT_SUFFIX, image) < 0) {
-		path = NULL;
+	path = text_format("%s" NAME_LAYER_ROOT_SUFFIX, image);
+	text = text_format("%s\n", ret_root_hash);
+	if (!path || !text)
 		return -ENOMEM;
-	}
-	if (asprintf(&text, "%s\n", ret_root_hash) < 0) {
-		text = NULL;
-		return -ENOMEM;
-	}
 	r = write_file_durable_at(AT_FDCWD, path, text, strlen(text), 0644);
 	return r < 0 ? diag_set(diag, r, "%s: %s", path, strerror(-r)) : 0;
 }

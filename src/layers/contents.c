@@ -55,14 +55,12 @@ void contents_done(struct contents *c)
 static int remember(struct contents *c, const struct digest *digest, const char *repository)
 {
 	char text[DIGEST_STRING_MAX];
-	_cleanup_free_ char *key = NULL;
+	_cleanup_free_ char *key =
+		text_format("%s %s", digest_format(digest, text), repository ? repository : "");
 	struct known *known = c->index, *one;
 
-	if (asprintf(&key, "%s %s", digest_format(digest, text), repository ? repository : "") <
-	    0) {
-		key = NULL;
+	if (!key)
 		return -ENOMEM;
-	}
 	HASH_FIND_STR(known, key, one);
 	if (one)
 		return 0;
@@ -115,8 +113,8 @@ struct adding {
 	const struct locator *locator;
 	const struct platform_choice *choice;
 	struct layer_image *image;
-	char *repository; /* "registry/repository" */
-	size_t followed;  /* entries of indexes */
+	const char *repository; /* "registry/repository" */
+	size_t followed;	/* entries of indexes */
 	struct diag *diag;
 };
 
@@ -181,7 +179,7 @@ static int read_manifest(struct adding *a, const struct digest *digest, char **r
 		.digest = *digest,
 		.size = size,
 		.path = path,
-		.repository = a->repository,
+		.repository = (char *)a->repository,
 		.image = a->image->reference,
 	};
 	a->image->size += size;
@@ -378,14 +376,12 @@ static int add_image(struct adding *a, const struct reference *reference,
 	a->image = &c->images[c->n_images++];
 	*a->image = (struct layer_image){ .digest = *digest };
 	a->image->reference = reference_format(reference);
-	if (!a->image->reference ||
-	    asprintf(&a->repository, "%s/%s", reference->registry, reference->repository) < 0) {
-		a->repository = NULL;
+	_cleanup_free_ char *repository =
+		text_format("%s/%s", reference->registry, reference->repository);
+	if (!a->image->reference || !repository)
 		return -ENOMEM;
-	}
-	r = add_manifest(a, digest, NULL, 0);
-	free(a->repository);
-	return r;
+	a->repository = repository;
+	return add_manifest(a, digest, NULL, 0);
 }
 
 int contents_add_image(struct contents *c, const struct locator *locator, const char *reference,

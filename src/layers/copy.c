@@ -20,10 +20,9 @@ int copy_read_sum(const char *file, struct digest *ret, struct diag *diag)
 	_cleanup_free_ char *path = NULL, *text = NULL;
 	char digest[sizeof("sha256:") + HEX_DIGITS];
 
-	if (asprintf(&path, "%s" NAME_LAYER_SUM_SUFFIX, file) < 0) {
-		path = NULL;
+	path = text_format("%s" NAME_LAYER_SUM_SUFFIX, file);
+	if (!path)
 		return -ENOMEM;
-	}
 	/* Neither through a symlink, nor from a pipe that nobody writes to. */
 	_cleanup_close_ int fd =
 		open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -95,11 +94,10 @@ static int open_part(struct copy *c, const struct digest *sum)
 
 	if (sum)
 		digest_format(sum, text);
-	if (asprintf(&c->part, "%s/%.*s-%s" PART_SUFFIX, c->job->incoming, PART_DIGITS,
-		     strchr(text, ':') + 1, c->job->name) < 0) {
-		c->part = NULL;
+	c->part = text_format("%s/%.*s-%s" PART_SUFFIX, c->job->incoming, PART_DIGITS,
+			      strchr(text, ':') + 1, c->job->name);
+	if (!c->part)
 		return -ENOMEM;
-	}
 	c->to = open(c->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (sum ? 0 : O_TRUNC),
 		     0644);
 	return c->to < 0 ? diag_set(c->diag, -errno, "cannot copy %s to %s: %s", c->job->from,
@@ -203,15 +201,10 @@ static int write_sum(const struct copy_job *job, const char *to, const struct di
 	_cleanup_free_ char *path = NULL, *text = NULL;
 	char hex[DIGEST_STRING_MAX];
 
-	if (asprintf(&path, "%s/%s" NAME_LAYER_SUM_SUFFIX, to, job->name) < 0) {
-		path = NULL;
+	path = text_format("%s/%s" NAME_LAYER_SUM_SUFFIX, to, job->name);
+	text = text_format("%s  %s\n", strchr(digest_format(digest, hex), ':') + 1, job->name);
+	if (!path || !text)
 		return -ENOMEM;
-	}
-	if (asprintf(&text, "%s  %s\n", strchr(digest_format(digest, hex), ':') + 1, job->name) <
-	    0) {
-		text = NULL;
-		return -ENOMEM;
-	}
 	return write_file_durable_at(AT_FDCWD, path, text, strlen(text), 0644);
 }
 

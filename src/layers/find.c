@@ -113,10 +113,9 @@ static int find_tree(struct layers_result *result, const struct medium *medium)
 	layer->origin = LAYER_ON_MEDIUM;
 	layer->tree = true;
 	layer->path = TAKE_PTR(path);
-	return asprintf(&layer->manifest.name, "%s:%s", NAME_TALOS_MEDIUM,
-			*medium->label ? medium->label : medium->device) < 0
-		       ? -ENOMEM
-		       : 0;
+	layer->manifest.name = text_format("%s:%s", NAME_TALOS_MEDIUM,
+					   *medium->label ? medium->label : medium->device);
+	return layer->manifest.name ? 0 : -ENOMEM;
 }
 
 static int find_on_medium(struct layers_result *result, const struct medium *medium,
@@ -136,13 +135,12 @@ static int find_on_medium(struct layers_result *result, const struct medium *med
 int layers_find(const struct layers_request *request, struct layers_result *result,
 		struct diag *diag)
 {
-	_cleanup_free_ char *volume = NULL;
+	_cleanup_free_ char *volume =
+		text_format("%s/" NAME_RUN_VOLUME "/" NAME_LAYERS_DIR, request->run_dir);
 	int r = 0;
 
-	if (asprintf(&volume, "%s/" NAME_RUN_VOLUME "/" NAME_LAYERS_DIR, request->run_dir) < 0) {
-		volume = NULL;
+	if (!volume)
 		return -ENOMEM;
-	}
 	for (size_t i = 0; r == 0 && i < result->n_media; i++)
 		r = find_on_medium(result, &result->media[i], diag);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(built_in); i++) {

@@ -64,12 +64,8 @@ unsigned generation_current(const char *run_dir)
 
 static int generation_path(const char *run_dir, unsigned number, const char *suffix, char **ret)
 {
-	int n = asprintf(ret, "%s/" NAME_RUN_GEN "/%u%s", run_dir, number, suffix);
-
-	if (n >= 0)
-		return 0;
-	*ret = NULL;
-	return -ENOMEM;
+	*ret = text_format("%s/" NAME_RUN_GEN "/%u%s", run_dir, number, suffix);
+	return *ret ? 0 : -ENOMEM;
 }
 
 int generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n)
@@ -103,8 +99,7 @@ bool generation_has(const char *run_dir, unsigned number, const char *path)
 	if (generation_path(run_dir, number, NAME_RUN_GEN_LIST, &list) < 0 ||
 	    read_regular_at(AT_FDCWD, list, PARTS_BYTES_MAX, &text, NULL) < 0)
 		return false;
-	if (asprintf(&end, " %s\n", path) < 0)
-		end = NULL;
+	end = text_format(" %s\n", path);
 	return end && strstr(text, end);
 }
 

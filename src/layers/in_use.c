@@ -89,26 +89,23 @@ static bool is_told(const struct layer *layer, const char *name, const char *ver
 
 static int describe_gone(const struct part *part, struct layer *layer)
 {
-	_cleanup_free_ char *link = NULL;
+	_cleanup_free_ char *link =
+		text_format("%s%s", part->path, part_in_place(part) ? "" : NAME_LAYER_SUFFIX);
 	char file[PATH_MAX];
 	struct stat st;
 
-	if (asprintf(&link, "%s%s", part->path, part_in_place(part) ? "" : NAME_LAYER_SUFFIX) < 0) {
-		link = NULL;
+	if (!link)
 		return -ENOMEM;
-	}
 	ssize_t n = readlink(link, file, sizeof(file) - 1);
 	file[n > 0 ? n : 0] = '\0';
 	bool there = *file && stat(file, &st) == 0;
 	bool same = there && st.st_ino == part->file.inode && st.st_dev == part->file.device;
-	if (asprintf(&layer->reason, "its file %s %s; \"larder layers sync\" goes by what is there",
-		     file,
-		     !there ? "is gone, and it is served still"
-		     : same ? "was written over with another layer"
-			    : "was replaced, and it is served still") >= 0)
-		return 0;
-	layer->reason = NULL;
-	return -ENOMEM;
+	layer->reason =
+		text_format("its file %s %s; \"larder layers sync\" goes by what is there", file,
+			    !there ? "is gone, and it is served still"
+			    : same ? "was written over with another layer"
+				   : "was replaced, and it is served still");
+	return layer->reason ? 0 : -ENOMEM;
 }
 
 /* Takes version. */

@@ -87,10 +87,9 @@ static int scan_subdirectory(const char *name, mode_t type, void *user)
 
 	if (!S_ISDIR(type))
 		return 0;
-	if (asprintf(&path, "%s%s%s", b->path, *b->path ? "/" : "", name) < 0) {
-		path = NULL;
+	path = text_format("%s%s%s", b->path, *b->path ? "/" : "", name);
+	if (!path)
 		return -ENOMEM;
-	}
 	if (b->depth == 0)
 		b->scan->blobs = strcmp(name, NAME_BLOB_DIR) == 0;
 	return scan_directory(b->scan, path, b->depth + 1);
@@ -185,10 +184,9 @@ static int read_manifest(struct place *place, struct place *names, struct layer_
 	if (r < 0)
 		return r;
 	printable(name, shown);
-	if (asprintf(&path, NAME_LAYER_MANIFEST_DIR "/%s", name) < 0) {
-		path = NULL;
+	path = text_format(NAME_LAYER_MANIFEST_DIR "/%s", name);
+	if (!path)
 		return -ENOMEM;
-	}
 	r = read_file(place, path, LAYER_MANIFEST_BYTES_MAX, &text, &size);
 	if (r == -EFBIG)
 		return diag_set(diag, -EINVAL, "%s: larger than %d MiB", shown,
@@ -261,10 +259,9 @@ static int visit_tag(const char *registry, const char *repository, const char *t
 	(void)digest;
 	if (!tag)
 		return 0;
-	if (asprintf(&reference, "%s/%s:%s", registry, repository, tag) < 0) {
-		reference = NULL;
+	reference = text_format("%s/%s:%s", registry, repository, tag);
+	if (!reference)
 		return -ENOMEM;
-	}
 	if (c->manifest->n_images && bsearch(reference, c->manifest->images, c->manifest->n_images,
 					     sizeof(struct layer_image), compare_reference))
 		return 0;

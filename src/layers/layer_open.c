@@ -45,12 +45,10 @@ void mounted_layers_done(struct mounted_layers *m)
 /* By the link beside the mount, where no loop device tells. */
 static void find_file(const char *point, struct mounted_layer *m)
 {
-	_cleanup_free_ char *link = NULL;
+	_cleanup_free_ char *link = text_format("%s" NAME_LAYER_SUFFIX, point);
 	struct stat st;
 
-	if (asprintf(&link, "%s" NAME_LAYER_SUFFIX, point) < 0)
-		link = NULL;
-	else if (stat(link, &st) == 0) {
+	if (link && stat(link, &st) == 0) {
 		m->dev = st.st_dev;
 		m->ino = st.st_ino;
 	}
@@ -83,15 +81,17 @@ static int describe_mounted(const struct mount_entry *e, struct mounted_layer *r
 int mounted_layers_read(const char *run_dir, struct mounted_layers *ret)
 {
 	_cleanup_mounts_ struct mounts mounts = { 0 };
-	_cleanup_free_ char *prefix = NULL;
+	_cleanup_free_ char *prefix = text_format("%s/" NAME_RUN_LAYERS "/", run_dir);
 	struct mounted_layers m = { 0 };
 	int r = mounts_now(&mounts);
 
-	if (r < 0 || asprintf(&prefix, "%s/" NAME_RUN_LAYERS "/", run_dir) < 0)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	m.list = calloc(mounts.n_entries + 1, sizeof(*m.list));
-	if (!m.list)
+	if (!m.list || !prefix) {
+		mounted_layers_done(&m);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < mounts.n_entries; i++) {
 		const struct mount_entry *e = &mounts.entries[i];
 		if (!text_starts_with(e->point, prefix) || strcmp(e->fstype, FSTYPE) != 0 ||
@@ -181,10 +181,9 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 /* mount(2) has no detached mounts: the content is looked at in a place of its own. */
 static int open_by_classic_mount(struct layer_handle *h, const char *run_dir, struct diag *diag)
 {
-	if (asprintf(&h->probe, "%s/" NAME_RUN_LAYERS "/" PROBE_NAME, run_dir) < 0) {
-		h->probe = NULL;
+	h->probe = text_format("%s/" NAME_RUN_LAYERS "/" PROBE_NAME, run_dir);
+	if (!h->probe)
 		return -ENOMEM;
-	}
 	pthread_mutex_lock(&probe_lock);
 	int r = mkdir_all_at(AT_FDCWD, h->probe, 0755);
 	if (r == 0)
@@ -296,8 +295,7 @@ static int set_in_place(struct layer *layer, const char *why)
 {
 	layer->in_place = true;
 	free(layer->reason);
-	if (asprintf(&layer->reason, "read in place, not mounted: %s", why) < 0)
-		layer->reason = NULL;
+	layer->reason = text_format("read in place, not mounted: %s", why);
 	return layer->reason ? 0 : -ENOMEM;
 }
 
@@ -429,10 +427,9 @@ static int mount_point(const struct layer *layer, const struct layer_handle *h, 
 {
 	const struct layer_manifest *m = &layer->manifest;
 
-	if (asprintf(ret, "%s/" NAME_RUN_LAYERS "/%s%s%s-%.*s", run_dir, m->name,
-		     m->version ? "-" : "", m->version ? m->version : "", ID_SHOWN, h->id) < 0)
-		return -ENOMEM;
-	return 0;
+	*ret = text_format("%s/" NAME_RUN_LAYERS "/%s%s%s-%.*s", run_dir, m->name,
+			   m->version ? "-" : "", m->version ? m->version : "", ID_SHOWN, h->id);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int mount_at(struct layer *layer, const char *target, struct diag *diag)
@@ -499,10 +496,8 @@ int layer_link(const struct layer *layer, const char *run_dir, char **ret)
 
 	if (r < 0)
 		return r;
-	if (asprintf(ret, "%s" NAME_LAYER_SUFFIX, target) >= 0)
-		return 0;
-	*ret = NULL;
-	return -ENOMEM;
+	*ret = text_format("%s" NAME_LAYER_SUFFIX, target);
+	return *ret ? 0 : -ENOMEM;
 }
 
 int layer_make_spare(struct layer *layer, const char *run_dir, struct diag *diag)

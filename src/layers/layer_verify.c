@@ -94,16 +94,15 @@ static int verify_tag(struct verify *v, const char *registry, const char *reposi
 		      const char *tag)
 {
 	_cleanup_content_ struct content content = CONTENT_INIT;
-	_cleanup_free_ char *name = NULL, *text = NULL;
+	_cleanup_free_ char *name = text_format("%s/%s:%s", registry, repository, tag);
+	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
 	bool known = false;
 	size_t size = 0;
-	int r = tree_tag_path(registry, repository, tag, path);
 
-	if (r == 0 && asprintf(&name, "%s/%s:%s", registry, repository, tag) < 0) {
-		name = NULL;
+	if (!name)
 		return -ENOMEM;
-	}
+	int r = tree_tag_path(registry, repository, tag, path);
 	if (r == 0)
 		r = place_open(v->place, path, &content);
 	if (r == 0) {
@@ -117,7 +116,7 @@ static int verify_tag(struct verify *v, const char *registry, const char *reposi
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return report_broken(v, name ? name : path, strerror(-r));
+		return report_broken(v, name, strerror(-r));
 	return known ? 0
 		     : report_broken(v, name,
 				     "its bytes are not those of any manifest that is there");
@@ -133,12 +132,10 @@ static int is_listed(const struct verify *v, const char *registry, const char *r
 		     const char *tag)
 {
 	const struct layer_manifest *m = v->manifest;
-	_cleanup_free_ char *name = NULL;
+	_cleanup_free_ char *name = text_format("%s/%s:%s", registry, repository, tag);
 
-	if (asprintf(&name, "%s/%s:%s", registry, repository, tag) < 0) {
-		name = NULL;
+	if (!name)
 		return -ENOMEM;
-	}
 	return m->n_images &&
 	       bsearch(name, m->images, m->n_images, sizeof(*m->images), compare_reference);
 }

@@ -21,10 +21,8 @@ void verity_plan_done(struct verity_plan *plan)
 static int set_note(struct verity_plan *plan, const char *format, const char *text)
 {
 	free(plan->note);
-	if (asprintf(&plan->note, format, text) >= 0)
-		return 0;
-	plan->note = NULL;
-	return -ENOMEM;
+	plan->note = text_format(format, text);
+	return plan->note ? 0 : -ENOMEM;
 }
 
 static int refuse(const struct verity_facts *facts, const char *why, struct diag *diag)
@@ -107,12 +105,10 @@ const char *verity_configured(const struct layer_config *config, const char *nam
 
 static int open_beside(const char *layer_file, const char *suffix, bool follow)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = text_format("%s%s", layer_file, suffix);
 
-	if (asprintf(&path, "%s%s", layer_file, suffix) < 0) {
-		path = NULL;
+	if (!path)
 		return -ENOMEM;
-	}
 	int fd = open(path,
 		      O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
 	return fd < 0 ? -errno : fd;

@@ -78,13 +78,9 @@ void layers_result_done(struct layers_result *result)
 static int unmount_layers(const char *run_dir)
 {
 	_cleanup_mounts_ struct mounts mounts = { 0 };
-	_cleanup_free_ char *prefix = NULL;
-	int result = mounts_now(&mounts);
+	_cleanup_free_ char *prefix = text_format("%s/" NAME_RUN_LAYERS "/", run_dir);
+	int result = prefix ? mounts_now(&mounts) : -ENOMEM;
 
-	if (result == 0 && asprintf(&prefix, "%s/" NAME_RUN_LAYERS "/", run_dir) < 0) {
-		prefix = NULL;
-		return -ENOMEM;
-	}
 	for (size_t i = mounts.n_entries; i-- > 0;) {
 		if (!text_starts_with(mounts.entries[i].point, prefix))
 			continue;

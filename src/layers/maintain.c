@@ -159,11 +159,8 @@ int layers_prune(const struct layers_request *request, struct layers_result *ret
 static char *first_of(char *const *lines)
 {
 	size_t more = strv_length(lines) - 1;
-	char *text;
 
-	if (!more)
-		return strdup(lines[0]);
-	return asprintf(&text, "%s, and %zu more", lines[0], more) < 0 ? NULL : text;
+	return more ? text_format("%s, and %zu more", lines[0], more) : strdup(lines[0]);
 }
 
 static int verify_one(const struct layers_request *request, struct layer *layer)

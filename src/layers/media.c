@@ -108,12 +108,10 @@ static const char *own_mount(const struct mounts *mounts, const char *media_dir,
 static int mount_medium(struct medium *m, const char *media_dir, struct diag *diag)
 {
 	for (unsigned n = 0; n < MEDIA_MAX; n++) {
-		_cleanup_free_ char *target = NULL;
+		_cleanup_free_ char *target = text_format("%s/%u", media_dir, n);
 		_cleanup_close_ int fd = -1;
-		if (asprintf(&target, "%s/%u", media_dir, n) < 0) {
-			target = NULL;
+		if (!target)
 			return -ENOMEM;
-		}
 		if (mkdir(target, 0755) < 0) {
 			if (errno == EEXIST && rmdir(target) == 0 && mkdir(target, 0755) == 0)
 				; /* a crash left it empty */
@@ -291,11 +289,9 @@ int media_stop(const char *run_dir)
 	int result = 0;
 
 	for (unsigned n = 0; media_dir && n < MEDIA_MAX; n++) {
-		_cleanup_free_ char *target = NULL;
-		if (asprintf(&target, "%s/%u", media_dir, n) < 0) {
-			target = NULL;
+		_cleanup_free_ char *target = text_format("%s/%u", media_dir, n);
+		if (!target)
 			return -ENOMEM;
-		}
 		int r = unmount(target);
 		if (r < 0)
 			result = r;

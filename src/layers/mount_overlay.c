@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "layers/mount_api.h"
 
 #define OPTION_STRING_MAX 4095
@@ -123,9 +124,10 @@ static int mount_from(const char *dir, const char *target, const char *options)
 
 static int mount_old(const char *const *lower, size_t n, const char *target)
 {
-	_cleanup_free_ char *dir = NULL, *options = option_string(n);
+	_cleanup_free_ char *options = option_string(n);
+	_cleanup_free_ char *dir = text_format("%s" OVERLAY_LINKS_SUFFIX, target);
 
-	if (!options || asprintf(&dir, "%s" OVERLAY_LINKS_SUFFIX, target) < 0)
+	if (!options || !dir)
 		return -ENOMEM;
 	if (strlen(options) > OPTION_STRING_MAX)
 		return -E2BIG;

@@ -13,9 +13,7 @@
 
 static char *set_path(const struct replacement *r, const char *suffix)
 {
-	char *path;
-
-	return asprintf(&path, "%s/%s%s", r->incoming, r->name, suffix) < 0 ? NULL : path;
+	return text_format("%s/%s%s", r->incoming, r->name, suffix);
 }
 
 int replace_begin(const struct replacement *r, char **ret_dir)

@@ -17,13 +17,10 @@ static int set_state(struct layer *layer, enum layer_state state, const char *fo
 
 	free(layer->reason);
 	va_start(ap, format);
-	int n = vasprintf(&layer->reason, format, ap);
+	layer->reason = text_vformat(format, ap);
 	va_end(ap);
 	layer->state = state;
-	if (n >= 0)
-		return 0;
-	layer->reason = NULL;
-	return -ENOMEM;
+	return layer->reason ? 0 : -ENOMEM;
 }
 
 static const char *version_of(const struct layer *layer)

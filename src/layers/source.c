@@ -34,12 +34,10 @@ int source_find_file(const char *base, const char *name, char **ret)
 
 int source_work_dir(struct source_options *options, char **ret)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = text_format("%s/%u", options->work, options->serial++);
 
-	if (asprintf(&path, "%s/%u", options->work, options->serial++) < 0) {
-		path = NULL;
+	if (!path)
 		return -ENOMEM;
-	}
 	if (mkdir(path, 0700) < 0)
 		return -errno;
 	*ret = TAKE_PTR(path);

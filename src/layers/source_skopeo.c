@@ -82,12 +82,10 @@ static int skopeo(const char *const words[], const struct source_options *option
 static int copy(const char *source, struct fetching *fetching, bool all, struct diag *diag)
 {
 	const struct source_options *options = fetching->options;
-	_cleanup_free_ char *target = NULL;
+	_cleanup_free_ char *target = text_format("dir:%s", fetching->dir);
 
-	if (asprintf(&target, "dir:%s", fetching->dir) < 0) {
-		target = NULL;
+	if (!target)
 		return -ENOMEM;
-	}
 	const char *const words[] = { "copy",
 				      "--quiet",
 				      "--preserve-digests",
@@ -115,11 +113,10 @@ static int add_archive(struct contents *c, const struct image_spec *spec,
 {
 	_cleanup_free_ char *dir = NULL, *source = NULL;
 
-	if (asprintf(&source, "%s%s%s%s", source_kind_prefix(spec->kind), spec->path,
-		     spec->name ? ":" : "", spec->name ? spec->name : "") < 0) {
-		source = NULL;
+	source = text_format("%s%s%s%s", source_kind_prefix(spec->kind), spec->path,
+			     spec->name ? ":" : "", spec->name ? spec->name : "");
+	if (!source)
 		return -ENOMEM;
-	}
 	int r = source_work_dir(options, &dir);
 	if (r == 0)
 		r = copy(source,
@@ -134,9 +131,10 @@ static int add_archive(struct contents *c, const struct image_spec *spec,
 static int fetch_manifest(const char *reference, const char *dir, struct source_options *options,
 			  struct digest *ret_digest, struct manifest *ret, struct diag *diag)
 {
-	_cleanup_free_ char *source = NULL, *text = NULL, *path = path_join(dir, "manifest.json");
+	_cleanup_free_ char *source = text_format("docker://%s", reference), *text = NULL;
+	_cleanup_free_ char *path = path_join(dir, "manifest.json");
 
-	if (!path || asprintf(&source, "docker://%s", reference) < 0)
+	if (!path || !source)
 		return -ENOMEM;
 	const char *const words[] = {
 		"inspect", "--raw", source, options->insecure ? "--tls-verify=false" : NULL, NULL,
@@ -181,11 +179,10 @@ static int fetch_image(const struct reference *from, const struct digest *digest
 	_cleanup_free_ char *source = NULL, *dir = NULL;
 	char text[DIGEST_STRING_MAX];
 
-	if (asprintf(&source, "docker://%s/%s@%s", from->registry, from->repository,
-		     digest_format(digest, text)) < 0) {
-		source = NULL;
+	source = text_format("docker://%s/%s@%s", from->registry, from->repository,
+			     digest_format(digest, text));
+	if (!source)
 		return -ENOMEM;
-	}
 	int r = source_work_dir(options, &dir);
 	struct fetching fetching = { options, dir, what, 0 };
 	if (r == 0)

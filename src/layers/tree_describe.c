@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "store/manifest.h"
 #include "store/tree.h"
 
@@ -60,10 +61,9 @@ static int visit(const char *registry, const char *repository, const char *tag,
 		return 0;
 	if (d->manifest->n_images == LAYER_MANIFEST_IMAGES_MAX)
 		return -E2BIG;
-	if (asprintf(&reference, "%s/%s:%s", registry, repository, tag) < 0) {
-		reference = NULL;
+	reference = text_format("%s/%s:%s", registry, repository, tag);
+	if (!reference)
 		return -ENOMEM;
-	}
 	int r = add_image(d->manifest, reference, &digest, size);
 	if (r == 0)
 		(void)TAKE_PTR(reference);

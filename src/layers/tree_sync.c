@@ -249,11 +249,10 @@ static int on_volume(int volume, const char *registry, const char *repository, c
 static char *reference_text(const char *registry, const char *repository, const char *tag,
 			    const struct digest *digest)
 {
-	char name[DIGEST_STRING_MAX], *text;
-	int n = asprintf(&text, "%s/%s%c%s", registry, repository, tag ? ':' : '@',
-			 tag ? tag : digest_format(digest, name));
+	char name[DIGEST_STRING_MAX];
 
-	return n < 0 ? NULL : text;
+	return text_format("%s/%s%c%s", registry, repository, tag ? ':' : '@',
+			   tag ? tag : digest_format(digest, name));
 }
 
 /* What one image's failure means: said, counted, and the next one is tried. */

@@ -77,13 +77,11 @@ static bool verifies(EVP_PKEY *key, const char *signature, const char *text)
 
 static int read_signature(const struct layer *layer, char **ret)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = text_format("%s" NAME_LAYER_SIG_SUFFIX, layer->path);
 	size_t size = 0;
 
-	if (asprintf(&path, "%s" NAME_LAYER_SIG_SUFFIX, layer->path) < 0) {
-		path = NULL;
+	if (!path)
 		return -ENOMEM;
-	}
 	_cleanup_close_ int fd =
 		open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)

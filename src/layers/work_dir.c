@@ -67,11 +67,9 @@ int work_dir_make(const char *output, char **ret_path, int *ret_lock, struct dia
 	clean_dead(directory);
 	r = -EAGAIN;
 	for (int i = 0; r == -EAGAIN && i < TRIES_MAX; i++) {
-		_cleanup_free_ char *path = NULL;
-		if (asprintf(&path, "%s" PREFIX "XXXXXX", directory) < 0) {
-			path = NULL;
+		_cleanup_free_ char *path = text_format("%s" PREFIX "XXXXXX", directory);
+		if (!path)
 			return -ENOMEM;
-		}
 		r = make_locked(path, ret_lock);
 		if (r == 0)
 			*ret_path = TAKE_PTR(path);

@@ -113,11 +113,10 @@ static int know(struct parts *parts)
 			continue;
 		known->now = part->file;
 		known->salt = make_salt(part);
-		if (asprintf(&known->link, "%s%s", part->path,
-			     part_in_place(part) ? "" : NAME_LAYER_SUFFIX) < 0) {
-			known->link = NULL;
+		known->link = text_format("%s%s", part->path,
+					  part_in_place(part) ? "" : NAME_LAYER_SUFFIX);
+		if (!known->link)
 			return -ENOMEM;
-		}
 	}
 	return 0;
 }
@@ -176,10 +175,9 @@ static int read_list(struct parts *parts, const char *generation)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
 
-	if (asprintf(&path, "%s" NAME_RUN_GEN_LIST, generation) < 0) {
-		path = NULL;
+	path = text_format("%s" NAME_RUN_GEN_LIST, generation);
+	if (!path)
 		return -ENOMEM;
-	}
 	int r = read_regular_at(AT_FDCWD, path, PARTS_BYTES_MAX, &text, NULL);
 	if (r == 0)
 		r = parts_list_parse(text, &parts->list, &parts->n);
@@ -418,22 +416,17 @@ char *parts_file(const struct parts *parts, const struct content_id *id)
 /* One line for the journal, the caller's. */
 static char *state_text(const struct known *known)
 {
-	char file[PATH_MAX], *text = NULL;
+	char file[PATH_MAX];
 	ssize_t n = readlink(known->link, file, sizeof(file) - 1);
-	int r;
 
 	file[n > 0 ? n : 0] = '\0';
 	if (known->state == PART_CHANGED)
-		r = asprintf(
-			&text,
+		return text_format(
 			"%s was written to while it was in use: what it holds is verified again, and "
 			"read from the file until \"larder layers sync\" mounts it anew",
 			n > 0 ? file : known->link);
-	else
-		r = asprintf(&text,
-			     "%s is not used any more: %s; \"larder layers sync\" looks at it anew",
-			     n > 0 ? file : known->link, known->why ? known->why : "");
-	return r < 0 ? NULL : text;
+	return text_format("%s is not used any more: %s; \"larder layers sync\" looks at it anew",
+			   n > 0 ? file : known->link, known->why ? known->why : "");
 }
 
 void parts_news(struct parts *parts, void (*tell)(const char *text, void *user), void *user)

@@ -2,6 +2,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #include "store/manifest.h"
 
 #define PLATFORM_PART_MAX 64
@@ -130,13 +132,9 @@ int platform_parse(const char *text, struct platform *ret)
 
 char *platform_format(const struct platform *p)
 {
-	char *text = NULL;
-
-	if (asprintf(&text, "%s/%s%s%s", p->os ? p->os : "unknown",
-		     p->architecture ? p->architecture : "unknown", p->variant ? "/" : "",
-		     p->variant ? p->variant : "") < 0)
-		return NULL;
-	return text;
+	return text_format("%s/%s%s%s", p->os ? p->os : "unknown",
+			   p->architecture ? p->architecture : "unknown", p->variant ? "/" : "",
+			   p->variant ? p->variant : "");
 }
 
 /* Architectures as people also spell them. */

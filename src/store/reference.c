@@ -189,10 +189,9 @@ static int take_name(const char *text, const char *whole, struct reference *r, s
 				"\"%s\": \"%s\" is no repository (lower-case letters, digits and "
 				"single separators . _ - within parts)",
 				whole, repository);
-	if (asprintf(&r->repository, "%s%s", name_space, repository) < 0) {
-		r->repository = NULL;
+	r->repository = text_format("%s%s", name_space, repository);
+	if (!r->repository)
 		return -ENOMEM;
-	}
 	if (strlen(r->repository) > REFERENCE_REPOSITORY_MAX)
 		return diag_set(diag, -EINVAL, "\"%s\": the repository is too long", whole);
 	return 0;
@@ -227,11 +226,9 @@ int reference_parse(const char *text, struct reference *ret, struct diag *diag)
 
 char *reference_format(const struct reference *r)
 {
-	char digest[DIGEST_STRING_MAX], *text = NULL;
+	char digest[DIGEST_STRING_MAX];
 
 	digest_format(&r->digest, digest);
-	if (asprintf(&text, "%s/%s%s%s%s%s", r->registry, r->repository, r->tag ? ":" : "",
-		     r->tag ? r->tag : "", *digest ? "@" : "", digest) < 0)
-		return NULL;
-	return text;
+	return text_format("%s/%s%s%s%s%s", r->registry, r->repository, r->tag ? ":" : "",
+			   r->tag ? r->tag : "", *digest ? "@" : "", digest);
 }

@@ -153,10 +153,9 @@ static int collect_repositories(struct walk *w, const char *registry_dir, const 
 		_cleanup_free_ char *child = NULL;
 		if (r < 0)
 			return r;
-		if (asprintf(&child, "%s%s%s", repository, *repository ? "/" : "", *name) < 0) {
-			child = NULL;
+		child = text_format("%s%s%s", repository, *repository ? "/" : "", *name);
+		if (!child)
 			return -ENOMEM;
-		}
 		if (!repository_is_valid(child) || depth == TREE_DEPTH_MAX) {
 			w->skipped += !(*repository && is_of_repository(*name));
 			continue;

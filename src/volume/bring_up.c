@@ -234,12 +234,10 @@ static int open_encrypted(const struct volume_request *request, const struct vol
 
 static int warn_read_only(const struct ext4_state *state, struct volume_result *result)
 {
-	return asprintf(&result->warning, "%s is read-only: the volume is used as it is%s",
-			result->disk,
-			state->needs_journal ? ", without what its journal would have put right"
-					     : "") < 0
-		       ? -ENOMEM
-		       : 0;
+	result->warning = text_format(
+		"%s is read-only: the volume is used as it is%s", result->disk,
+		state->needs_journal ? ", without what its journal would have put right" : "");
+	return result->warning ? 0 : -ENOMEM;
 }
 
 /* What cannot be written is neither repaired, nor grown, nor completed. */

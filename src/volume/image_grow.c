@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 
 #define CHUNK_BYTES (64 * 1024)
 
@@ -27,9 +28,9 @@ static void temporary_done(struct temporary *t)
 
 static int temporary_make(const char *image, struct temporary *ret)
 {
-	char *path;
+	char *path = text_format("%s.growing.XXXXXX", image);
 
-	if (asprintf(&path, "%s.growing.XXXXXX", image) < 0)
+	if (!path)
 		return -ENOMEM;
 	ret->fd = mkostemp(path, O_CLOEXEC);
 	if (ret->fd < 0) {

@@ -73,8 +73,9 @@ int inspection_stale(const struct inspection *i, char **ret)
 		char *more;
 		if (in_table(table, &i->kernel[n], i->sector_size))
 			continue;
-		if (asprintf(&more, "%s%s%s", joined ? joined : "", joined ? ", " : "",
-			     i->kernel[n].name) < 0)
+		more = text_format("%s%s%s", joined ? joined : "", joined ? ", " : "",
+				   i->kernel[n].name);
+		if (!more)
 			return -ENOMEM;
 		free(joined);
 		joined = more;
@@ -132,8 +133,7 @@ static int check_holders(const struct inspection_target *target, const struct st
 		holders = strdup("a holder that cannot be read");
 	if (!holders)
 		return 0;
-	if (asprintf(&words, "%s, but %s uses the whole disk", found, holders) < 0)
-		words = NULL;
+	words = text_format("%s, but %s uses the whole disk", found, holders);
 	return conclude(i, DISK_FOREIGN, words);
 }
 
@@ -320,9 +320,7 @@ static int inspect_table(const struct inspection_target *target, const struct st
 	if (r < 0)
 		return r;
 	if (found) {
-		char *words = NULL;
-		if (asprintf(&words, "a GPT, but also %s over the whole disk", found) < 0)
-			words = NULL;
+		char *words = text_format("a GPT, but also %s over the whole disk", found);
 		return conclude(i, DISK_FOREIGN, words);
 	}
 	i->content = DISK_GPT;
@@ -371,13 +369,12 @@ static int describe_table(const struct inspection_target *target, struct inspect
 		other = gpt_other_sector_size(target->fd, i->sector_size);
 	if (!other)
 		return judged ? conclude(i, DISK_FOREIGN, TAKE_PTR(judged)) : 0;
-	if (asprintf(&text, "a GPT for sectors of %u bytes, and %s sectors of %u bytes%s", other,
-		     target->image ? "the image is taken to have" : "this disk has", i->sector_size,
-		     target->image
-			     ? " (--sector-size)"
-			     : ": it was written through an adapter that shows other sectors, or "
-			       "copied from another disk") < 0)
-		text = NULL;
+	text = text_format(
+		"a GPT for sectors of %u bytes, and %s sectors of %u bytes%s", other,
+		target->image ? "the image is taken to have" : "this disk has", i->sector_size,
+		target->image ? " (--sector-size)"
+			      : ": it was written through an adapter that shows other sectors, or "
+				"copied from another disk");
 	return conclude(i, DISK_FOREIGN, text);
 }
 
@@ -425,8 +422,7 @@ int inspect_disk(const struct inspection_target *target, struct inspection *ret,
 		qsort(i.kernel, i.n_kernel, sizeof(*i.kernel), compare_kernel_partitions);
 	if (i.size < DISK_SIZE_LEAST) {
 		char size[TEXT_SIZE_MAX], *words = NULL;
-		if (asprintf(&words, "only %s in all", text_size_iec(i.size, size)) < 0)
-			words = NULL;
+		words = text_format("only %s in all", text_size_iec(i.size, size));
 		r = conclude(&i, DISK_FOREIGN, words);
 	} else {
 		r = inspect_content(target, &st, &i, diag);

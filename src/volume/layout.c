@@ -54,8 +54,7 @@ static int say(char **ret, int err, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(ret, format, ap) < 0)
-		*ret = NULL;
+	*ret = text_vformat(format, ap);
 	va_end(ap);
 	return err;
 }

@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/names.h"
+#include "base/text.h"
 #include "block/blank.h"
 #include "block/luks.h"
 #include "volume/apply.h"
@@ -78,10 +79,10 @@ static int check_content(const struct volume_request *request, const struct volu
 			 const struct volume_plan *plan, struct diag *diag)
 {
 	const struct volume_content *content = &c->inspection.volume;
-	_cleanup_free_ char *place = NULL;
+	_cleanup_free_ char *place = text_format("partition %u of %s", plan->number, c->path);
 	int r = content->error;
 
-	if (asprintf(&place, "partition %u of %s", plan->number, c->path) < 0)
+	if (!place)
 		return -ENOMEM;
 	if (r < 0)
 		return diag_set(diag, r, "cannot read %s: %s", place, strerror(-r));

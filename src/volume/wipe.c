@@ -89,9 +89,10 @@ static int describe(struct volume_wipe *w, struct diag *diag)
 			       w->disk->inspection.sector_size, SIGNATURE_ALL, &w->found, diag);
 	if (r < 0)
 		return r;
-	if (asprintf(&w->words, "partition %u of %s (%s, %s, %s)", w->entry.number, w->disk->path,
-		     w->entry.name, text_size_iec(place.end - place.start, size),
-		     w->found ? w->found : "no filesystem") < 0)
+	w->words = text_format("partition %u of %s (%s, %s, %s)", w->entry.number, w->disk->path,
+			       w->entry.name, text_size_iec(place.end - place.start, size),
+			       w->found ? w->found : "no filesystem");
+	if (!w->words)
 		return -ENOMEM;
 	return 0;
 }
