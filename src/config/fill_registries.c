@@ -133,6 +133,29 @@ static int fill_base64(struct pool *pool, const struct node *root, const char *p
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* Credentials of more than one sort for one registry: nobody could say which counts. auth is the map they are in; may be NULL. */
+static int check_auth(const struct node *auth, const char *host, struct diag *diag)
+{
+	const struct node *username = node_find(auth, "username");
+	const struct node *sorts[] = {
+		username ? username : node_find(auth, "password"),
+		node_find(auth, "auth"),
+		node_find(auth, "identityToken"),
+	};
+	const struct node *first = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sorts); i++) {
+		if (first && sorts[i])
+			return node_error(sorts[i], diag,
+					  "%s: set one of username and password, auth, "
+					  "identityToken; another one is set at %s:%u",
+					  host, first->file->path, first->line);
+		if (sorts[i])
+			first = sorts[i];
+	}
+	return 0;
+}
+
 static int fill_auth(struct pool *pool, const struct node *auth, struct registry_access_config *a)
 {
 	if (fill_text(pool, auth, "username", &a->username) < 0 ||
@@ -181,17 +204,6 @@ static struct registry_access_config *find_access(const struct machine_config *c
 	return NULL;
 }
 
-/* Credentials of more than one sort for one registry: nobody could say which counts. */
-static int check_auth(const struct registry_access_config *a, struct diag *diag)
-{
-	int sorts = (a->username || a->password) + (a->auth != NULL) + (a->identity_token != NULL);
-
-	if (sorts <= 1)
-		return 0;
-	return diag_set_at(diag, -EINVAL, a->origin.file, a->origin.line, 0,
-			   "%s: set one of username and password, auth, identityToken", a->host);
-}
-
 static bool is_set(const char *text)
 {
 	return text && *text;
@@ -238,6 +250,8 @@ static int add_access_document(struct machine_config *c, struct document_set *se
 		if (!a->host)
 			return out_of_memory(diag);
 	}
+	if (is_auth && check_auth(d->root, d->name, diag) < 0)
+		return -EINVAL;
 	r = is_auth ? fill_auth(&set->pool, d->root, a) : fill_tls(&set->pool, d->root, a);
 	if (r == 0 && is_auth)
 		r = note_empty_auth(set, d, a);
@@ -254,19 +268,21 @@ int fill_access(struct machine_config *c, struct document_set *set, struct diag 
 	c->access = pool_alloc(&set->pool, (room + 1) * sizeof(*c->access));
 	if (!c->access)
 		return out_of_memory(diag);
-	for (size_t i = 0; old && i < old->n; i++)
-		if (fill_old_access(&set->pool, &old->pairs[i], &c->access[c->n_access++]) < 0)
+	for (size_t i = 0; old && i < old->n; i++) {
+		const struct node_pair *pair = &old->pairs[i];
+		if (check_auth(node_find(pair->value, "auth"), pair->key->text, diag) < 0)
+			return -EINVAL;
+		if (fill_old_access(&set->pool, pair, &c->access[c->n_access++]) < 0)
 			return out_of_memory(diag);
+	}
 	for (size_t i = 0; r == 0 && i < set->n_documents; i++) {
 		const struct document *d = &set->documents[i];
 		if (strcmp(d->kind->name, KIND_AUTH) == 0 || strcmp(d->kind->name, KIND_TLS) == 0)
 			r = add_access_document(c, set, d, old, diag);
 	}
-	for (size_t i = 0; r == 0 && i < c->n_access; i++) {
-		r = check_auth(&c->access[i], diag);
-		if (r == 0 && note_auth(set, &c->access[i]) < 0)
+	for (size_t i = 0; r == 0 && i < c->n_access; i++)
+		if (note_auth(set, &c->access[i]) < 0)
 			r = out_of_memory(diag);
-	}
 	qsort(c->access, c->n_access, sizeof(*c->access), compare_access);
 	return r;
 }

@@ -277,7 +277,11 @@ static void test_registries(void **state)
 		  "F:1:1: RegistryMirrorConfig ghcr.io: ghcr.io is also set in the v1alpha1 "
 		  "document (F:5)" },
 		{ AUTH "username: u\nidentityToken: t\n",
-		  "F:1: ghcr.io: set one of username and password, auth, identityToken" },
+		  "F:5:16: ghcr.io: set one of username and password, auth, identityToken; "
+		  "another one is set at F:4" },
+		{ "machine: {registries: {config: {a.io: {auth: {auth: YQ==,\n  password: p}}}}}\n",
+		  "F:1:53: a.io: set one of username and password, auth, identityToken; another one "
+		  "is set at F:2" },
 		{ TLS "clientIdentity: {cert: \"-----BEGIN X\"}\n",
 		  "F:4:17: RegistryTLSConfig ghcr.io: clientIdentity: the key key is missing" },
 		{ TLS "ca: aGVsbG8=\n",
