@@ -138,11 +138,6 @@ static int new_node(struct parser *p, const yaml_event_t *event, enum node_kind 
 
 	if (r < 0)
 		return r;
-	if (!tag_is_core(event_tag(event)))
-		return diag_set_at(p->diag, -EINVAL, p->file->path,
-				   (unsigned)event->start_mark.line + 1,
-				   (unsigned)event->start_mark.column + 1,
-				   "the tag %s is not known here", (const char *)event_tag(event));
 	struct node *node = pool_alloc(p->pool, sizeof(*node));
 	if (!node)
 		return out_of_memory(p);
@@ -152,6 +147,9 @@ static int new_node(struct parser *p, const yaml_event_t *event, enum node_kind 
 	node->column = (unsigned)event->start_mark.column + 1;
 	node->height = 1;
 	node->weight = 1;
+	if (!tag_is_core(event_tag(event)))
+		return node_error(node, p->diag, "the tag %s is not known here",
+				  (const char *)event_tag(event));
 	*ret = node;
 	return 0;
 }

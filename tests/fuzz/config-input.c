@@ -31,7 +31,7 @@ static void check_error(const struct diag *d, int r, const uint8_t *data, size_t
 	must(r == -EINVAL);
 	must(d->message && *d->message);
 	must(d->source && strcmp(d->source, NAME) == 0);
-	must(d->line <= count_lines(data, size) + 1);
+	must(d->line > 0 && d->line <= count_lines(data, size) + 1 && d->column > 0);
 	for (const char *c = d->message; *c; c++)
 		must((unsigned char)*c >= 0x20);
 }

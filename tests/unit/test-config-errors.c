@@ -341,6 +341,8 @@ static void test_hostile_text(void **state)
 		{ "apiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: \"a\\tb\"\n",
 		  "F:3:7: RegistryTLSConfig a?b: name: \"a?b\" is not a registry's host, as in "
 		  "docker.io or registry.example:5000" },
+		{ "machine: !<a%0alarder:%20all%20is%20well> x\n",
+		  "F:1:10: the tag a?larder: all is well is not known here" },
 		{ "machine: {registries: {config: {\"a\\eb\": {tls: 1}}}}\n",
 		  "F:1:33: v1alpha1 document: machine.registries.config: \"a?b\" is not a "
 		  "registry's host, as in docker.io or registry.example:5000" },
