@@ -7,7 +7,8 @@
 #include "runtime/rootfs.h"
 #include "runtime/toml.h"
 
-#define LISTED_INSECURE "insecure = true\n"
+#define LISTED_INSECURE		"insecure = true\n"
+#define REGISTRIES_AS_VERSION_2 "unqualified-search-registries and [[registry]] tables instead"
 
 struct reader {
 	int root;
@@ -211,13 +212,71 @@ static int read_tables(struct reader *c, const struct toml_document *d)
 	return r;
 }
 
-/* The runtimes take lists of version 1 in the main file alone. */
+/* An empty list or text counts as not there. */
+static bool is_empty(const struct toml_document *d, const struct toml_statement *s)
+{
+	_cleanup_strv_ char **list = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	return (toml_strings(d, s, &list) == 0 && !list) ||
+	       (toml_string(d, s, &text) == 0 && !*text);
+}
+
+static bool is_version_1(const struct toml_document *d, const struct toml_statement *s)
+{
+	return s->kind == TOML_KEY &&
+	       (toml_path_is(s->path, "registries", "search", "registries", NULL) ||
+		toml_path_is(s->path, "registries", "insecure", "registries", NULL) ||
+		toml_path_is(s->path, "registries", "block", "registries", NULL)) &&
+	       !is_empty(d, s);
+}
+
+static bool is_version_2(const struct toml_document *d, const struct toml_statement *s)
+{
+	static const char *const keys[] = { "unqualified-search-registries", "credential-helpers",
+					    "short-name-mode", "aliases" };
+
+	if (s->kind == TOML_ARRAY_TABLE && toml_path_is(s->path, "registry", NULL))
+		return true;
+	for (size_t i = 0; s->kind == TOML_KEY && i < ARRAY_SIZE(keys); i++)
+		if (toml_path_begins(s->path, keys[i], NULL))
+			return !is_empty(d, s);
+	return false;
+}
+
+/* The runtimes take lists of version 1 in the main file alone, and in a file of nothing else; any other file stops every pull. */
+static int check_versions(struct reader *c, const struct toml_document *d, bool main_file)
+{
+	const struct toml_statement *one = NULL, *two = NULL;
+
+	for (size_t i = 0; i < d->n_statements; i++) {
+		const struct toml_statement *s = &d->statements[i];
+		if (!one && is_version_1(d, s))
+			one = s;
+		if (!two && is_version_2(d, s))
+			two = s;
+	}
+	if (one && !main_file)
+		return diag_set(c->diag, -EINVAL,
+				"line %u: podman and CRI-O refuse lists of version 1 in a drop-in; "
+				"write " REGISTRIES_AS_VERSION_2,
+				one->line);
+	if (one && two)
+		return diag_set(c->diag, -EINVAL,
+				"line %u: podman and CRI-O refuse lists of version 1 beside what "
+				"line %u sets; write " REGISTRIES_AS_VERSION_2,
+				one->line, two->line);
+	return 0;
+}
+
 static int read_text(struct reader *c, const char *text, bool main_file)
 {
 	_cleanup_toml_ struct toml_document d = { 0 };
 	int r = toml_scan(text, &d, c->diag);
 
-	if (r == 0 && main_file)
+	if (r == 0)
+		r = check_versions(c, &d, main_file);
+	if (r == 0)
 		r = read_lists(c, &d);
 	return r < 0 ? r : read_tables(c, &d);
 }

@@ -1195,9 +1195,8 @@ static void test_containers_lists(void **state)
 	    "[registries.block]\nregistries = ['docker.io', 'both.example/']\n");
 	put(&root, "etc/containers/registries.conf.d/mine.conf",
 	    "[[registry]]\nlocation = \"quay.io\"\n");
-	/* As in the runtimes, which refuse such a file. */
 	put(&root, "etc/containers/registries.conf.d/old.conf",
-	    "[registries.block]\nregistries = ['ghcr.io']\n");
+	    "[registries.block]\nregistries = []\n");
 	assert_int_equal(configure(&root, "podman and CRI-O", NULL), RUNTIME_CHANGED);
 	assert_file(&root, "etc/containers/registries.conf.d/zz-larder.conf",
 		    MARK_BEGIN
@@ -1223,6 +1222,51 @@ static void test_containers_lists(void **state)
 	assert_int_equal(configure(&root, "podman and CRI-O", &message), RUNTIME_FAILED);
 	assert_non_null(strstr(message, "/etc/containers/registries.conf: line 2: registries is a "
 					"list of texts"));
+	root_done(&root);
+}
+
+/* The runtimes refuse a file of both versions, and a drop-in of version 1: then nothing is pulled at all. */
+static void test_containers_versions(void **state)
+{
+	static const char list[] = "[registries.search]\nregistries = ['docker.io']\n";
+	static const struct {
+		const char *before, *behind; /* the list */
+		unsigned line;		     /* of version 2; 0: the runtimes take it */
+	} cases[] = {
+		{ "", "[[registry]]\nlocation = 'q.io'\n", 3 },
+		{ "unqualified-search-registries = ['docker.io']\n", "", 1 },
+		{ "short-name-mode = 'permissive'\n", "", 1 },
+		{ "credential-helpers = ['x']\n", "", 1 },
+		{ "", "[aliases]\n'a' = 'docker.io/a'\n", 4 },
+		{ "unqualified-search-registries = []\nshort-name-mode = ''\n", "[aliases]\n", 0 },
+		{ "", "[registries.block]\nregistries = ['b']\n", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = NULL, *message = NULL, *words = NULL;
+		struct root root;
+		root_make(&root, ENABLED, "usr/bin/podman");
+		assert_true(asprintf(&text, "%s%s%s", cases[i].before, list, cases[i].behind) > 0);
+		put(&root, "etc/containers/registries.conf", text);
+		assert_int_equal(configure(&root, "podman and CRI-O", &message),
+				 cases[i].line ? RUNTIME_FAILED : RUNTIME_CHANGED);
+		assert_true(asprintf(&words, "beside what line %u sets; write", cases[i].line) > 0);
+		if (cases[i].line)
+			assert_non_null(strstr(message, words));
+		root_done(&root);
+	}
+	struct root root;
+	_cleanup_free_ char *message = NULL;
+	root_make(&root, ENABLED, "usr/bin/podman");
+	put(&root, "etc/containers/registries.conf", "[[registry]]\nlocation = 'q.io'\n");
+	put(&root, "etc/containers/registries.conf.d/old.conf", list);
+	assert_int_equal(configure(&root, "podman and CRI-O", &message), RUNTIME_FAILED);
+	assert_non_null(strstr(message, "registries.conf.d/old.conf: line 2: podman and CRI-O "
+					"refuse lists of version 1 in a drop-in; write "));
+	put(&root, "etc/containers/registries.conf.d/old.conf",
+	    "[registries.search]\nregistries = []\n[[registry]]\nlocation = 'r.io'\n");
+	assert_int_equal(configure(&root, "podman and CRI-O", NULL), RUNTIME_CHANGED);
 	root_done(&root);
 }
 
@@ -1455,6 +1499,7 @@ int main(void)
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_limits),
 		cmocka_unit_test(test_containers_lists),
+		cmocka_unit_test(test_containers_versions),
 		cmocka_unit_test(test_containers_fallback),
 		cmocka_unit_test(test_containers_order),
 		cmocka_unit_test(test_failed_write),
