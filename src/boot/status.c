@@ -122,7 +122,8 @@ int status_read(const char *run_dir, json_t **ret, struct diag *diag)
 		return diag_set(diag, r, "cannot read %s: it is no regular file; " WRITTEN_ANEW,
 				path);
 	if (r < 0)
-		return diag_set(diag, r, "cannot read %s: %s", path, strerror(-r));
+		return diag_set(diag, r, "cannot read %s: %s%s", path, strerror(-r),
+				r == -EACCES ? "; run this as root" : "");
 	status = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
 	if (!status)
 		return diag_set_at(diag, -EINVAL, path, (unsigned)error.line,

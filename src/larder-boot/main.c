@@ -112,6 +112,7 @@ int main(int argc, char *argv[])
 	};
 
 	log_open("larder-boot");
+	umask(022); /* larderd, and users who run containers, read what this one makes, whatever root's umask is */
 	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
 	int r = parse_arguments(&arguments, argc, argv);
 	if (r > 0)

@@ -359,6 +359,7 @@ int main(int argc, char *argv[])
 	struct context context = { 0 };
 
 	log_open("larder");
+	umask(022); /* larderd, and users who run containers, read what this one makes, whatever root's umask is */
 	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
 	if (argc > 0)
 		argv[0] = (char *)"larder"; /* in getopt(3)'s messages */

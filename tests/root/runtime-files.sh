@@ -430,4 +430,10 @@ mkdir -p "$R/usr/share"
 echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$R/usr/share/gone.yaml"
 check "once it is there, the link counts" larder runtime configure --root "$R"
 check_equal "and nothing differs" "$(state)" "$before"
+
+# Whoever runs containers without root reads these settings, whatever root's umask is.
+fresh
+check "configure with umask 077" bash -c "umask 077; exec larder runtime configure --root '$R'"
+check_equal "makes no directory that others cannot enter" "$(find "$R/etc" -type d ! -perm 755 -printf '%P %m\n')" ""
+check_equal "and no file that they cannot read" "$(find "$R/etc" -type f ! -perm 644 -printf '%P %m\n')" ""
 done_testing

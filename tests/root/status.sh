@@ -165,4 +165,16 @@ mkfifo "$T/run/status.json"
 check_status 1 "a pipe in its place" timeout 20 larder status --run-dir "$T/run"
 check_output "is named" "cannot read $T/run/status.json: it is no regular file"
 rm "$T/run/status.json"
+
+# Who may read it: everybody, larderd first of all, whatever the umask of who ran the boot is.
+echo 'machine: {}' >"$R/etc/larder/machine.yaml"
+chmod 755 "$T"
+cp "$(command -v larder)" "$T/larder"
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$T/larder" status --run-dir "$@"; }
+(umask 077 && larder boot --root "$R" --run-dir "$T/run-closed" >"$T/boot.log" 2>&1)
+check "a boot with umask 077 is for all to see" nobody "$T/run-closed"
+check_output "with its state" "^larder: disabled$"
+chmod 700 "$T/run-closed"
+check_status 1 "a directory that somebody closed" nobody "$T/run-closed"
+check_output "is named with what to do" "cannot read $T/run-closed/status.json: Permission denied; run this as root$"
 done_testing
