@@ -98,6 +98,28 @@ void node_clean(char *message)
 			*message = '?';
 }
 
+static bool is_inside_character(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* A message that quotes a long value loses its middle: what it says is at both ends. */
+static void cut_middle(char *message)
+{
+	static const char cut[] = "[...]";
+	size_t length = message ? strlen(message) : 0;
+	size_t head = CONFIG_MESSAGE_MAX / 2, tail = length - CONFIG_MESSAGE_MAX / 2;
+
+	if (length <= CONFIG_MESSAGE_MAX + strlen(cut))
+		return;
+	while (is_inside_character(message[head]))
+		head--;
+	while (is_inside_character(message[tail]))
+		tail++;
+	memcpy(message + head, cut, strlen(cut));
+	memmove(message + head + strlen(cut), message + tail, length - tail + 1);
+}
+
 int node_error(const struct node *node, struct diag *diag, const char *format, ...)
 {
 	_cleanup_free_ char *message = NULL;
@@ -107,6 +129,7 @@ int node_error(const struct node *node, struct diag *diag, const char *format, .
 	message = text_vformat(format, ap);
 	va_end(ap);
 	node_clean(message);
+	cut_middle(message);
 	return diag_set_at(diag, -EINVAL, node->file->path, node->line, node->column, "%s",
 			   message ? message : "out of memory");
 }
@@ -128,7 +151,7 @@ static void cursor_next(struct cursor *c)
 	c->column++;
 	do
 		c->at++;
-	while (((unsigned char)*c->at & 0xc0) == 0x80);
+	while (is_inside_character(*c->at));
 }
 
 static void cursor_skip_space(struct cursor *c)
@@ -164,7 +187,7 @@ static bool same_character(struct cursor *source, const char *text, char quote)
 	    (quote == '\'' && *source->at == '\'' && *text == '\''))
 		cursor_next(source);
 	size_t length = 1;
-	while (((unsigned char)text[length] & 0xc0) == 0x80)
+	while (is_inside_character(text[length]))
 		length++;
 	return strncmp(source->at, text, length) == 0;
 }

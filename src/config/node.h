@@ -19,6 +19,7 @@
 
 #define CONFIG_ANCHORS_MAX 256	/* in one document */
 #define CONFIG_KEYS_MAX	   4096 /* in one map */
+#define CONFIG_MESSAGE_MAX 1000 /* bytes of an error, which may quote a value */
 
 struct config_file {
 	const char *path; /* as shown to people */

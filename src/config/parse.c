@@ -54,6 +54,16 @@ static int unreadable(struct parser *p)
 			   p->yaml.problem);
 }
 
+/* Is there nothing but spaces before the place, and a tab at it? */
+static bool is_indented_by_tab(const char *text, const yaml_mark_t *mark)
+{
+	for (size_t line = 0; text && line < mark->line; line++) {
+		text = strchr(text, '\n');
+		text = text ? text + 1 : NULL;
+	}
+	return text && strspn(text, " ") == mark->column && text[mark->column] == '\t';
+}
+
 /* What libyaml says, at the place where it says it. */
 static int yaml_failed(struct parser *p)
 {
@@ -63,6 +73,9 @@ static int yaml_failed(struct parser *p)
 		return out_of_memory(p);
 	if (y->error == YAML_READER_ERROR)
 		return unreadable(p);
+	if (is_indented_by_tab(p->file->text, &y->problem_mark))
+		return fail_at(p, &y->problem_mark,
+			       "this is not YAML: a tab cannot indent; use spaces");
 	return diag_set_at(p->diag, -EINVAL, p->file->path, (unsigned)y->problem_mark.line + 1,
 			   (unsigned)y->problem_mark.column + 1, "this is not YAML: %s%s%s",
 			   y->problem ? y->problem : "unknown problem", y->context ? ", " : "",
@@ -431,7 +444,7 @@ static int check_encoding(const struct config_file *file, struct diag *diag)
 		start += length + 1;
 	}
 	return diag_set_at(diag, -EINVAL, file->path, line, column_of_bad_bytes(start, end),
-			   "this line holds bytes that are not UTF-8 text");
+			   "this line holds bytes that are not UTF-8 text; save the file as UTF-8");
 }
 
 int node_parse(struct pool *pool, const struct config_file *file, uint64_t *nodes,

@@ -211,6 +211,23 @@ static int check_number(struct checker *c, const struct trail *trail, const stru
 	return 0;
 }
 
+/* "a, b, c"; owned by the caller; NULL: out of memory. */
+static char *join_choices(const char *const *choices)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; choices[i]; i++)
+		fprintf(f, "%s%s", i ? ", " : "", choices[i]);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 static int check_text(struct checker *c, const struct trail *trail, const struct key *row,
 		      const struct node *node)
 {
@@ -233,8 +250,10 @@ static int check_text(struct checker *c, const struct trail *trail, const struct
 	if (near)
 		return fail(c, trail, node, "\"%s\" is not known here; did you mean %s?",
 			    node->text, near);
-	return fail(c, trail, node, "\"%s\" is not known here; larder knows %s%s%s", node->text,
-		    row->choices[0], n > 1 ? ", " : "", n > 1 ? row->choices[1] : "");
+	_cleanup_free_ char *known = join_choices(row->choices);
+	if (!known)
+		return diag_set(c->diag, -ENOMEM, "out of memory");
+	return fail(c, trail, node, "\"%s\" is not known here; larder knows %s", node->text, known);
 }
 
 int schema_selector(const struct node *scalar, enum value_type type, struct selector **ret,

@@ -74,9 +74,16 @@ static void test_yaml(void **state)
 		{ "a: b: c\n",
 		  "F:1:5: this is not YAML: mapping values are not allowed in this context" },
 		{ "a: \x01\n", "F:1:4: this is not YAML: control characters are not allowed" },
-		{ "a: 1\nb: \"\xff\"\n", "F:2:5: this line holds bytes that are not UTF-8 text" },
+		{ "a: 1\nb: \"\xff\"\n",
+		  "F:2:5: this line holds bytes that are not UTF-8 text; save "
+		  "the file as UTF-8" },
 		{ "\xc3\xa9: \xe2\x82\xac \xe2\x82",
-		  "F:1:6: this line holds bytes that are not UTF-8 text" },
+		  "F:1:6: this line holds bytes that are not UTF-8 text; save "
+		  "the file as UTF-8" },
+		{ VOLUME "provisioning:\n\tminSize: 1GiB\n",
+		  "F:5:1: this is not YAML: a tab cannot indent; use spaces" },
+		{ VOLUME "provisioning:\n  minSize: 1GiB\n  \tgrow: true\n",
+		  "F:6:3: this is not YAML: a tab cannot indent; use spaces" },
 		{ "machine: {}\nmachine: {}\n", "F:2:1: the key machine is already set at line 1" },
 		{ "machine:\n  install: {}\n  \"install\": {}\n",
 		  "F:3:3: the key install is already set at line 2" },
@@ -322,7 +329,7 @@ static void test_larder_kinds(void **state)
 		  "as in registry.k8s.io/*" },
 		{ TAGS "rules: [{match: \"*\", policy: latest}]\n",
 		  "F:3:30: TagPolicyConfig: rules[0].policy: \"latest\" is not known here; larder "
-		  "knows cached, fresh" },
+		  "knows cached, fresh, pinned" },
 		{ TAGS "rules: [{match: \"*\", policy: pinned, digest: sha256:1}]\n",
 		  "F:3:46: TagPolicyConfig: rules[0].digest: \"sha256:1\" is not a digest: "
 		  "\"sha256:\" and 64 hex digits in lower case" },
@@ -409,9 +416,18 @@ static void test_limits(void **state)
 	_cleanup_free_ char *large = repeat("machine: {} #", "x", CONFIG_FILE_BYTES_MAX, "\n");
 	expect_part(large, strlen(large), "the file is larger than 1024 KiB");
 
+	_cleanup_free_ char *text =
+		repeat(VOLUME "provisioning: {minSize: \"a", "\xc3\xa9", 9000, "b\"}\n");
+	_cleanup_free_ char *message = load_error(text, strlen(text));
+	assert_in_range(strlen(message), 800, 1100);
+	assert_non_null(strstr(message, "\xc3\xa9[...]\xc3\xa9"));
+	assert_non_null(strstr(message, "b\" is not a size; write a number and a unit"));
+
 	_cleanup_free_ char *values = repeat("machine: [", "1,", 120000, "1]\n");
 	expect_part(values, strlen(values), "more than 100000 values");
-	expect_part("machine: x\0y\n", 13, "this line holds bytes that are not UTF-8 text");
+	expect_part("machine: x\0y\n", 13,
+		    "this line holds bytes that are not UTF-8 text; save "
+		    "the file as UTF-8");
 }
 
 int main(void)
