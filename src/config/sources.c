@@ -101,8 +101,8 @@ int config_source_open(const struct config_source *source, int flags, struct dia
 	if (fd >= 0)
 		return fd;
 	if (fd != -ENOENT)
-		return diag_set_at(diag, fd, source->path, 0, 0, "cannot read the %s: %s", what,
-				   strerror(-fd));
+		return diag_set_at(diag, fd, source->path, 0, 0, "cannot read the %s: %s%s", what,
+				   strerror(-fd), fd == -EACCES ? "; run this as root" : "");
 	int r = check_links(source, diag);
 	if (r < 0)
 		return r;

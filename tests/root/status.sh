@@ -170,11 +170,14 @@ rm "$T/run/status.json"
 echo 'machine: {}' >"$R/etc/larder/machine.yaml"
 chmod 755 "$T"
 cp "$(command -v larder)" "$T/larder"
-nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$T/larder" status --run-dir "$@"; }
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$T/larder" "$@"; }
 (umask 077 && larder boot --root "$R" --run-dir "$T/run-closed" >"$T/boot.log" 2>&1)
-check "a boot with umask 077 is for all to see" nobody "$T/run-closed"
+check "a boot with umask 077 is for all to see" nobody status --run-dir "$T/run-closed"
 check_output "with its state" "^larder: disabled$"
 chmod 700 "$T/run-closed"
-check_status 1 "a directory that somebody closed" nobody "$T/run-closed"
+check_status 1 "a directory that somebody closed" nobody status --run-dir "$T/run-closed"
 check_output "is named with what to do" "cannot read $T/run-closed/status.json: Permission denied; run this as root$"
+chmod 600 "$R/etc/larder/machine.yaml"
+check_status 1 "a machine config that is closed" nobody config check --root "$R"
+check_output "too" "etc/larder/machine.yaml: cannot read the file: Permission denied; run this as root$"
 done_testing
