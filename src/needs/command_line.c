@@ -6,7 +6,30 @@
 
 #include "base/text.h"
 
-static const char *const runners[] = { "podman", "docker", "nerdctl", "ctr", "crictl" };
+static const char *const runners[] = { "podman", "docker", "nerdctl", "ctr", "crictl", NULL };
+static const char *const composers[] = { "docker-compose", "podman-compose", NULL };
+static const char *const shells[] = { "sh", "bash", "dash", "ash", "zsh", "su", "runuser", NULL };
+/* They run the program that stands behind options and words of their own. */
+static const char *const wrappers[] = { "k3s",
+					"rke2",
+					"chrt",
+					"env",
+					"exec",
+					"flock",
+					"ionice",
+					"nice",
+					"nohup",
+					"runuser",
+					"setpriv",
+					"setsid",
+					"stdbuf",
+					"sudo",
+					"taskset",
+					"systemd-cat",
+					"systemd-inhibit",
+					"systemd-run",
+					"timeout",
+					NULL };
 
 /* Options without a value. Every other one takes the next word, unless it has its value after "=". */
 static const char *const flags[] = {
@@ -154,9 +177,9 @@ static const char *base_name(const char *path)
 
 static const char *find_runner(const char *word)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
-		if (strcmp(base_name(word), runners[i]) == 0)
-			return runners[i];
+	for (const char *const *runner = runners; *runner; runner++)
+		if (strcmp(base_name(word), *runner) == 0)
+			return *runner;
 	return NULL;
 }
 
@@ -304,43 +327,57 @@ static int read_runner(char *const *words, struct found_images *ret)
 	return *words && !local ? strv_add(&ret->images, *words) : 0;
 }
 
+/* Does the text have the program's name, as a word with others behind it? */
+static bool script_runs(const char *script, const char *program)
+{
+	for (const char *at = script; (at = strstr(at, program)); at++) {
+		char after = at[strlen(program)];
+		bool starts = at == script || strchr(" \t;&|(/", at[-1]);
+		if (starts && (after == ' ' || after == '\t'))
+			return true;
+	}
+	return false;
+}
+
 /* Behind a shell, a script is text: it is only looked for a program that it may run. */
 static bool script_runs_one(char *const *words)
 {
-	for (; *words; words++)
-		for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
-			for (const char *at = *words; (at = strstr(at, runners[i])); at++) {
-				char after = at[strlen(runners[i])];
-				bool starts = at == *words || strchr(" \t;&|(/", at[-1]);
-				if (starts && (after == ' ' || after == '\t'))
-					return true;
-			}
+	for (; *words; words++) {
+		for (const char *const *runner = runners; *runner; runner++)
+			if (script_runs(*words, *runner))
+				return true;
+		for (const char *const *composer = composers; *composer; composer++)
+			if (script_runs(*words, *composer))
+				return true;
+	}
 	return false;
+}
+
+/* words: the program and what is behind it. */
+static int read_program(char *const *words, struct found_images *ret)
+{
+	const char *name = base_name(*words), *runner = find_runner(*words);
+
+	if (runner) {
+		ret->program = runner;
+		return read_runner(words + 1, ret);
+	}
+	ret->hidden = is_one_of(name, composers) ||
+		      (is_one_of(name, shells) && script_runs_one(words + 1));
+	return 0;
 }
 
 int command_find_images(char *const *words, struct found_images *ret)
 {
-	static const char *const shells[] = { "sh", "bash", "dash", "ash", "zsh", NULL };
-	static const char *const wrappers[] = { "k3s", "rke2", "nice", "ionice", "exec", NULL };
+	bool wrapped = words && *words && is_one_of(base_name(*words), wrappers), found = false;
+	int r = 0;
 
 	*ret = (struct found_images){ 0 };
-	if (!words || !*words)
-		return 0;
-	if (strcmp(base_name(*words), "env") == 0) {
-		words++;
-		while (*words && (**words == '-' || strchr(*words, '=')))
-			words++;
-	} else if (is_one_of(base_name(*words), wrappers)) {
-		words++;
+	/* A word of the wrapper's may be called as a program is: a user "docker". */
+	for (; r == 0 && !found && words && *words; words++) {
+		r = read_program(words, ret);
+		found = ret->images || ret->objects || ret->hidden || !wrapped;
 	}
-	if (!*words)
-		return 0;
-	ret->program = find_runner(*words);
-	if (!ret->program && is_one_of(base_name(*words), shells))
-		ret->hidden = script_runs_one(words + 1);
-	if (!ret->program)
-		return 0;
-	int r = read_runner(words + 1, ret);
 	if (r < 0)
 		found_images_done(ret);
 	return r;

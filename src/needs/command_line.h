@@ -16,7 +16,7 @@ struct found_images {
 	bool hidden;	     /* one is, in a way that is not followed: through a shell or compose */
 };
 
-/* What podman, docker, nerdctl, ctr, crictl, or k3s with one of them would pull or run. -ENOMEM. */
+/* What podman, docker, nerdctl, ctr, crictl, or a wrapper (k3s, sudo, nice…) with one of them would pull or run. -ENOMEM. */
 int command_find_images(char *const *words, struct found_images *ret);
 void found_images_done(struct found_images *images);
 #define _cleanup_found_images_ _cleanup_(found_images_done)
