@@ -154,18 +154,33 @@ static int carry_out_common(struct context *context, const struct command *self,
 	}
 }
 
-/* A root that is not there would look like a system without any file. */
+/* A root that is not there would look like a system without any file, and one without a name would be this system. */
 static bool is_directory(const struct command *self, const char *option, const char *root)
 {
 	struct stat st;
 
-	if (!root || !*root)
+	if (!root)
 		return true;
 	int e = stat(root, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 	if (e)
-		(void)command_usage(self, "%s names a directory, and %s is none: %s", option, root,
-				    strerror(e));
+		(void)command_usage(self, "%s names a directory, and \"%s\" is none: %s", option,
+				    root, strerror(e));
 	return !e;
+}
+
+/* Where links of another root lead is another place here. */
+static bool has_no_link(const struct command *self, const char *root, const char *path)
+{
+	_cleanup_free_ char *whole = path_join(root, path);
+	struct stat st;
+	bool link = whole && lstat(whole, &st) == 0 && S_ISLNK(st.st_mode);
+
+	if (link)
+		(void)command_usage(self,
+				    "%s is a symbolic link, and may lead out of --root: put a "
+				    "directory in its place, or name another one with --run-dir",
+				    whole);
+	return whole && !link;
 }
 
 /* The paths that follow from --root unless they were given by themselves. */
@@ -176,8 +191,12 @@ static int settle_paths(struct context *context, const struct command *self)
 		return COMMAND_USAGE;
 	if (!context->config_root)
 		context->config_root = context->root;
-	if (!context->run_dir)
+	if (!context->run_dir) {
+		if (context->root && (!has_no_link(self, context->root, "/run") ||
+				      !has_no_link(self, context->root, DIR_RUN)))
+			return COMMAND_USAGE;
 		context->run_dir = path_join(context->root, DIR_RUN);
+	}
 	return context->run_dir ? COMMAND_OPTIONS_END : COMMAND_USAGE;
 }
 

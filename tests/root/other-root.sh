@@ -36,10 +36,22 @@ for command in boot stop status layers "layers sync" images "images default" "ru
 	"volume status" "volume plan"; do
 	# shellcheck disable=SC2086
 	check_status 2 "larder $command with a root that is not there" larder $command --root "$T/none" --run-dir "$T/run-none"
-	check_output "says so" "--root names a directory, and $T/none is none: No such file or directory"
+	check_output "says so" "--root names a directory, and \"$T/none\" is none: No such file or directory"
 done
 check_status 2 "the same for --config-root" larder config check --config-root "$T/fifo"
 check_output "says so" "--config-root names a directory"
+check_status 2 "a root without a name is not this system" larder runtime restore --root ""
+check_output "and is wrong usage" '--root names a directory, and "" is none: No such file or directory'
+mkdir "$T/linked" "$T/outside"
+for link in run run/larder; do
+	rm -rf "$T/linked/run"
+	mkdir -p "$(dirname "$T/linked/$link")"
+	ln -s "$T/outside" "$T/linked/$link"
+	check_status 2 "a link in the place of /$link" larder boot --root "$T/linked"
+	check_output "is named" "$T/linked/$link is a symbolic link, and may lead out of --root: put a directory in its place"
+	check_equal "and nothing is written where it leads" "$(ls "$T/outside")" ""
+done
+check "which does not matter with --run-dir" larder boot --root "$T/linked" --run-dir "$T/run-linked"
 check_equal "nothing was made" "$(ls -d "$T/none" "$T/run-none" 2>/dev/null)" ""
 
 check "larder boot with a root that has no /sys/block" larder_there boot
