@@ -145,7 +145,7 @@ int mounts_parse(const char *text, struct mounts *ret)
 int mounts_read(int root, struct mounts *ret)
 {
 	_cleanup_free_ char *text = NULL;
-	int r = read_file_at(root, MOUNTINFO, MOUNTS_BYTES_MAX, &text, NULL);
+	int r = read_regular_at(root, MOUNTINFO, MOUNTS_BYTES_MAX, &text, NULL);
 
 	if (r == -ENOMEM)
 		return r;

@@ -220,7 +220,7 @@ static int gather(struct question *q)
 
 	if (r < 0)
 		return r;
-	r = read_file_at(q->behind.root, CMDLINE, CMDLINE_BYTES_MAX, &cmdline, NULL);
+	r = read_regular_at(q->behind.root, CMDLINE, CMDLINE_BYTES_MAX, &cmdline, NULL);
 	if (r == -ENOMEM)
 		return r;
 	return root_option_parse(cmdline ? cmdline : "", &q->root_option);

@@ -48,7 +48,7 @@ static int load_key(const char *root, const char *path, struct keys *keys,
 	if (!full)
 		return -ENOMEM;
 	/* A link to it leads where it would in that root. */
-	_cleanup_close_ int fd = open_rooted(root, path, O_RDONLY | O_NOCTTY);
+	_cleanup_close_ int fd = open_rooted(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	int r = fd < 0 ? fd : read_fd(fd, KEY_BYTES_MAX, &text, &size);
 	keys->n_unread++;
 	if (r < 0)

@@ -83,6 +83,16 @@ check_status 0 "a broken config in its usual place" larder disks --root "$T/virt
 check_output "is named" 'without the machine config: .*machine\.yaml:[0-9]+'
 check_output "and the disk behind / is the system disk" '^/dev/vda .*yes$'
 
+# What is no file in the place of one is no text, and nothing waits for it.
+mkdir "$T/pipes"
+unpack-tree "$LARDER_SOURCE/tests/machines/sata.tree" "$T/pipes"
+for file in proc/cmdline proc/self/mountinfo run/udev/data/b8:0 sys/devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/model; do
+	mkdir -p "$T/pipes/${file%/*}"
+	rm -f "$T/pipes/$file" && mkfifo "$T/pipes/$file"
+	check "a pipe in the place of $file" timeout 20 larder disks --root "$T/pipes"
+	check_output "and the disks are listed" '^/dev/sdb '
+done
+
 # Text from a disk never reaches the terminal as it is.
 mkdir "$T/evil"
 printf '%s\n' '[sys/block]' 'sda -> ../devices/x/block/sda' '[sys/devices/x/block/sda]' 'size: 8' \

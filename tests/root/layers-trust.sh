@@ -136,8 +136,10 @@ check_equal "and nothing half" "$(find "$T/run/volume/layers" -regex '.*/\(sum\|
 rm -f "$T/run/volume/layers/"{sum,sig,root,tree,pipe}-*
 
 layers_config "$(match)" "keep: 1
-trust: {keys: [$T/root/keys/none.pub, $T/root/keys/site.pub], required: true}"
-check "a key that is not there" sync
+trust: {keys: [$T/root/keys/none.pub, $T/root/keys/pipe.pub, $T/root/keys/site.pub], required: true}"
+mkfifo "$T/root/keys/pipe.pub"
+check "a key that is not there, and a pipe" sync
+check_equal "which is no key" "$(jq -r '.notes[]' "$T/sync.json" | grep -c "trust key .*/keys/pipe.pub: it is no Ed25519 public key")" 1
 check_equal "is said" "$(jq -r '.notes[]' "$T/sync.json" | grep -c "trust key .*/keys/none.pub: No such file")" 1
 check_equal "and the others count" "$(state k8s 2.0 | grep -c active)" 1
 layers_config "$(match)" "keep: 1
