@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "block/system_disk.h"
 #include "larder/commands.h"
+#include "larder/load_config.h"
 #include "larder/output.h"
 #include "volume/wipe.h"
 
@@ -21,14 +22,11 @@ enum {
 	OPT_YES,
 };
 
-#define CMDLINE_MAX 65536
-
 /* A request and everything that it points to. */
 struct work {
 	struct volume_request request;
 	struct machine_config *config;
 	struct disk_list disks;
-	char *cmdline;
 	bool yes;
 };
 
@@ -36,7 +34,6 @@ static void work_done(struct work *w)
 {
 	machine_config_free(w->config);
 	disk_list_done(&w->disks);
-	free(w->cmdline);
 }
 
 static int parse_power_of_two(const char *text, unsigned least, unsigned most, unsigned *ret)
@@ -127,14 +124,7 @@ static int load(const struct context *context, struct work *w, struct diag *diag
 {
 	_cleanup_free_ char *reason = NULL;
 
-	(void)read_file_at(AT_FDCWD, "/proc/cmdline", CMDLINE_MAX, &w->cmdline, NULL);
-	const struct config_sources sources = {
-		.root = context->config_root,
-		.run_dir = context->run_dir,
-		.files = (const char *const *)context->config_files,
-		.cmdline = w->cmdline,
-	};
-	int r = machine_config_load(&sources, &w->config, diag);
+	int r = load_config(context, NULL, &w->config, diag);
 	if (r == 0 && !w->request.image)
 		r = disk_list_read(context->root, &w->disks, diag);
 	if (r == 0 && !w->request.image &&

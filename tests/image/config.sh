@@ -129,5 +129,12 @@ echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$T/other/usr/sh
 check "one inside of that root" larder config show --root "$T/other" --config-root "$T/root"
 check_output "is followed" "localEnabled +true +$T/other/run/larder/machine.yaml:1"
 
+# Every command reads the same: the kernel's command line of that root counts for volumes, too, and this machine's does not.
+printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: IMAGECACHE\nprovisioning: {minSize: 7GiB, maxSize: 9GiB}\n' >"$T/other/boot.yaml"
+mkdir -p "$T/other/proc" && echo "larder.config=/boot.yaml" >"$T/other/proc/cmdline"
+truncate -s 64M "$T/disk.img"
+check_status 1 "volume plan with the config that the command line of another root names" larder volume plan --root "$T/other" --image "$T/disk.img"
+check_output "takes its sizes" "7(\.0)? GiB"
+
 check_equal "nothing was written anywhere" "$(find "$T/root" -type f | wc -l)" 4
 done_testing
