@@ -148,6 +148,20 @@ static void place(struct volume_plan *plan, const struct volume_candidate *c, si
 	plan->repair = c->inspection.repair && !c->read_only;
 }
 
+/* Does another partition begin in [start, end)? */
+static bool taken_between(const struct inspection *in, uint64_t start, uint64_t end)
+{
+	const struct gpt_copy *table = inspection_table(in);
+	bool taken = false;
+
+	for (size_t i = 0; i < table->n_entries; i++)
+		taken |= table->entries[i].first * in->sector_size >= start &&
+			 table->entries[i].first * in->sector_size < end;
+	for (size_t i = 0; i < in->n_kernel; i++)
+		taken |= in->kernel[i].start >= start && in->kernel[i].start < end;
+	return taken;
+}
+
 /* How far the partition can and should grow: into the free range right behind it. */
 static void plan_growth(const struct volume_config *config, const struct volume_candidate *c,
 			struct volume_plan *plan)
@@ -158,7 +172,8 @@ static void plan_growth(const struct volume_config *config, const struct volume_
 
 	for (size_t i = 0; i < in->n_ranges; i++)
 		if (in->ranges[i].range.start >= end &&
-		    in->ranges[i].range.start - end < in->grain && !in->ranges[i].found)
+		    in->ranges[i].range.start - end < in->grain && !in->ranges[i].found &&
+		    !taken_between(in, end, in->ranges[i].range.start))
 			limit = in->ranges[i].range.end;
 	if (!config->grow || !in->can_add || c->read_only || limit == end ||
 	    layout_size(&config->min_size, &config->max_size, limit - plan->start, in->grain,

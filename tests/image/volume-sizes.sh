@@ -204,6 +204,9 @@ image_config "${grow[@]}" "maxSize: 100%"
 gpt make "$image" 256M 1:2048:65536:IMAGECACHE 2:67584:65536:next
 with_filesystem 2048 65536
 provisions grow-no-room
+gpt make "$image" 256M 1:2048:65537:IMAGECACHE 2:67585:1000:small
+with_filesystem 2048 65537
+provisions grow-no-room-before-small-neighbour
 image_config "minSize: 16MiB" "maxSize: 100%"
 gpt make "$image" 256M 1:2048:65536:IMAGECACHE
 with_filesystem 2048 65536
