@@ -90,12 +90,16 @@ static int copy_partition(const struct format_target *target, int image, struct 
 static int replace_image(const struct format_target *target, int image, int partition)
 {
 	_cleanup_(temporary_done) struct temporary t = { .fd = -1 };
+	struct stat st;
 	int r = temporary_make(target->path, &t);
 
 	if (r == 0)
 		r = copy_image(image, &t);
+	/* resize2fs has cut off what the filesystem does not use. */
+	if (r == 0 && fstat(partition, &st) < 0)
+		r = -errno;
 	if (r == 0)
-		r = copy_range(partition, 0, t.fd, target->offset, target->size);
+		r = copy_range(partition, 0, t.fd, target->offset, (uint64_t)st.st_size);
 	if (r == 0 && (fsync(t.fd) < 0 || rename(t.path, target->path) < 0))
 		r = -errno;
 	if (r < 0)

@@ -219,6 +219,10 @@ image_config "${grow[@]}" "maxSize: 300MiB"
 gpt make --backup 262144 "$image" 512M 1:2048:65536:IMAGECACHE
 with_filesystem 2048 65536
 provisions grow-on-grown-disk
+image_config "${grow[@]}" "maxSize: 100%"
+gpt make "$image" 256M 1:2048:73729:IMAGECACHE 2:75777:20000:next
+with_filesystem 2048 32768
+provisions grow-in-odd-sectors
 
 note "Sectors of 4096 bytes"
 sector=4096
