@@ -84,6 +84,8 @@ int format_ext4(const struct format_target *target, const struct format_options 
 #define EXT4_HAS_JOURNAL  0x4
 #define EXT4_RECOVER	  0x4
 #define EXT4_64BIT	  0x80
+#define EXT4_DESCRIPTOR	  64 /* bytes, of a group */
+#define EXT4_LAST_GROUP	  50 /* blocks in it beside its tables, at least, as resize2fs has it */
 
 static uint32_t le32_at(const uint8_t *data, size_t at)
 {
@@ -115,7 +117,11 @@ static void parse_superblock(const uint8_t *sb, struct ext4_state *ret)
 	ret->found = true;
 	ret->errors = (state & EXT4_STATE_ERROR) || (!(state & EXT4_STATE_VALID) && !journal);
 	ret->needs_journal = incompatible & EXT4_RECOVER;
-	ret->size = blocks << (10 + shift);
+	ret->block_size = 1024U << shift;
+	ret->group_blocks = le32_at(sb, 0x20);
+	ret->group_inodes = le32_at(sb, 0x28) * (uint64_t)le16_at(sb, 0x58);
+	ret->reserved_blocks = le16_at(sb, 0xce);
+	ret->size = blocks * ret->block_size;
 	memcpy(ret->label, sb + 0x78, 16);
 }
 
@@ -131,6 +137,27 @@ int ext4_read_state(int fd, uint64_t offset, struct ext4_state *ret, struct diag
 		parse_superblock(superblock, &state);
 	*ret = state;
 	return 0;
+}
+
+/* Blocks of both bitmaps, the inodes, and copies of the superblock and the descriptors, although not every group has those. */
+static uint64_t group_tables(const struct ext4_state *state, uint64_t groups)
+{
+	return 2 + state->group_inodes / state->block_size + 1 + state->reserved_blocks +
+	       groups * EXT4_DESCRIPTOR / state->block_size + 1;
+}
+
+uint64_t ext4_size_in(const struct ext4_state *state, uint64_t room)
+{
+	uint64_t first = state->block_size == 1024; /* the block before the first group */
+	uint64_t blocks = room / state->block_size;
+
+	if (state->group_blocks > 0 && blocks > first) {
+		uint64_t groups = (blocks - first) / state->group_blocks;
+		uint64_t rest = (blocks - first) % state->group_blocks;
+		if (groups > 0 && rest < group_tables(state, groups) + EXT4_LAST_GROUP)
+			blocks -= rest;
+	}
+	return blocks * state->block_size;
 }
 
 int ext4_check(const struct format_target *target, bool force, struct diag *diag)

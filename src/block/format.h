@@ -29,13 +29,19 @@ int format_ext4(const struct format_target *target, const struct format_options 
 struct ext4_state {
 	bool found;  /* is there an ext2/3/4 superblock? */
 	bool errors; /* the kernel noted errors, or it was not unmounted and has no journal */
-	bool needs_journal; /* the journal must be replayed */
-	uint64_t size;	    /* bytes of the filesystem */
+	bool needs_journal;			/* the journal must be replayed */
+	uint64_t size;				/* bytes of the filesystem */
+	uint32_t block_size;			/* bytes */
+	uint32_t group_blocks, reserved_blocks; /* of a group; for its descriptors */
+	uint64_t group_inodes;			/* bytes of a group's inodes */
 	char label[17];
 };
 
 /* Reads the superblock at offset of fd. */
 int ext4_read_state(int fd, uint64_t offset, struct ext4_state *ret, struct diag *diag);
+
+/* Bytes that the filesystem would have when grown to room bytes; a last group that is too small for its own tables is left out. */
+uint64_t ext4_size_in(const struct ext4_state *state, uint64_t room);
 
 /*
  * e2fsck -p; "errors were fixed" is success. Not mounted. These two want a partition or a file of its own (offset 0): inside an

@@ -6,13 +6,13 @@
 #include "base/names.h"
 #include "base/text.h"
 
-/* How much smaller than its partition a filesystem may be without being grown. */
+/* How much smaller than it could be a filesystem may be without being grown. */
 #define GROWTH_WORTHWHILE (1024 * 1024ULL)
 
 bool volume_should_grow(const struct volume_config *config, const struct ext4_state *state,
 			uint64_t room)
 {
-	return config->grow && state->size + GROWTH_WORTHWHILE <= room;
+	return config->grow && state->size + GROWTH_WORTHWHILE <= ext4_size_in(state, room);
 }
 
 uint64_t volume_plan_size(const struct volume_plan *plan)

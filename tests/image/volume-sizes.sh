@@ -223,6 +223,12 @@ image_config "${grow[@]}" "maxSize: 100%"
 gpt make "$image" 256M 1:2048:73729:IMAGECACHE 2:75777:20000:next
 with_filesystem 2048 32768
 provisions grow-in-odd-sectors
+# An ext4 whose last group would have no room for its own tables goes without it: it is as large as it can be.
+image_config "${grow[@]}" "maxSize: 1025MiB"
+blank 2G
+check "a last group that is too small: provision" volume provision
+check "a last group that is too small: plan" volume plan
+check_output "says that nothing is to be done" "^Nothing is to be done"
 
 note "Sectors of 4096 bytes"
 sector=4096
