@@ -24,7 +24,7 @@ _larder() {
 	done
 	case $previous in
 	--output | -o)
-		if [[ $command != build ]]; then
+		if [[ $command != build || $previous = -o ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "table json yaml" -- "$current")
 			return
 		fi

@@ -42,7 +42,7 @@ static int run_boot(struct context *context, const struct command *self, int arg
 		runtimes = runtimes && o != OPT_NO_RUNTIMES;
 	}
 	if (optind < argc)
-		return command_usage(self, "unexpected argument \"%s\"", argv[optind]);
+		return command_usage(self, "\"%s\" is one argument too many", argv[optind]);
 	struct boot_options options = boot_options_of(context);
 	options.runtimes = runtimes;
 	int r = boot_run(&options, &status, &diag);
@@ -60,7 +60,7 @@ static int run_stop(struct context *context, const struct command *self, int arg
 	if (o != COMMAND_OPTIONS_END)
 		return o == COMMAND_DONE ? EXIT_DONE : EXIT_USAGE;
 	if (optind < argc)
-		return command_usage(self, "unexpected argument \"%s\"", argv[optind]);
+		return command_usage(self, "\"%s\" is one argument too many", argv[optind]);
 	struct boot_options options = boot_options_of(context);
 	int r = boot_stop(&options, &diag);
 	return r < 0 ? command_failed(r, &diag) : EXIT_DONE;

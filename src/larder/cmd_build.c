@@ -33,7 +33,7 @@ enum {
 static const struct command_option build_command_options[] = {
 	{ "images", "FILE", "the list of images, one a line; - is standard input", OPT_IMAGES },
 	{ "output", "LAYER.sqsh", "the layer to make; its .sha256 is put beside it", OPT_LAYER },
-	{ "platform", "OS/ARCH[,…]", "platforms to take, or all (default: this machine's)",
+	{ "platform", "OS/ARCH,...", "platforms to take, or all (default: this machine's)",
 	  OPT_PLATFORM },
 	{ "name", "NAME", "name of the layer (default: from the file name)", OPT_NAME },
 	{ "version", "VERSION", "version of the layer (default: from the file name)",

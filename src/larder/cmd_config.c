@@ -187,13 +187,13 @@ static int run_show(struct context *context, const struct command *self, int arg
 const struct command command_config_check = {
 	.name = "config check",
 	.synopsis = "[FILE…]",
-	.summary = "Says whether the machine config, or these files, are valid",
+	.summary = "Say whether the machine config, or these files, are valid",
 	.run = run_check,
 };
 
 const struct command command_config_show = {
 	.name = "config show",
 	.synopsis = "",
-	.summary = "Shows the effective machine config, and where each value came from",
+	.summary = "Show the effective machine config, and where each value came from",
 	.run = run_show,
 };

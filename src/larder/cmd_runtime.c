@@ -254,7 +254,7 @@ static const struct command_option runtime_options[] = {
 const struct command command_runtime_configure = {
 	.name = "runtime configure",
 	.synopsis = "[--dry-run]",
-	.summary = "Points the container runtimes on this machine at the cache",
+	.summary = "Point the container runtimes on this machine at the cache",
 	.options = runtime_options,
 	.run = run_configure,
 };
@@ -262,7 +262,7 @@ const struct command command_runtime_configure = {
 const struct command command_runtime_restore = {
 	.name = "runtime restore",
 	.synopsis = "[--dry-run]",
-	.summary = "Sets the container runtimes back to what they were",
+	.summary = "Set the container runtimes back to what they were",
 	.options = runtime_options,
 	.run = run_restore,
 };
@@ -270,6 +270,6 @@ const struct command command_runtime_restore = {
 const struct command command_runtime_status = {
 	.name = "runtime status",
 	.synopsis = "[REF]",
-	.summary = "Says which runtimes use the cache, or where each will look for an image",
+	.summary = "Say which runtimes use the cache, or where each will look for an image",
 	.run = run_status,
 };

@@ -238,7 +238,7 @@ static int run_status(struct context *context, const struct command *self, int a
 	if (o != COMMAND_OPTIONS_END)
 		return o == COMMAND_DONE ? EXIT_DONE : EXIT_USAGE;
 	if (optind < argc)
-		return command_usage(self, "unexpected argument \"%s\"", argv[optind]);
+		return command_usage(self, "\"%s\" is one argument too many", argv[optind]);
 	int r = status_read(context->run_dir, &status, &diag);
 	if (r == 0)
 		ask_layers(context->run_dir, status);

@@ -388,23 +388,32 @@ static const struct command_option wipe_options[] = {
 	{ 0 },
 };
 
+#define IMAGE_SYNOPSIS "[--image FILE [--sector-size BYTES] [--align BYTES]]"
+
 const struct command command_volume_plan = {
 	"volume plan",
-	"",
+	IMAGE_SYNOPSIS,
 	"Show what would be done to have the volume, and why, and do nothing",
 	plan_options,
 	run_plan,
 };
 
 const struct command command_volume_provision = {
-	"volume provision", "", "Find or make the volume, and mount it", provision_options,
+	"volume provision",
+	IMAGE_SYNOPSIS " [--seed TEXT]",
+	"Find or make the volume, and mount it",
+	provision_options,
 	run_provision,
 };
 
 const struct command command_volume_status = {
-	"volume status", "", "Show where the volume is", plan_options, run_status,
+	"volume status", IMAGE_SYNOPSIS, "Show where the volume is", plan_options, run_status,
 };
 
 const struct command command_volume_wipe = {
-	"volume wipe", "", "Delete the volume and everything in it", wipe_options, run_wipe,
+	"volume wipe",
+	IMAGE_SYNOPSIS " [--yes]",
+	"Delete the volume and everything in it",
+	wipe_options,
+	run_wipe,
 };

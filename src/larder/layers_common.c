@@ -27,7 +27,8 @@ int parse_simple_arguments(struct context *context, const struct command *self, 
 	for (int o; (o = command_next_option(context, self, argc, argv)) != COMMAND_OPTIONS_END;)
 		return o == COMMAND_DONE ? EXIT_DONE : EXIT_USAGE;
 	if (argc - optind > max_arguments)
-		return command_usage(self, "too many arguments");
+		return command_usage(self, "\"%s\" is one argument too many",
+				     argv[optind + max_arguments]);
 	return -1;
 }
 

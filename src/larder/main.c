@@ -71,34 +71,91 @@ const struct command *const all_commands[] = {
 };
 /* clang-format on */
 
-static void print_options(const struct command_option *options)
+/* larder build has an --output of its own; what all commands print is then -o alone. */
+static bool hides(const struct command *self, const char *name)
+{
+	for (const struct command_option *o = self ? self->options : NULL; o && o->name; o++)
+		if (strcmp(o->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Of those that self has itself, under the same name, only what has a short name, under that. */
+static void print_options(FILE *f, const struct command_option *options, const struct command *self)
 {
 	for (; options && options->name; options++) {
+		bool hidden = hides(self, options->name);
 		char left[64];
-		snprintf(left, sizeof(left), "--%s%s%s", options->name,
-			 options->argument ? " " : "", options->argument ? options->argument : "");
-		printf("  %-26s %s\n", left, options->help);
+		if (hidden && options->value != OPT_OUTPUT)
+			continue;
+		snprintf(left, sizeof(left), "%s%s%s%s", hidden ? "-" : "--",
+			 hidden ? "o" : options->name, options->argument ? " " : "",
+			 options->argument ? options->argument : "");
+		fprintf(f, "  %-26s %s\n", left, options->help);
 	}
 }
 
-static void print_help(const struct command *self)
+/* The second word of a command whose first word is that; NULL: it has another, or only one. */
+static const char *second_word(const struct command *command, const char *first)
 {
-	if (self) {
-		printf("larder %s%s%s\n\n%s.\n", self->name, *self->synopsis ? " " : "",
-		       self->synopsis, self->summary);
-		if (self->options) {
-			printf("\nOptions:\n");
-			print_options(self->options);
-		}
-	} else {
-		printf("larder COMMAND [OPTION…]\n\nContainer images that are already on the machine.\n\n"
-		       "Commands:\n");
-		for (const struct command *const *c = all_commands; *c; c++)
-			printf("  %-20s %s\n", (*c)->name, (*c)->summary);
+	size_t length = strlen(first);
+
+	return strncmp(command->name, first, length) == 0 && command->name[length] == ' '
+		       ? command->name + length + 1
+		       : NULL;
+}
+
+/* Those that begin with this word, or all (NULL). f may be NULL. Returns how many there are. */
+static unsigned print_family(FILE *f, const char *word)
+{
+	unsigned n = 0;
+
+	for (const struct command *const *c = all_commands; *c; c++) {
+		if (word && !second_word(*c, word))
+			continue;
+		if (f)
+			fprintf(f, "  %-20s %s\n", (*c)->name, (*c)->summary);
+		n++;
 	}
-	printf("\nOptions of all commands:\n");
-	print_options(common_options);
-	printf("\nExit status: 0 done, 1 failed, 2 wrong usage or invalid input. See larder(1).\n");
+	return n;
+}
+
+/* "larder-volume(1)" */
+static void print_page(FILE *f, const struct command *self)
+{
+	bool pipeline = self == &command_boot || self == &command_stop;
+
+	if (!self)
+		fprintf(f, "See larder(1).\n");
+	else if (pipeline)
+		fprintf(f, "See larder-boot(8).\n");
+	else
+		fprintf(f, "See larder-%.*s(1).\n", (int)strcspn(self->name, " "), self->name);
+}
+
+/* self: NULL, of all. */
+static void print_help(FILE *f, const struct command *self)
+{
+	if (self)
+		fprintf(f, "larder %s%s%s\n", self->name, *self->synopsis ? " " : "",
+			self->synopsis);
+	else
+		fprintf(f, "larder COMMAND [OPTION…]\n\n"
+			   "Container images that are already on the machine.\n");
+	if (self && self->summary)
+		fprintf(f, "\n%s.\n", self->summary);
+	if (!self || print_family(NULL, self->name) > 0) {
+		fprintf(f, "\nCommands:\n");
+		print_family(f, self ? self->name : NULL);
+	}
+	if (self && self->options) {
+		fprintf(f, "\nOptions:\n");
+		print_options(f, self->options, NULL);
+	}
+	fprintf(f, "\nOptions of all commands:\n");
+	print_options(f, common_options, self);
+	fprintf(f, "\nExit status: 0 done, 1 failed, 2 wrong usage or invalid input. ");
+	print_page(f, self);
 }
 
 static int parse_output(struct context *context, const char *text)
@@ -137,14 +194,15 @@ static int carry_out_common(struct context *context, const struct command *self,
 	case OPT_OUTPUT:
 		if (parse_output(context, optarg) == 0)
 			return 0;
-		command_usage(self, "--output is table, json or yaml, not \"%s\"", optarg);
+		command_usage(self, "%s is table, json or yaml, not \"%s\"",
+			      hides(self, "output") ? "-o" : "--output", optarg);
 		return COMMAND_USAGE;
 	case OPT_VERBOSE:
 		context->verbose = true;
 		log_set_level(LOG_DEBUG);
 		return 0;
 	case OPT_HELP:
-		print_help(self);
+		print_help(stdout, self);
 		return COMMAND_DONE;
 	case OPT_VERSION:
 		printf("larder %s\n", PACKAGE_VERSION);
@@ -260,31 +318,6 @@ int command_failed(int err, struct diag *diag)
 	return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/* The second word of a command whose first word is that; NULL: it has another, or only one. */
-static const char *second_word(const struct command *command, const char *first)
-{
-	size_t length = strlen(first);
-
-	return strncmp(command->name, first, length) == 0 && command->name[length] == ' '
-		       ? command->name + length + 1
-		       : NULL;
-}
-
-/* "volume" alone: the commands that begin with it. f may be NULL. Returns how many there are. */
-static unsigned print_family(FILE *f, const char *word)
-{
-	unsigned n = 0;
-
-	for (const struct command *const *c = all_commands; *c; c++) {
-		if (!second_word(*c, word))
-			continue;
-		if (f)
-			fprintf(f, "  %-20s %s\n", (*c)->name, (*c)->summary);
-		n++;
-	}
-	return n;
-}
-
 /* *ret_words is how many arguments its name took. A first word that stands for one of its family takes no arguments but options. */
 static const struct command *find_command(char *const argv[], int *ret_words)
 {
@@ -307,21 +340,43 @@ static const struct command *find_command(char *const argv[], int *ret_words)
 }
 
 /* "config shwo" */
-static int unknown_second(char *const argv[])
+static int unknown_second(const struct command *family, const char *second)
 {
 	const char *seconds[64];
 	size_t n = 0;
 
 	for (const struct command *const *c = all_commands; *c && n < ARRAY_SIZE(seconds); c++) {
-		seconds[n] = second_word(*c, argv[0]);
+		seconds[n] = second_word(*c, family->name);
 		n += seconds[n] != NULL;
 	}
-	const char *near = text_nearest(argv[1], seconds, n);
+	const char *near = text_nearest(second, seconds, n);
 	if (near)
 		return command_usage(NULL, "there is no command \"%s %s\"; did you mean \"%s %s\"?",
-				     argv[0], argv[1], argv[0], near);
-	command_usage(NULL, "there is no command \"%s %s\"; there are:", argv[0], argv[1]);
-	print_family(stderr, argv[0]);
+				     family->name, second, family->name, near);
+	log_error("there is no command \"%s %s\"; there are:", family->name, second);
+	print_family(stderr, family->name);
+	return EXIT_USAGE;
+}
+
+/* "volume" without its second word: "volume --help" is answered. */
+static int run_family(struct context *context, int argc, char *argv[])
+{
+	const struct command family = {
+		.name = argv[0],
+		.synopsis = "COMMAND [OPTION…]",
+	};
+
+	if (argv[1] && *argv[1] != '-')
+		return unknown_second(&family, argv[1]);
+	argv[0] = (char *)"larder";
+	optind = 0;
+	int o = command_next_option(context, &family, argc, argv);
+	if (o == COMMAND_DONE)
+		return EXIT_DONE;
+	if (o == COMMAND_USAGE)
+		return EXIT_USAGE;
+	log_error("\"%s\" needs a second word, before any option; there are:", family.name);
+	print_family(stderr, family.name);
 	return EXIT_USAGE;
 }
 
@@ -331,12 +386,6 @@ static int unknown_command(char *const argv[])
 	const char *names[128];
 	size_t n = 0;
 
-	if (print_family(NULL, argv[0]) > 0) {
-		if (argv[1] && strcmp(argv[1], "--help") != 0)
-			return unknown_second(argv);
-		print_family(argv[1] ? stdout : stderr, argv[0]);
-		return argv[1] ? EXIT_DONE : EXIT_USAGE;
-	}
 	for (const struct command *const *c = all_commands; *c && n < ARRAY_SIZE(names); c++)
 		names[n++] = (*c)->name;
 	if (asprintf(&two, "%s %s", argv[0], argv[1] ? argv[1] : "") < 0)
@@ -360,12 +409,14 @@ static int run(struct context *context, int argc, char *argv[])
 	if (r == COMMAND_USAGE)
 		return EXIT_USAGE;
 	if (optind >= argc) {
-		print_help(NULL);
+		print_help(stderr, NULL);
 		return EXIT_USAGE;
 	}
 	const struct command *command = find_command(argv + optind, &words);
 	if (!command)
-		return unknown_command(argv + optind);
+		return print_family(NULL, argv[optind]) > 0
+			       ? run_family(context, argc - optind, argv + optind)
+			       : unknown_command(argv + optind);
 	argc -= optind + words - 1;
 	argv += optind + words - 1;
 	optind = 0; /* getopt(3): start anew, with what GNU keeps inside */

@@ -62,7 +62,23 @@ check_status 2 "one that is near to none" larder images bogus
 said 'images bogus' '; there are:'
 check_equal "and those that there are" "$(sed -n 's/^  \(images [a-z]*\) .*/\1/p' "$T/out")" "$(grep '^images ' "$T/commands")"
 check_status 2 "options may stand between" larder images --output json bogus
-check_output "and the argument is too much" "too many arguments"
+check_output "and the argument is too much" '"bogus" is one argument too many'
+check_status 2 "a first word alone" larder volume
+check_output "and the second words that there are" '^  volume plan  '
+check_status 2 "an option before the second word" larder volume --output json plan
+check_output "is said" '^larder: "volume" needs a second word, before any option'
+check_status 2 "no command" larder
+check_equal "prints nothing for programs" "$(cat "$T/stdout")" ""
+for family in $(grep ' ' "$T/commands" | cut -d' ' -f1 | sort -u); do
+	for help in --help -h; do
+		check "larder $family $help" larder "$family" $help
+		check_equal "has all its commands" "$(sed -n "s/^  \($family [a-z]*\) .*/\1/p" "$T/stdout")" "$(grep "^$family " "$T/commands")"
+	done
+done
+check "help of larder build" larder build --help
+check_equal "has each option once" "$(sed -n 's/^  \(-[a-z-]*\) .*/\1/p' "$T/stdout" | sort | uniq -d)" ""
+check_status 2 "and -o is not its --output" larder build -o a.sqsh
+check_output "as the message says" '^larder: -o is table, json or yaml, not "a.sqsh"'
 
 for unit in "$LARDER_SOURCE"/units/*.{service.in,socket,target,timer}; do
 	name=$(basename "${unit%.in}")
@@ -95,10 +111,13 @@ while read -r command; do
 	[ ${#words[@]} = 1 ] || check_equal "$command: its second word" \
 		"$(complete_with larder "${words[0]}" "${words[1]}")" "${words[1]}"
 	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086
+	check "$command: help names the page" test -e "$man/$(larder $command --help | sed -n 's/.* See \(.*\)(\([0-9]\))\.$/\1.\2/p')"
 	check_equal "$command: all its options" "$(complete_with larder $command --)" \
 		"$(larder $command --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | sort -u)"
 done <"$T/commands"
 check_equal "behind an option with a value" "$(complete_with larder --output json stat)" status
+check_equal "what larder build prints" "$(complete_with larder build -o y)" yaml
 mkdir -p "$T/files/sub" && touch "$T/files/"{a.sqsh,b.txt}
 check_equal "files of layers, and directories" "$(complete_with larder layers add "$T/files/")" "$(printf '%s\n' "$T/files/a.sqsh" "$T/files/sub")"
 check_equal "behind one between the words" "$(complete_with larder --root / images def)" default
