@@ -28,10 +28,12 @@ static bool is_in_use(const struct layer *layer)
 	return layer->state != LAYER_ACTIVE || layer->mount || layer->link;
 }
 
-/* In words: a layer that is to be active may not be so yet. */
+/* In words: a layer that is to be active may not be so yet, or not as its file is now. */
 static const char *state_in_words(const struct layer *layer)
 {
-	return is_in_use(layer) ? layer_state_name(layer->state) : "not in use";
+	if (is_in_use(layer))
+		return layer_state_name(layer->state);
+	return layer->changed ? "changed" : "not in use";
 }
 
 /* One row a layer; what the table shows is words, what JSON shows is values. */
@@ -166,8 +168,7 @@ static bool print_which(const struct layers_result *result, bool (*is_so)(const 
 		log_error("%s%s%s: %s: %s", layer->manifest.name,
 			  layer->manifest.version ? " " : "",
 			  layer->manifest.version ? layer->manifest.version : "",
-			  layer->state == LAYER_ACTIVE && layer->changed ? "changed"
-									 : state_in_words(layer),
+			  state_in_words(layer),
 			  layer->reason ? layer->reason
 			  : layer->path ? layer->path
 					: "");
@@ -332,6 +333,7 @@ static int run_prune(struct context *context, const struct command *self, int ar
 		r = layers_prune(&s.request, &s.result, &s.diag);
 	if (r < 0)
 		return command_failed(r, &s.diag);
+	forget_in_status(context, s.result.deleted);
 	if (context->output != OUTPUT_TABLE)
 		return print_result(context, &s.result);
 	if (!s.result.deleted)

@@ -27,7 +27,8 @@ static void print_line(const char *what, const char *state, const char *detail)
 		state = "-";
 	printf("  %-9s ", what);
 	int width = output_escaped(stdout, state, strlen(state));
-	printf("%*s ", width < STATE_WIDTH ? STATE_WIDTH - width : 0, "");
+	if (*detail)
+		printf("%*s ", width < STATE_WIDTH ? STATE_WIDTH - width : 0, "");
 	output_escaped(stdout, detail, strlen(detail));
 	putchar('\n');
 }
@@ -92,8 +93,9 @@ static void medium_line(const json_t *medium, const char *what)
 
 	if (strncmp(reason, state, said) == 0 && strncmp(reason + said, ": ", 2) == 0)
 		reason += said + 2;
-	if (asprintf(&text, "%s %s %s", string_at(medium, "device"), string_at(medium, "label"),
-		     reason) >= 0)
+	const char *label = string_at(medium, "label");
+	if (asprintf(&text, "%s%s%s%s%s", string_at(medium, "device"), *label ? " " : "", label,
+		     *reason ? " " : "", reason) >= 0)
 		print_line(what, state, text);
 }
 
@@ -102,8 +104,9 @@ static void layer_line(const json_t *layer, const char *what)
 	_cleanup_free_ char *text = NULL;
 	long long n = (long long)json_integer_value(json_object_get(layer, "n_images"));
 
-	if (asprintf(&text, "%s %s, %lld image%s: %s", string_at(layer, "name"),
-		     string_at(layer, "version"), n, n == 1 ? "" : "s",
+	const char *version = string_at(layer, "version");
+	if (asprintf(&text, "%s%s%s, %lld image%s: %s", string_at(layer, "name"),
+		     *version ? " " : "", version, n, n == 1 ? "" : "s",
 		     first_of(string_at(layer, "reason"), string_at(layer, "path"))) >= 0)
 		print_line(what, string_at(layer, "state"), text);
 }

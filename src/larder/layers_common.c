@@ -46,6 +46,22 @@ void update_status(const struct context *context, const struct layers_result *re
 	json_decref(status);
 }
 
+void forget_in_status(const struct context *context, char *const *deleted)
+{
+	json_t *status = NULL;
+
+	if (!deleted || status_read(context->run_dir, &status, NULL) < 0)
+		return;
+	json_t *layers = json_object_get(status, "layers");
+	for (size_t i = json_array_size(layers); i-- > 0;) {
+		const json_t *path = json_object_get(json_array_get(layers, i), "path");
+		if (json_is_string(path) && strv_contains(deleted, json_string_value(path)))
+			(void)json_array_remove(layers, i);
+	}
+	(void)status_write(status, context->run_dir, NULL);
+	json_decref(status);
+}
+
 void print_notes(const struct layers_result *result)
 {
 	STRV_FOREACH (conflict, result->conflicts)

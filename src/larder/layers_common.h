@@ -18,6 +18,9 @@ int parse_simple_arguments(struct context *context, const struct command *self, 
 void update_status(const struct context *context, const struct layers_result *result,
 		   const char *problem);
 
+/* Takes the layers of these files, which are gone, out of RUN/status.json, if there is one. */
+void forget_in_status(const struct context *context, char *const *deleted);
+
 /*
  * Under systemd, mounts belong into the namespace of PID 1: a mount made in another one would not be seen by larderd and
  * would be gone with us. An exit status with the reason logged, or -1: go on.

@@ -168,8 +168,9 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 	part_file_set(&h->file, &st);
 	int r = pread_exact(fd, superblock, sizeof(superblock), 0);
 	if (r == -ENODATA)
-		return diag_set(diag, -EINVAL, "it is no squashfs image: it has only %lld bytes",
-				(long long)st.st_size);
+		return diag_set(diag, -EINVAL,
+				"it is no squashfs image: it is only %lld byte%s long",
+				(long long)st.st_size, st.st_size == 1 ? "" : "s");
 	if (r < 0)
 		return diag_set(diag, r, "cannot read it: %s", strerror(-r));
 	r = superblock_check(superblock, layer->size, diag);

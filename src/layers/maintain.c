@@ -130,6 +130,27 @@ int layers_add_files(const struct layers_request *request, char *const *files,
 	return r < 0 ? r : add_locked(&settled, files, ret, diag);
 }
 
+/* Without those that are not wanted. */
+static void keep(struct layers_result *result, char *const *list,
+		 bool (*is_wanted)(const struct layer *layer, char *const *list))
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < result->n_layers; i++) {
+		struct layer *layer = &result->layers[i];
+		if (is_wanted(layer, list))
+			result->layers[n++] = *layer;
+		else
+			layer_done(layer);
+	}
+	result->n_layers = n;
+}
+
+static bool is_left(const struct layer *layer, char *const *deleted)
+{
+	return !layer->path || !strv_contains(deleted, layer->path);
+}
+
 int layers_prune(const struct layers_request *request, struct layers_result *ret, struct diag *diag)
 {
 	_cleanup_layers_result_ struct layers_result result = { 0 };
@@ -150,6 +171,7 @@ int layers_prune(const struct layers_request *request, struct layers_result *ret
 	target_done(&target);
 	if (r < 0)
 		return r;
+	keep(&result, result.deleted, is_left);
 	*ret = result;
 	result = (struct layers_result){ 0 };
 	return 0;
@@ -193,18 +215,9 @@ static int find_names(char *const *names, const struct layers_result *result, st
 }
 
 /* What nobody asked about is neither hashed nor counted. */
-static void keep_names(char *const *names, struct layers_result *result)
+static bool is_asked(const struct layer *layer, char *const *names)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < result->n_layers; i++) {
-		struct layer *layer = &result->layers[i];
-		if (strv_contains(names, layer->manifest.name))
-			result->layers[n++] = *layer;
-		else
-			layer_done(layer);
-	}
-	result->n_layers = n;
+	return strv_contains(names, layer->manifest.name);
 }
 
 int layers_verify(const struct layers_request *request, char *const *names,
@@ -222,7 +235,7 @@ int layers_verify(const struct layers_request *request, char *const *names,
 	if (r == 0)
 		r = find_names(names, &result, diag);
 	if (r == 0 && names && *names)
-		keep_names(names, &result);
+		keep(&result, names, is_asked);
 	for (size_t i = 0; r == 0 && i < result.n_layers; i++)
 		r = verify_one(request, &result.layers[i]);
 	if (r < 0)

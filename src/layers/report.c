@@ -70,16 +70,16 @@ static json_t *report_layer(const struct layer *layer)
 
 	for (size_t i = 0; images && i < m->n_images; i++)
 		json_array_append_new(images, report_image(&m->images[i]));
-	return json_pack("{s:o, s:o, s:s, s:o, s:s?, s:o, s:I, s:b, s:o, s:b, s:s?, s:s, s:I, s:o}",
-			 "name", report_text(m->name ? m->name : ""), "version",
-			 report_text(m->version), "state", layer_state_name(layer->state), "reason",
-			 report_text(layer->reason), "origin",
-			 layer->path ? layer_origin_name(layer->origin) : NULL, "path",
-			 report_text(layer->path), "size", (json_int_t)layer->size, "signed",
-			 (int)layer->is_signed, "mounted", report_text(layer->mount), "in_place",
-			 (int)layer->in_place, "verity", layer->root_hash, "id",
-			 digest_format(&layer->id, id), "n_images", (json_int_t)m->n_images,
-			 "images", images);
+	return json_pack(
+		"{s:o, s:o, s:s, s:o, s:s?, s:o, s:I, s:b, s:o, s:b, s:s?, s:s?, s:I, s:o}", "name",
+		report_text(m->name ? m->name : ""), "version", report_text(m->version), "state",
+		layer_state_name(layer->state), "reason", report_text(layer->reason), "origin",
+		layer->path ? layer_origin_name(layer->origin) : NULL, "path",
+		report_text(layer->path), "size", (json_int_t)layer->size, "signed",
+		(int)layer->is_signed, "mounted", report_text(layer->mount), "in_place",
+		(int)layer->in_place, "verity", layer->root_hash, "id",
+		*digest_format(&layer->id, id) ? id : NULL, "n_images", (json_int_t)m->n_images,
+		"images", images);
 }
 
 json_t *report_layers(const struct layers_result *result)

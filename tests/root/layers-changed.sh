@@ -117,6 +117,8 @@ check_http 200 "the other layer is served" "$(blob_url "$b")"
 check "byte for byte" sound "$b"
 check_status 1 "check calls it drift" L layers check
 check_output "and names it" "a 1: changed: its file was written to since it was mounted"
+check "the table" L layers
+check_output "has the same word" "^a +1 +changed .*its file was written to since it was mounted"
 
 # Written back: it is verified again, and served, though the mount may still show anything.
 flip "$D/a-1.sqsh" a

@@ -46,6 +46,7 @@ row "superseded, and by which" iscsi-tools v0.1.1 superseded built-in "$B/000-is
 row "missing" gone 7 missing - - 0 "CacheLayerConfig wants it, and it is nowhere"
 row "broken, and why" cut 1 broken built-in "$B/cut-1.sqsh" 0 ".*truncated.*"
 row "not configured" extra 2.0 "not configured" built-in "$B/extra-2.0.sqsh" 1 "CacheLayerConfig does not list it"
+check_equal "what is not there has no id" "$(jq -c '[.layers[] | select(.id == null or .id == "") | [.name, .id]] | sort' "$T/sync.json")" '[["cut",null],["gone",null]]'
 check_equal "and no other row" "$(sed '1d; /^$/,$d' "$T/stdout" | wc -l)" 6
 check "it is mounted from the file that it is of" test "$(losetup --noheadings --output BACK-FILE "$(awk -v p="$T/run/layers/iscsi" 'index($2, p) == 1 { print $1 }' /proc/self/mounts)")" = "$V/layers/010-iscsi-tools-v0.1.4.sqsh"
 drop_all

@@ -83,8 +83,13 @@ check_output "has nothing to do" "nothing to prune"
 check "prune with nothing to do, for programs" L layers prune --output json
 check_equal "says so" "$(jq -c .deleted "$T/stdout")" "[]"
 cp "$T/run/volume/layers/k8s-1.36.0.sqsh" "$T/run/volume/layers/k8s-1.35.5.sqsh"
+jq -n --arg of "$T/run/volume/layers" '{format: 1, state: "ready", problems: [], layers: [{path: "\($of)/k8s-1.35.5.sqsh"}, {path: "\($of)/k8s-1.37.0.sqsh"}, {path: null}]}' \
+	>"$T/run/status.json"
 check "a copy of a superseded layer is pruned" L layers prune --output json
 check_equal "its file is named" "$(jq -c '.deleted | map(split("/")[-1])' "$T/stdout")" '["k8s-1.35.5.sqsh"]'
+check_equal "and is no layer any more" "$(jq -c '[.layers[].path | select(endswith("k8s-1.35.5.sqsh"))]' "$T/stdout")" "[]"
+check_equal "nor in the status file" "$(jq -c '.layers | map(.path)' "$T/run/status.json")" "[\"$T/run/volume/layers/k8s-1.37.0.sqsh\",null]"
+rm "$T/run/status.json"
 volume=$T/run/volume/layers
 touch "$volume/gone-1.sqsh".{sig,verity,roothash,sha256} "$volume/gone-1.sqsh.asc" "$volume/gone.sha256" "$volume/k8s-1.37.0.sqsh.sig"
 mkdir "$volume/gone-2.sqsh.sig" "$T/run/volume/elsewhere"

@@ -85,6 +85,11 @@ jq '.media = [{device: "/dev/sdz", label: "STICK", filesystem: "ext4", trusted: 
 run S
 keys
 check_output "a medium that is not used is called so once" "untrusted +/dev/sdz STICK nothing selects it$"
+jq '.media = [{device: "/dev/sdz", label: null, trusted: true, mounted: "/m", reason: null}] | .layers[0].version = null' "$T/new" >"$T/run/status.json"
+run S
+check_output "a medium without a label" "^  media +used +/dev/sdz$"
+check_output "a layer without a version" "^  layers +active +site, 1 image: "
+check_no_output "no line ends with blanks" " $"
 jq '.layers[0].origin = "medium" | .volume.mounted = "/run/larder/volume"' "$T/new" >"$T/run/status.json"
 mkdir "$T/small" && mount -t tmpfs -o size=1m tmpfs "$T/small"
 cleanup "umount '$T/small'"
