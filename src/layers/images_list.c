@@ -85,8 +85,17 @@ static int parse_source(const char *text, struct image_spec *spec, struct diag *
 					text, text);
 		return split_path(text + prefix, kinds[i].named, spec);
 	}
+	_cleanup_diag_ struct diag why = DIAG_INIT;
+	int r = canonical(text, &spec->path, &why);
 	spec->kind = SOURCE_REGISTRY;
-	return canonical(text, &spec->path, diag);
+	if (r < 0 && why.message)
+		diag_set(diag, r,
+			 strchr(text, ':')
+				 ? "%s; if it is no reference: a source begins with oci:, "
+				   "oci-archive:, docker-archive:, dir:, tree: or layer:"
+				 : "%s",
+			 why.message);
+	return r;
 }
 
 static int parse_line(const char *line, struct image_spec *spec, struct diag *diag)

@@ -237,6 +237,7 @@ static void test_images_list_refused(void **state)
 		{ "a\nB\n", "list:2: " },
 		{ "dir:/x", "does not say what the image is called" },
 		{ "a=oci:", "names no file" },
+		{ "a=ocidir:x:y", "a source begins with oci:, oci-archive:" },
 		{ "=oci:x", "list:1: " },
 		{ "a b", "list:1: " },
 	};
