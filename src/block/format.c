@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/io.h"
 #include "base/run.h"
@@ -53,6 +54,41 @@ static int mkfs_arguments(const struct format_target *target, const struct forma
 	return r;
 }
 
+/* Commands for debugfs(8): when each file was changed last. The caller's memfd. */
+static int write_commands(const char *directory, const char *epoch)
+{
+	_cleanup_closedir_ DIR *d = opendir(directory);
+	_cleanup_close_ int fd = memfd_create("debugfs", MFD_CLOEXEC);
+
+	if (!d || fd < 0)
+		return -errno;
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    dprintf(fd, "set_inode_field \"/%s\" ctime @%s\n", e->d_name, epoch) < 0)
+			return -errno;
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : TAKE_FD(fd);
+}
+
+/* mkfs.ext4 -d takes over when each file was changed last, which no call can set in the directory: it is set in the filesystem. */
+static int set_change_times(const struct format_target *target, const struct format_options *o,
+			    const char *const environment[], struct diag *diag)
+{
+	/* By a descriptor that debugfs inherits: what follows a "?" in a path would be an option. */
+	_cleanup_close_ int disk = open(target->path, O_RDWR | O_NOCTTY);
+	_cleanup_close_ int commands = write_commands(o->directory, o->epoch);
+	_cleanup_free_ char *path = NULL;
+
+	if (disk < 0 || commands < 0)
+		return diag_set(diag, disk < 0 ? -errno : commands, "cannot set times: %s",
+				strerror(disk < 0 ? errno : -commands));
+	if (asprintf(&path, "/proc/self/fd/%d?offset=%llu", disk,
+		     (unsigned long long)target->offset) < 0)
+		return -ENOMEM;
+	const char *const argv[] = { "debugfs", "-w", "-f", "-", path, NULL };
+	const struct run_options run = { .environ = environment, .stdin_fd = commands };
+	return run_program(argv, &run, NULL, diag);
+}
+
 int format_ext4(const struct format_target *target, const struct format_options *options,
 		struct diag *diag)
 {
@@ -71,6 +107,8 @@ int format_ext4(const struct format_target *target, const struct format_options 
 	const char *const environment[] = { time, NULL };
 	const struct run_options run = { .timeout_ms = MKFS_TIMEOUT_MS, .environ = environment };
 	r = run_program((const char *const *)argv, &run, NULL, diag);
+	if (r == 0 && options->epoch && options->directory)
+		r = set_change_times(target, options, environment, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s: cannot make the filesystem", target->path);
 	return sync_path(target->path, diag);

@@ -17,8 +17,9 @@ struct format_target {
 
 struct format_options {
 	const char *label;
-	const char *uuid;      /* text */
-	const char *directory; /* its tree is put into the new filesystem; NULL: none */
+	const char *uuid; /* text */
+	const char *
+		directory; /* what is in it, empty directories and files, is put into the new filesystem; NULL: none */
 	const char *epoch; /* seconds since 1970 for all times in it, for equal images; NULL: now */
 };
 

@@ -79,23 +79,15 @@ static int add_platforms(struct build_arguments *a, const struct command *self, 
 	return EXIT_DONE;
 }
 
-/* SOURCE_DATE_EPOCH (reproducible-builds.org): the time of every file; without it 1970, so that a build repeats either way. */
+/* The time of every file; without SOURCE_DATE_EPOCH it is 1970, so that a build repeats either way. */
 static int take_source_date(struct build_arguments *a, const struct command *self)
 {
-	const char *text = getenv("SOURCE_DATE_EPOCH");
-	char *end;
+	const char *seconds;
+	int status = command_source_date(self, &seconds);
 
-	if (!text || !*text)
-		return EXIT_DONE;
-	errno = 0;
-	unsigned long long seconds = strtoull(text, &end, 10);
-	if (errno || *end || *text == '-' || seconds > UINT32_MAX)
-		return command_usage(self,
-				     "SOURCE_DATE_EPOCH is \"%s\"; it must be seconds since "
-				     "1970, as a number",
-				     text);
-	a->options.time = (int64_t)seconds;
-	return EXIT_DONE;
+	if (seconds)
+		a->options.time = strtoll(seconds, NULL, 10);
+	return status;
 }
 
 /* An exit status, or -1: go on. */

@@ -110,6 +110,8 @@ static int parse_options(struct context *context, const struct command *self, in
 		return command_usage(self, "\"%s\" is one argument too many", argv[optind]);
 	if (!w->request.image && (w->request.image_sector_size || w->request.image_grain))
 		return command_usage(self, "--sector-size and --align belong to --image");
+	if (command_source_date(self, &w->request.epoch) != EXIT_DONE)
+		return EXIT_USAGE;
 	return w->request.image ? check_image(self, w->request.image) : COMMAND_OPTIONS_END;
 }
 
@@ -136,7 +138,6 @@ static int load(const struct context *context, struct work *w, struct diag *diag
 	w->request.disks = &w->disks;
 	w->request.foreign = context->root;
 	w->request.run_dir = context->run_dir;
-	w->request.epoch = getenv("SOURCE_DATE_EPOCH");
 	w->request.say = say;
 	return 0;
 }

@@ -72,6 +72,12 @@ int command_next_option(struct context *context, const struct command *self, int
 int command_usage(const struct command *self, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * SOURCE_DATE_EPOCH (reproducible-builds.org), checked: *ret is the environment's text, NULL: not set. EXIT_DONE, or EXIT_USAGE, which
+ * was reported.
+ */
+int command_source_date(const struct command *self, const char **ret);
+
 /* Reports what failed (diag, else strerror of err); returns EXIT_USAGE for invalid input (-EINVAL), else EXIT_FAILED. */
 int command_failed(int err, struct diag *diag);
 

@@ -309,6 +309,25 @@ int command_usage(const struct command *self, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+int command_source_date(const struct command *self, const char **ret)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+
+	*ret = NULL;
+	if (!text || !*text)
+		return EXIT_DONE;
+	errno = 0;
+	unsigned long long seconds = strtoull(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || seconds > UINT32_MAX)
+		return command_usage(self,
+				     "SOURCE_DATE_EPOCH is \"%s\"; it must be seconds since "
+				     "1970, as a number",
+				     text);
+	*ret = text;
+	return EXIT_DONE;
+}
+
 int command_failed(int err, struct diag *diag)
 {
 	if (diag->message)

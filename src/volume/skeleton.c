@@ -24,7 +24,7 @@ const char *skeleton_path(const struct skeleton *s)
 	return s->path;
 }
 
-/* The same time stamp on everything, so that the same seed gives the same image. */
+/* The same time stamps on everything, so that the same seed gives the same image. That of the last change is left to format_ext4(). */
 static int stamp(int dir, time_t when)
 {
 	const struct timespec times[2] = { { .tv_sec = when }, { .tv_sec = when } };

@@ -337,6 +337,19 @@ for sector in 512 4096; do
 		SIZES
 	done
 done
+note "The same seed and time, the same image"
+image_config "minSize: 16MiB"
+for n in 1 2; do
+	mkdir "$T/$n?x"
+	truncate -s 64M "$T/$n?x/disk?a.img"
+	SOURCE_DATE_EPOCH=1000000000 check "image $n" larder volume provision --config "$config" --image "$T/$n?x/disk?a.img" --seed a
+	until [ "$(date +%s)" -gt "$(stat -c %Z "$T/$n?x/disk?a.img")" ]; do sleep 0.1; done # another second for the next
+done
+check "byte for byte" cmp "$T/1?x/disk?a.img" "$T/2?x/disk?a.img"
+check "and sound" sh -c "dd if='$T/1?x/disk?a.img' of='$T/part' bs=1M skip=1 count=62 status=none && e2fsck -fn '$T/part'"
+SOURCE_DATE_EPOCH=yesterday check_status 2 "a time that is none" larder volume provision --config "$config" --image "$T/1?x/disk?a.img"
+check_output "is said" 'SOURCE_DATE_EPOCH is "yesterday"; it must be seconds since 1970'
+
 [ -z "${UPDATE_EXPECTED-}" ] || cp "$T/matrix" "$expected/matrix"
 check "all $(wc -l <"$T/matrix") are as in tests/expected/volume/matrix" diff -u "$expected/matrix" "$T/matrix"
 done_testing
