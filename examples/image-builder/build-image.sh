@@ -14,7 +14,7 @@ mkdir -p "$ROOT/usr/lib/larder/layers"
 	larder build --images - --output "$ROOT/usr/lib/larder/layers/000-site-1.sqsh"
 larder runtime configure --root "$ROOT"
 
-# The disk that will carry what comes later. With --seed, the same input gives the same image.
+# The disk that will carry what comes later. With --seed and SOURCE_DATE_EPOCH, the same input gives the same image.
 rm -f cache.img
 truncate -s 1G cache.img
 larder volume provision --image cache.img --config "$ROOT/etc/larder/machine.yaml" --seed site-1

@@ -17,10 +17,10 @@ struct format_target {
 
 struct format_options {
 	const char *label;
-	const char *uuid; /* text */
-	const char *
-		directory; /* what is in it, empty directories and files, is put into the new filesystem; NULL: none */
-	const char *epoch; /* seconds since 1970 for all times in it, for equal images; NULL: now */
+	const char *uuid;      /* text */
+	const char *directory; /* its tree is put into the new filesystem; NULL: none */
+	/* Seconds since 1970 for all times in it, for equal images; NULL: now. A tree is then one of files and empty directories. */
+	const char *epoch;
 };
 
 /* Makes an ext4 with a journal and no blocks reserved for root, and has it on the disk (fsync) when it returns. */

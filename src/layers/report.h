@@ -17,7 +17,7 @@ json_t *report_build(const char *file, const struct build_result *result);
 json_t *report_image(const struct layer_image *image);
 
 /*
- * Arrays of {"name", "version", "state", "reason", "origin", "path", "size", "signed", "mounted", "verity", "id", "n_images", "images"} and of
+ * Arrays of {"name", "version", "state", "reason", "origin", "path", "size", "signed", "mounted", "in_place", "verity", "id", "n_images", "images"} and of
  * {"device", "label", "filesystem", "trusted", "mounted", "reason"}.
  */
 json_t *report_layers(const struct layers_result *result);
