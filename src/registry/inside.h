@@ -35,9 +35,13 @@ struct hashing;
 struct ahead;
 struct watch;
 
+/* More are answered 503: what waits holds a connection, also when its client is gone, and one list may take a second. */
+#define LISTS_WAITING_MAX 256
+
 struct list_job;
 struct lists {
 	STAILQ_HEAD(, list_job) waiting;
+	unsigned n_waiting;
 	bool running; /* one at a time: nothing else that is asked for waits for many lists */
 };
 

@@ -284,6 +284,7 @@ static void start_next(struct registry *r)
 	if (!l)
 		return;
 	STAILQ_REMOVE_HEAD(&r->lists.waiting, order);
+	r->lists.n_waiting--;
 	pool_submit(r->pool, &l->job, true);
 }
 
@@ -302,6 +303,7 @@ static void list_done(struct job *job, bool cancelled)
 void lists_init(struct lists *lists)
 {
 	STAILQ_INIT(&lists->waiting);
+	lists->n_waiting = 0;
 	lists->running = false;
 }
 
@@ -324,6 +326,12 @@ void serve_list(const struct asked *asked)
 		answer_text(asked->exchange, 200, READY_TEXT);
 		return;
 	}
+	if (r->lists.n_waiting == LISTS_WAITING_MAX) {
+		answer_error(asked->exchange, 503, "UNKNOWN",
+			     "%d other lists are being waited for; ask again later",
+			     LISTS_WAITING_MAX);
+		return;
+	}
 	struct list_job *l = calloc(1, sizeof(*l));
 	if (l)
 		l->asked = asked_keep(asked);
@@ -336,6 +344,7 @@ void serve_list(const struct asked *asked)
 	l->job.done = list_done;
 	l->epoch = r->epoch;
 	STAILQ_INSERT_TAIL(&r->lists.waiting, l, order);
+	r->lists.n_waiting++;
 	if (!r->lists.running)
 		start_next(r);
 }

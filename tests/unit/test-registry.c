@@ -952,6 +952,26 @@ static void test_ends_with_lists(void **state)
 		close_fd(clients[i]);
 }
 
+/* One list at a time: were all of them taken, clients that are long gone could hold every connection for as long as their lists take. */
+static void test_too_many_lists(void **state)
+{
+	struct world *w = *state;
+	int clients[LISTS_WAITING_MAX + 100];
+	unsigned answered = 0, refused = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		clients[i] = begin_asking(w, "GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n\r\n");
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		_cleanup_free_ char *answer = end_asking(w, clients[i]);
+		answered += strstr(answer, " 200 OK") && strstr(answer, "ghcr.io/acme/app");
+		refused += strstr(answer, " 503 ") && strstr(answer, "ask again later");
+	}
+	assert_int_equal(answered + refused, ARRAY_SIZE(clients));
+	assert_true(answered >= LISTS_WAITING_MAX && refused > 0);
+	_cleanup_free_ char *after = ask(w, "GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_non_null(strstr(after, " 200 OK"));
+}
+
 static void test_drained(void **state)
 {
 	struct world *w = *state;
@@ -1027,6 +1047,7 @@ int main(void)
 		with_world(test_indexes_in_indexes),
 		with_world(test_many_lists),
 		with_world(test_ends_with_lists),
+		with_world(test_too_many_lists),
 		with_world(test_drained),
 	};
 
