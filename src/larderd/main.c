@@ -19,6 +19,8 @@
 #define DRAIN_TICK_MS	  20
 /* Of a connection: itself, its blob, and that blob once more while it is hashed. */
 #define DESCRIPTORS_EACH 3
+/* Of larderd itself: what is open at rest, and what its threads open for a moment. */
+#define DESCRIPTORS_OWN 32
 
 struct daemon {
 	struct options options;
@@ -181,7 +183,8 @@ static void settle_descriptors(struct http_limits *limits)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	rlim_t enough = limit.rlim_cur / DESCRIPTORS_EACH;
+	rlim_t own = limit.rlim_cur < DESCRIPTORS_OWN ? limit.rlim_cur : DESCRIPTORS_OWN;
+	rlim_t enough = (limit.rlim_cur - own) / DESCRIPTORS_EACH;
 	unsigned wanted = limits->connections ? limits->connections : HTTP_CONNECTIONS;
 	if (limit.rlim_cur == RLIM_INFINITY || wanted <= enough)
 		return;

@@ -26,8 +26,8 @@ check "and ends" stop_larderd
 for i in $(seq 30); do eval "exec $((i + 20))>&-"; done
 
 # Few descriptors: connections that idle must not keep blobs from being opened.
-LARDERD_AS="prlimit --nofile=64:64"
-check "larderd starts with 64 descriptors" start_larderd three --cache "$T/tree" --connections 1000
+LARDERD_AS="prlimit --nofile=96:96"
+check "larderd starts with 96 descriptors" start_larderd three --cache "$T/tree" --connections 1000
 LARDERD_AS=
 check "says for how many connections they are enough" grep -q 'at most 21 connections, not 1000' "$T/three.log"
 for i in $(seq 60); do
@@ -52,5 +52,26 @@ timeout 2 strace -f -qq -c -o "$T/calls" -p "$larderd_pid"
 [ "$(awk '$NF == "total" { print $(NF - 1) ~ /^[0-9]+$/ && NF == 6 ? $4 : $3 }' "$T/calls")" -lt 2000 ]
 verdict $? "meanwhile it does not spin"
 check_http 200 "those that stall give way" "$url/v2/"
+check "and ends" stop_larderd
+for i in $(seq 40); do eval "exec $((i + 20))>&-"; done
+
+# Blobs that are being hashed cost most descriptors: as many as there may be connections, each another one, and none becomes a miss.
+mkdir -p "$T/cold/blob"
+for i in $(seq 20); do
+	truncate -s 32M "$T/cold/blob/new"
+	echo "$i" >>"$T/cold/blob/new"
+	cold=$(sha256sum "$T/cold/blob/new" | cut -d' ' -f1)
+	mv "$T/cold/blob/new" "$T/cold/blob/sha256-$cold"
+	echo "$cold" >>"$T/colds"
+done
+LARDERD_AS="prlimit --nofile=62:62"
+check "larderd starts with 62 descriptors" start_larderd four --cache "$T/cold" --connections 1000 --no-verify-ahead
+LARDERD_AS=
+most=$(sed -n 's/.*at most \([0-9]*\) connections.*/\1/p' "$T/four.log")
+for i in $(seq "$most"); do eval "exec $((i + 20))<>/dev/tcp/${address%:*}/${address##*:}"; done
+for i in $(seq "$most"); do printf 'HEAD /v2/x/blobs/sha256:%s HTTP/1.1\r\nHost: a\r\n\r\n' "$(sed -n "${i}p" "$T/colds")" >&$((i + 20)); done
+for i in $(seq "$most"); do head -1 <&$((i + 20)) | cut -c 1-12; done >"$T/statuses"
+check_equal "all $most are hashed at once" "$(sort "$T/statuses" | uniq -c | tr -s ' ')" " $most HTTP/1.1 200"
+for i in $(seq "$most"); do eval "exec $((i + 20))>&-"; done
 check "and ends" stop_larderd
 done_testing
