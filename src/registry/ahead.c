@@ -89,11 +89,14 @@ static void ask_for_hash(struct ahead *a, struct source *source, const struct di
 static int verify_in(struct walk *w, struct source *source, const struct digest *digest)
 {
 	_cleanup_content_ struct content content = CONTENT_INIT;
+	struct registry *registry = w->ahead->registry;
 
-	if (!w->ahead->registry->options.verify_ahead ||
-	    source_open_blob(source, digest, &content) < 0)
+	if (!registry->options.verify_ahead)
 		return 0;
-	if (verified_get(w->ahead->registry->verified, digest, &content.id) == VERDICT_UNKNOWN)
+	int r = source_open_blob(source, digest, &content);
+	if (r < 0)
+		(void)blob_is_closed(registry, source, digest, r);
+	else if (verified_get(registry->verified, digest, &content.id) == VERDICT_UNKNOWN)
 		ask_for_hash(w->ahead, source, digest, &content);
 	return is_cancelled(w->ahead) ? -ECANCELED : 0;
 }

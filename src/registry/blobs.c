@@ -151,6 +151,18 @@ void hash_content(struct registry *r, const struct source *source, const struct 
 	}
 }
 
+bool blob_is_closed(struct registry *r, struct source *source, const struct digest *digest,
+		    int error)
+{
+	struct content_id id;
+
+	if ((error != -EACCES && error != -EPERM && error != -EIO) ||
+	    source_stat_blob(source, digest, &id) < 0)
+		return false;
+	registry_corrupt(r, source_path(source), digest, &id, NAME_BLOB_DIR, error);
+	return true;
+}
+
 void hashing_let_go(struct registry *r)
 {
 	struct hashing *h, *next;
@@ -314,8 +326,11 @@ static void serve_from(const struct asked *asked, size_t position, bool damaged)
 		struct source *source = view_source(asked->view, position);
 		if (!source)
 			break;
-		if (source_open_blob(source, &asked->route.digest, &content) < 0)
+		int r = source_open_blob(source, &asked->route.digest, &content);
+		if (r < 0) {
+			damaged |= blob_is_closed(asked->registry, source, &asked->route.digest, r);
 			continue;
+		}
 		switch (verified_get(asked->registry->verified, &asked->route.digest,
 				     &content.id)) {
 		case VERDICT_SOUND:

@@ -150,6 +150,7 @@ struct load {
 	struct content_id id;		 /* of the file that was found */
 	char missing[DIGEST_STRING_MAX]; /* what is not there of an incomplete image; "": nothing */
 	bool unreadable; /* a manifest is sound, but of no kind that is read here (store/manifest.h) */
+	int error; /* why the file of a tag or manifest could not be opened; 0: there was none such */
 	/* Damaged files that were come by, at most LOAD_DAMAGES_MAX of them. */
 	struct damage {
 		struct source *source; /* borrowed from the view */
@@ -172,6 +173,13 @@ void serve_blob(const struct asked *asked);
 typedef void (*hashed_fn)(enum verdict verdict, void *user);
 void hash_content(struct registry *r, const struct source *source, const struct digest *digest,
 		  const struct content *content, bool urgent, hashed_fn done, void *user);
+
+/*
+ * After a blob could not be opened: one that is there all the same is as bad as a corrupt one, which is noted, so that images with it are
+ * not offered. False: it is not there, or may be opened in a moment. On any thread.
+ */
+bool blob_is_closed(struct registry *r, struct source *source, const struct digest *digest,
+		    int error);
 
 /* Gives up hashing that nobody waits for. */
 void hashing_let_go(struct registry *r);

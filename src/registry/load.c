@@ -60,6 +60,8 @@ static int read_manifest(struct load *load, const struct digest *digest, char **
 			break;
 		int r = source_open_manifest(source, load->registry_name, load->repository, digest,
 					     &content);
+		if (r < 0 && r != -ENOENT)
+			load->error = r;
 		if (r == 0)
 			r = read_verified(load, source, &content, digest, ret, ret_size);
 		if (r == 0)
@@ -239,6 +241,8 @@ static int load_tag_from(struct load *load, struct source *source, struct manife
 	size_t size;
 	int r = source_open_tag(source, load->registry_name, load->repository, load->tag, &content);
 
+	if (r < 0 && r != -ENOENT)
+		load->error = r;
 	if (r < 0)
 		return r;
 	r = content_read_all(&content, MANIFEST_BYTES_MAX, &data, &size);

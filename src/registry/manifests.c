@@ -222,6 +222,10 @@ static void answer_missing(const struct asked *asked, const struct load *load, b
 		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN",
 			     "%s/%s is here, but its manifest is of no kind that is read here",
 			     asked->registry_name, asked->repository);
+	else if (load && load->error < 0)
+		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN",
+			     "%s/%s is here, but its manifest cannot be read: %s",
+			     asked->registry_name, asked->repository, strerror(-load->error));
 	else
 		answer_error(asked->exchange, 404, "MANIFEST_UNKNOWN", "%s/%s has no %s here",
 			     asked->registry_name, asked->repository,

@@ -145,6 +145,24 @@ check_http 404 "nothing is served meanwhile" "$url/v2/library/busybox/manifests/
 rm "$run_dir/stopping"
 check "larderd ends" stop_larderd
 
+# Files that were put there for root alone.
+cp -r "$T/tree" "$T/closed"
+chmod 600 "$T/closed/blob/$blob"
+check "larderd starts on a tree with a blob that it may not read" start_larderd closed --cache "$T/closed"
+not_offered() { [ "$(http_status "$url/v2/library/busybox/manifests/1.36")" = 404 ]; }
+check "its image is not offered" until_true 20 not_offered
+check_equal "and why not" "$(grep -o 'not whole: .*is missing' "$T/body")" "not whole: sha256:${blob#sha256-} is missing"
+check_http 404 "nor is the blob there" "$url/v2/x/blobs/sha256:${blob#sha256-}"
+check_equal "which the journal says once" "$(grep -c "$T/closed: the blob sha256:${blob#sha256-} cannot be read: Permission denied; it is not served from there" "$T/closed.log")" 1
+check_http 200 "the other image is offered" "$url/v2/acme/app/manifests/v1"
+chmod 644 "$T/closed/blob/$blob"
+check_http 200 "once the blob may be read, its image is offered" "$url/v2/library/busybox/manifests/1.36"
+check_http 200 "and it is served" "$url/v2/x/blobs/sha256:${blob#sha256-}"
+find "$T/closed/manifests" -type f -exec chmod 600 {} +
+check_http 404 "manifests that it may not read are not there" "$url/v2/acme/app/manifests/v1"
+check_equal "which the answer says" "$(grep -o 'ghcr.io.*denied' "$T/body")" "ghcr.io/acme/app is here, but its manifest cannot be read: Permission denied"
+check "larderd ends" stop_larderd
+
 wait "$held"
 check_equal "larder stop does not wait for ever for another larder command" "$?" 1
 cp "$T/held.out" "$T/out"
