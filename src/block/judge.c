@@ -129,6 +129,12 @@ int gpt_check_writable(const struct gpt *gpt, const struct gpt_copy *copy, char 
 			     "a GPT without room for its backup (usable up to sector %llu of %llu)",
 			     (unsigned long long)copy->last_usable,
 			     (unsigned long long)gpt->n_sectors);
+	/* libfdisk moves a backup to the end from anywhere else. */
+	if (gpt->primary.valid && gpt->primary.other_lba == gpt->n_sectors)
+		return words(
+			ret_words,
+			"a GPT that says its backup is at sector %llu, right behind the end of the disk",
+			(unsigned long long)gpt->n_sectors);
 	/* libfdisk puts the entries of a primary copy that it makes anew at sector 2. */
 	if (!gpt->primary.valid && copy->first_usable < 2 + entry_sectors(gpt, copy))
 		return words(ret_words,

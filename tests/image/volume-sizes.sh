@@ -135,6 +135,10 @@ before=$(gpt outside "$image" 0 0)
 check_status 1 "shrunk, with a volume: it is not wiped" larder volume wipe --image "$image" --yes
 check_output "shrunk, with a volume: which is said" 'without room for its backup.*mend that first'
 check_equal "shrunk, with a volume: nothing has changed" "$(gpt outside "$image" 0 0)" "$before"
+# libfdisk would write the backup there, and make the image longer.
+gpt make --other 524288 "$image" 256M 1:2048:131072:root
+fails backup-right-behind-the-end 1 'a GPT that says its backup is at sector 524288, right behind the end of the disk'
+check_equal "backup-right-behind-the-end: the image is as long as it was" "$(stat -c %s "$image")" $((256 << 20))
 # Something else lies where the backup was.
 gpt make --backup none --put 268419072:data "$image" 256M 1:2048:131072:root
 fails data-in-place-of-the-backup 1 'data at the end, where the backup GPT belongs'

@@ -8,6 +8,7 @@ gpt.py make FILE SIZE [option]… [SLOT:FIRST:COUNT:NAME]…   a sparse file wit
     --slot-bytes N      of each (128); dump and outside know no others
     --mbr-sectors N     what the protective MBR says (the whole disk)
     --backup WHERE      end, none, damaged, or a number: the disk had that many sectors when the table was made
+    --other N           where the primary header says that the backup is (where it is)
     --last-usable N     sector (the last but the backup)
     --put OFFSET:TEXT   bytes at a place
 gpt.py dump FILE [--sector-size N]      as sfdisk --dump prints it, without the device's name; both copies are checked
@@ -65,7 +66,7 @@ def make(a):
         f.seek(0)
         f.write(mbr)
         f.seek(sector)
-        f.write(header(a, 1, at_make - 1, 2, entries, last_usable))
+        f.write(header(a, 1, a.other or at_make - 1, 2, entries, last_usable))
         f.seek(2 * sector)
         f.write(entries)
         if a.backup != "none":
@@ -174,6 +175,7 @@ def main():
     p.add_argument("--slot-bytes", type=int, default=128)
     p.add_argument("--mbr-sectors", type=int)
     p.add_argument("--backup", default="end")
+    p.add_argument("--other", type=int)
     p.add_argument("--last-usable", type=int)
     p.add_argument("--put", action="append", default=[])
     p.set_defaults(run=make)
