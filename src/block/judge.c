@@ -114,7 +114,11 @@ static bool entries_in_usable(const struct gpt *gpt, const struct gpt_copy *copy
 	       copy->entries_lba + entry_sectors(gpt, copy) > table->first_usable;
 }
 
-int gpt_check_writable(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
+/*
+ * May the table be written? Not one of larger entries, nor where partitions may be. The backup is written at the end of the disk, so a
+ * table that was made for a larger disk has partitions there.
+ */
+static int check_writable(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words)
 {
 	/* libfdisk makes a copy of such a table anew as if its entries had 128 bytes. */
 	if (copy->slot_bytes != GPT_ENTRY_BYTES)
@@ -212,7 +216,7 @@ enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy
 	if (check_entries(gpt, copy, ret_words) < 0)
 		return GPT_UNUSABLE;
 	*ret_copy = copy;
-	if (gpt_check_writable(gpt, copy, ret_words) < 0)
+	if (check_writable(gpt, copy, ret_words) < 0)
 		return GPT_READABLE;
 	return copy == &gpt->primary ? judge_primary(gpt, ret_words) : judge_backup(gpt, ret_words);
 }

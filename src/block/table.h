@@ -78,12 +78,6 @@ enum gpt_state {
  */
 enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy, char **ret_words);
 
-/*
- * May the table be written? Not one of larger entries, nor where partitions may be. The backup is written at the end of the disk, so a
- * table that was made for a larger disk has partitions there. -EINVAL and words (owned by the caller) if not.
- */
-int gpt_check_writable(const struct gpt *gpt, const struct gpt_copy *copy, char **ret_words);
-
 /* Is this what a power cut leaves between the primary's entries and its header, with one of larder's names in the backup? */
 bool gpt_needs_repair(const struct gpt *gpt);
 

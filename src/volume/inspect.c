@@ -332,10 +332,9 @@ static int inspect_table(const struct inspection_target *target, const struct st
 	r = check_backup_place(target, i, &place_free);
 	if (r < 0)
 		return diag_set(diag, r, "cannot be read: %s", strerror(-r));
-	i->end_taken = !place_free;
-	if (i->end_taken) {
+	if (!place_free) {
 		i->can_add = false;
-		r = conclude(i, DISK_GPT, strdup(WORDS_END_TAKEN));
+		r = conclude(i, DISK_GPT, strdup("data at the end, where the backup GPT belongs"));
 	}
 	const struct gpt_entry *volume = gpt_find(inspection_table(i), NAME_VOLUME);
 	if (volume)

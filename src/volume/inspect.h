@@ -15,7 +15,6 @@
 #include "block/table.h"
 #include "volume/layout.h"
 
-#define WORDS_END_TAKEN "data at the end, where the backup GPT belongs"
 #define DISK_SIZE_LEAST (4 * 1024 * 1024ULL) /* less cannot hold a GPT and an aligned partition */
 
 enum disk_content {
@@ -39,9 +38,8 @@ struct volume_content {
 struct inspection {
 	enum disk_content content;
 	char *words; /* what was found. DISK_FOREIGN: always; DISK_GPT: why nothing can be added, or what is odd */
-	bool can_add;	/* DISK_GPT: in a free range */
-	bool end_taken; /* DISK_GPT: there are data where the next change writes the backup */
-	bool repair;	/* the primary copy must be written anew (a power cut while larder wrote) */
+	bool can_add; /* DISK_GPT: in a free range */
+	bool repair;  /* the primary copy must be written anew (a power cut while larder wrote) */
 	uint64_t size;
 	unsigned sector_size;
 	uint64_t grain; /* alignment of new partitions, bytes */

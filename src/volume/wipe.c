@@ -97,19 +97,13 @@ static int describe(struct volume_wipe *w, struct diag *diag)
 	return 0;
 }
 
-/* Deleting the partition writes both copies of the table. */
+/* Deleting the partition writes both copies of the table, as adding one does. */
 static int check_writable(const struct volume_candidate *disk, struct diag *diag)
 {
-	const struct inspection *in = &disk->inspection;
-	_cleanup_free_ char *words = NULL;
-	bool good = gpt_check_writable(&in->gpt, inspection_table(in), &words) == 0;
-
-	if (good && !in->end_taken)
+	if (disk->inspection.can_add)
 		return 0;
 	return diag_set(diag, -EPERM, "%s has %s; mend that first", disk->path,
-			good	? WORDS_END_TAKEN
-			: words ? words
-				: "a GPT that cannot be written");
+			disk->inspection.words);
 }
 
 int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe **ret,

@@ -155,6 +155,19 @@ cp --sparse=always "$image" "$T/before.img"
 check_status 1 "larger entries: it is not wiped" larder volume wipe --image "$image" --yes
 check_output "larger entries: which is said" 'entries of 512 bytes, which larder does not write; mend that first'
 check "larger entries: nothing has changed" cmp "$image" "$T/before.img"
+# libfdisk would write what one copy says over the other one.
+gpt make "$T/other.img" 256M 1:2048:2048:IMAGECACHE 2:133120:2048:root
+for copies in differ damaged; do
+	gpt make "$image" 256M 1:2048:2048:IMAGECACHE
+	case $copies in
+	differ) dd if="$T/other.img" of="$image" bs=512 skip=524255 seek=524255 count=33 conv=notrunc status=none ;;
+	damaged) printf x | dd of="$image" bs=1 seek=570 conv=notrunc status=none ;;
+	esac
+	cp --sparse=always "$image" "$T/before.img"
+	check_status 1 "copies, $copies: it is not wiped" larder volume wipe --image "$image" --yes
+	check_output "copies, $copies: which is said" "a GPT whose (two copies differ|primary copy is damaged); mend that first"
+	check "copies, $copies: nothing has changed" cmp "$image" "$T/before.img"
+done
 gpt make "$image" 64M $(for n in $(seq 1 128); do echo "$n:$((33 + n)):1:p$n"; done)
 fails table-full 1 'the partition table is full'
 gpt make "$image" 256M 1:2048:2048:one 2:4096:2048:two 4:6144:2048:four
