@@ -29,7 +29,7 @@ static bool parse_number(const char *text, unsigned *ret)
 	return true;
 }
 
-static int is_mounted(const char *point)
+static bool is_mounted(const char *point)
 {
 	_cleanup_mounts_ struct mounts mounts = { 0 };
 
@@ -68,18 +68,15 @@ static int generation_path(const char *run_dir, unsigned number, const char *suf
 	return *ret ? 0 : -ENOMEM;
 }
 
-int generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n)
+bool generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n)
 {
 	_cleanup_free_ char *path = NULL, *have = NULL, *want = NULL;
 	size_t size;
-	int r = generation_path(run_dir, number, NAME_RUN_GEN_LIST, &path);
 
 	want = parts_format(parts, n, &size);
-	if (!want)
-		return -ENOMEM;
-	if (r == 0)
-		r = read_regular_at(AT_FDCWD, path, PARTS_BYTES_MAX, &have, NULL);
-	return r == 0 && strcmp(have, want) == 0;
+	return want && generation_path(run_dir, number, NAME_RUN_GEN_LIST, &path) == 0 &&
+	       read_regular_at(AT_FDCWD, path, PARTS_BYTES_MAX, &have, NULL) == 0 &&
+	       strcmp(have, want) == 0;
 }
 
 int generation_read(const char *run_dir, unsigned number, struct part **ret, size_t *ret_n)

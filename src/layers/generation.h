@@ -18,7 +18,7 @@
 unsigned generation_current(const char *run_dir);
 
 /* Is this generation made of exactly these parts? */
-int generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n);
+bool generation_is(const char *run_dir, unsigned number, const struct part *parts, size_t n);
 
 /* What it is made of; parts_list_free() (store/parts_inside.h) is the caller's. -ENOENT: it has no list; -EINVAL: it is none. */
 int generation_read(const char *run_dir, unsigned number, struct part **ret, size_t *ret_n);
