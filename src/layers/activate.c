@@ -251,9 +251,7 @@ static int survey(const struct layers_request *request, struct layers_result *re
 	if (r == 0)
 		r = layers_open_all(request, result, mounted);
 	if (r == 0)
-		r = trust_check(&request->config->layers,
-				request->config_root ? request->config_root : request->root,
-				result);
+		r = trust_check(request, result);
 	if (r == 0)
 		r = layers_select(&request->config->layers, result);
 	if (r == 0)

@@ -15,26 +15,34 @@
 static const char *const suffixes[] = { NAME_LAYER_SUM_SUFFIX, NAME_LAYER_SIG_SUFFIX,
 					NAME_LAYER_ROOT_SUFFIX, NAME_LAYER_TREE_SUFFIX };
 
-static int open_source(const struct beside *b, const char *suffix, uint64_t *ret_size,
-		       struct diag *diag)
+int beside_open(const char *layer, const char *suffix, bool follow)
 {
-	_cleanup_free_ char *path = text_format("%s%s", b->from, suffix);
-	struct stat st;
+	_cleanup_free_ char *path = text_format("%s%s", layer, suffix);
 
 	if (!path)
 		return -ENOMEM;
-	_cleanup_close_ int fd =
-		open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return -ENOENT;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return diag_set(diag, errno == ELOOP ? -EINVAL : -errno, "%s: %s", path,
-				errno == ELOOP ? "it is a symlink" : strerror(errno));
+	int fd = open(path,
+		      O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_source(const struct beside *b, const char *suffix, uint64_t *ret_size,
+		       struct diag *diag)
+{
+	_cleanup_close_ int fd = beside_open(b->from, suffix, false);
+	struct stat st;
+
+	if (fd == -ENOENT || fd == -ENOMEM)
+		return fd;
+	int r = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : 0;
+	if (r < 0)
+		return diag_set(diag, r == -ELOOP ? -EINVAL : r, "%s%s: %s", b->from, suffix,
+				r == -ELOOP ? "it is a symlink" : strerror(-r));
 	if (!S_ISREG(st.st_mode))
-		return diag_set(diag, -EINVAL, "%s: it is no regular file", path);
+		return diag_set(diag, -EINVAL, "%s%s: it is no regular file", b->from, suffix);
 	*ret_size = (uint64_t)st.st_size;
 	if (*ret_size > (strcmp(suffix, NAME_LAYER_TREE_SUFFIX) == 0 ? b->max : BESIDE_SMALL_MAX))
-		return diag_set(diag, -EINVAL, "%s: %llu bytes are too many", path,
+		return diag_set(diag, -EINVAL, "%s%s: %llu bytes are too many", b->from, suffix,
 				(unsigned long long)*ret_size);
 	return TAKE_FD(fd);
 }

@@ -3,14 +3,21 @@
 #define LARDER_LAYERS_BESIDE_H
 /*
  * What lies beside LAYER.sqsh and goes where it goes: .sha256 (made anew by every copy), .sig, .verity, .roothash. It comes from
- * where the layer comes from and is trusted as little: symlinks are not followed, and nothing but a regular file is read.
+ * where the layer comes from and is trusted as little: nothing but a regular file is copied, and no symlink is followed.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/diag.h"
 
 #define BESIDE_SMALL_MAX 4096 /* bytes of .sha256, .sig and .roothash */
+
+/*
+ * Opens LAYER<suffix> for reading; what it is, is for the caller to see: nothing is waited for. follow: also through a symlink, which is for
+ * the administrator's own directories. The descriptor or a negative errno.
+ */
+int beside_open(const char *layer, const char *suffix, bool follow);
 
 /* One copy: from/NAME.sqsh to to/NAME.sqsh; incoming is for unfinished files, on the filesystem of to. */
 struct beside {

@@ -17,22 +17,23 @@
 
 int copy_read_sum(const char *file, struct digest *ret, struct diag *diag)
 {
-	_cleanup_free_ char *path = NULL, *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	char digest[sizeof("sha256:") + HEX_DIGITS];
 
-	path = text_format("%s" NAME_LAYER_SUM_SUFFIX, file);
-	if (!path)
-		return -ENOMEM;
-	/* Neither through a symlink, nor from a pipe that nobody writes to. */
-	_cleanup_close_ int fd =
-		open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	int r = fd < 0 ? -errno : read_fd(fd, BESIDE_SMALL_MAX, &text, NULL);
+	_cleanup_close_ int fd = beside_open(file, NAME_LAYER_SUM_SUFFIX, false);
+	int r = fd < 0 ? fd : read_fd(fd, BESIDE_SMALL_MAX, &text, NULL);
+
 	if (r < 0)
-		return r == -ENOENT ? r : diag_set(diag, -EINVAL, "%s: %s", path, strerror(-r));
+		return r == -ENOENT || r == -ENOMEM
+			       ? r
+			       : diag_set(diag, -EINVAL, "%s" NAME_LAYER_SUM_SUFFIX ": %s", file,
+					  strerror(-r));
 	snprintf(digest, sizeof(digest), "sha256:%.*s", HEX_DIGITS, text);
 	if (strlen(text) < HEX_DIGITS || !strchr(" \t\r\n", text[HEX_DIGITS]) ||
 	    digest_parse(digest, ret) < 0)
-		return diag_set(diag, -EINVAL, "%s: it does not begin with a SHA-256 sum", path);
+		return diag_set(diag, -EINVAL,
+				"%s" NAME_LAYER_SUM_SUFFIX ": it does not begin with a SHA-256 sum",
+				file);
 	return 0;
 }
 

@@ -8,9 +8,8 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "layers/beside.h"
 #include "layers/version.h"
-
-#define ROOT_FILE_BYTES_MAX 4096
 
 void verity_plan_done(struct verity_plan *plan)
 {
@@ -103,22 +102,11 @@ const char *verity_configured(const struct layer_config *config, const char *nam
 	return NULL;
 }
 
-static int open_beside(const char *layer_file, const char *suffix, bool follow)
-{
-	_cleanup_free_ char *path = text_format("%s%s", layer_file, suffix);
-
-	if (!path)
-		return -ENOMEM;
-	int fd = open(path,
-		      O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
-	return fd < 0 ? -errno : fd;
-}
-
 /* The first line, whatever it is. -ENOENT: there is no such file. */
 static int read_root_hash(const char *layer_file, bool follow, char **ret)
 {
-	_cleanup_close_ int fd = open_beside(layer_file, NAME_LAYER_ROOT_SUFFIX, follow);
-	int r = fd < 0 ? fd : read_fd(fd, ROOT_FILE_BYTES_MAX, ret, NULL);
+	_cleanup_close_ int fd = beside_open(layer_file, NAME_LAYER_ROOT_SUFFIX, follow);
+	int r = fd < 0 ? fd : read_fd(fd, BESIDE_SMALL_MAX, ret, NULL);
 
 	if (r == 0)
 		(*ret)[strcspn(*ret, "\r\n")] = '\0';
@@ -127,7 +115,7 @@ static int read_root_hash(const char *layer_file, bool follow, char **ret)
 
 int verity_open_tree(const char *layer_file, bool follow)
 {
-	_cleanup_close_ int fd = open_beside(layer_file, NAME_LAYER_TREE_SUFFIX, follow);
+	_cleanup_close_ int fd = beside_open(layer_file, NAME_LAYER_TREE_SUFFIX, follow);
 	struct stat st;
 
 	if (fd < 0)

@@ -15,12 +15,11 @@
 /* With trust.required, what would be refused is not copied. */
 static int check_trust(const struct layers_request *request, struct layer *layer, struct diag *diag)
 {
-	const struct layer_config *config = &request->config->layers;
 	struct layers_result alone = { .layers = layer, .n_layers = 1 };
 
-	if (!config->trust_required)
+	if (!request->config->layers.trust_required)
 		return 0;
-	int r = trust_check(config, request->root, &alone);
+	int r = trust_check(request, &alone);
 	if (r == 0 && !layer->is_signed)
 		r = diag_set(
 			diag, -EPERM,

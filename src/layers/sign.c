@@ -8,8 +8,6 @@
 
 #include "base/io.h"
 
-#define KEY_BYTES_MAX 65536
-
 struct signing_key {
 	EVP_PKEY *key;
 };

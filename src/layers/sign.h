@@ -11,6 +11,7 @@
 #include "base/diag.h"
 
 #define SIGNATURE_BYTES 64
+#define KEY_BYTES_MAX	65536 /* of a file with a key */
 
 /* Reads a private key in PEM. -EINVAL with diag: it is none, or of another algorithm, or has a passphrase. */
 struct signing_key;

@@ -9,11 +9,11 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "layers/beside.h"
 #include "layers/layer_open.h"
 #include "layers/sign.h"
 
-#define KEY_BYTES_MAX 65536
-#define KEYS_MAX      64
+#define KEYS_MAX 64
 
 struct keys {
 	EVP_PKEY *list[KEYS_MAX];
@@ -77,16 +77,11 @@ static bool verifies(EVP_PKEY *key, const char *signature, const char *text)
 
 static int read_signature(const struct layer *layer, char **ret)
 {
-	_cleanup_free_ char *path = text_format("%s" NAME_LAYER_SIG_SUFFIX, layer->path);
-	size_t size = 0;
-
-	if (!path)
-		return -ENOMEM;
 	_cleanup_close_ int fd =
-		open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	int r = read_fd(fd, SIGNATURE_BYTES, ret, &size);
+		beside_open(layer->path, NAME_LAYER_SIG_SUFFIX, layer->origin == LAYER_BUILT_IN);
+	size_t size = 0;
+	int r = fd < 0 ? fd : read_fd(fd, SIGNATURE_BYTES, ret, &size);
+
 	return r < 0 ? r : size == SIGNATURE_BYTES ? 0 : -EINVAL;
 }
 
@@ -111,13 +106,14 @@ static int check_one(struct layer *layer, const struct keys *keys)
 	return 0;
 }
 
-int trust_check(const struct layer_config *config, const char *root, struct layers_result *result)
+int trust_check(const struct layers_request *request, struct layers_result *result)
 {
 	_cleanup_(keys_done) struct keys keys = { 0 };
+	const char *root = request->config_root ? request->config_root : request->root;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && config->trust_keys && config->trust_keys[i]; i++)
-		r = load_key(root, config->trust_keys[i], &keys, result);
+	for (char **path = request->config->layers.trust_keys; r == 0 && path && *path; path++)
+		r = load_key(root, *path, &keys, result);
 	for (size_t i = 0; r == 0 && keys.n + keys.n_unread > 0 && i < result->n_layers; i++)
 		r = check_one(&result->layers[i], &keys);
 	return r;

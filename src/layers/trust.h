@@ -14,6 +14,6 @@
  * Sets is_signed and unchecked of every open layer whose signature is by one of trust.keys (public keys as PEM). A key that cannot be
  * read is a note. A signature that is there and fits no key is a reason only if nothing else is. -ENOMEM.
  */
-int trust_check(const struct layer_config *config, const char *root, struct layers_result *result);
+int trust_check(const struct layers_request *request, struct layers_result *result);
 
 #endif

@@ -152,6 +152,16 @@ check_equal "since it cannot be checked" "$(jq -r '.layers[] | select(.name == "
 check_equal "what is not signed is not" "$(reason more | tr , '\n' | sort -u)" "it is not signed by a trusted key"
 check_status 1 "nor can one that is added" L layers add "$T/foreign-1.sqsh"
 check_output "which says why" "its signature cannot be checked, which trust.required of CacheLayerConfig wants, and it is not copied; trust key .*none.pub: No such file"
+layers_config "$(match)" "keep: 1
+trust: {keys: [/keys/site.pub], required: true}"
+check "a key below the config root" L layers add "$T/trusted-1.sqsh" --config-root "$T/root"
+check_output "counts for what is added, too" "trusted 1 is active"
+rm "$T/run/volume/layers/trusted-1.sqsh"*
+for file in trusted-1.sqsh{,.sig}; do ln -s "$T/$file" "$T/root/var/lib/larder/layers/$file"; done
+layers_config "$(match)" "$required"
+check "a built-in layer and its signature may be symlinks" sync
+check_equal "and are used" "$(state trusted)" active
+rm "$T/root/var/lib/larder/layers/trusted-1.sqsh"*
 
 # The medium that the system was booted from needs no line in the configuration; another beside it does.
 layer "$T/medium/larder/live-1.sqsh" registry.k8s.io/live:1=live >"$T/out"
