@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "layers/activate.h"
 #include "layers/layer_open.h"
 #include "layers/run_lock.h"
 #include "layers/tree_describe.h"

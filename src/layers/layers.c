@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "block/mounts.h"
 #include "block/verity.h"
+#include "layers/activate.h"
 #include "layers/generation.h"
 #include "layers/layer_open.h"
 #include "layers/media.h"

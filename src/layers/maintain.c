@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "layers/activate.h"
 #include "layers/find.h"
 #include "layers/layer_check.h"
 #include "layers/layer_open.h"

@@ -15,18 +15,4 @@ int run_lock(const struct layers_request *request, struct layers_request *ret, c
 int run_lock_within(const struct layers_request *request, unsigned ms, struct layers_request *ret,
 		    char **ret_run_dir, int *ret_lock, struct diag *diag);
 
-/* layers_activate() by somebody who holds the lock; run_dir is a real path. */
-int layers_activate_locked(const struct layers_request *request, struct layers_result *ret,
-			   struct diag *diag);
-
-/* layers_inspect() by somebody who holds the lock; the layers stay open until layers_result_done(). */
-int layers_survey_locked(const struct layers_request *request, struct layers_result *ret,
-			 struct diag *diag);
-
-/*
- * Removes the links to files of layers from RUN/layers that no active layer of the result needs; NULL: all of them. And directories that
- * nothing is mounted on.
- */
-void layers_clean_links(const char *run_dir, const struct layers_result *result);
-
 #endif

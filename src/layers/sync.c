@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "layers/activate.h"
 #include "layers/find.h"
 #include "layers/media.h"
 #include "layers/run_lock.h"
