@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
+#include "base/text.h"
 #include "layers/layer_manifest.h"
-
-/* Double-quoted YAML; what is written here has no control characters. */
-static void write_quoted(FILE *f, const char *text)
-{
-	fputc('"', f);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', f);
-		fputc(*text, f);
-	}
-	fputs("\"\n", f);
-}
 
 static void write_field(FILE *f, const char *key, const char *text)
 {
 	if (!text)
 		return;
 	fprintf(f, "%s: ", key);
-	write_quoted(f, text);
+	text_write_quoted(f, text, TEXT_ESCAPE_X);
+	fputc('\n', f);
 }
 
 static void write_list(FILE *f, const char *key, char *const *list)
@@ -46,8 +36,8 @@ static void write_layer(FILE *f, const struct layer_manifest *m)
 	for (size_t i = 0; i < m->n_images; i++) {
 		const struct layer_image *image = &m->images[i];
 		fputs("  - reference: ", f);
-		write_quoted(f, image->reference);
-		fprintf(f, "    digest: %s\n    size: %llu\n",
+		text_write_quoted(f, image->reference, TEXT_ESCAPE_X);
+		fprintf(f, "\n    digest: %s\n    size: %llu\n",
 			digest_format(&image->digest, digest), (unsigned long long)image->size);
 		write_list(f, "platforms", image->platforms);
 		write_list(f, "omitted", image->omitted);

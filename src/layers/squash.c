@@ -315,7 +315,6 @@ static int write_file(struct layout *l, size_t number)
 	return r;
 }
 
-/* What a directory holds, in the order of its names. */
 /* Directories in a directory, in the order of their names. */
 struct children {
 	struct child {

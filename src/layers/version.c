@@ -190,14 +190,11 @@ static const char *skip_other(const char *text)
 /* The operators in the order in which UAPI.10 looks at them; *ret_stop: the result is final. */
 static int compare_operators(const char **a, const char **b, bool *ret_stop)
 {
-	static const struct {
-		char operator;
-		int only_a; /* the result if only a has it */
-	} operators[] = { { '~', -1 }, { '\0', -1 }, { '-', -1 }, { '^', -1 }, { '.', -1 } };
+	static const char operators[] = { '~', '\0', '-', '^', '.' };
 
 	*ret_stop = true;
 	for (size_t i = 0; i < ARRAY_SIZE(operators); i++) {
-		char c = operators[i].operator;
+		char c = operators[i];
 		bool has_a = **a == c, has_b = **b == c;
 		if (c == '\0') {
 			if (has_a || has_b)
@@ -205,7 +202,7 @@ static int compare_operators(const char **a, const char **b, bool *ret_stop)
 			continue;
 		}
 		if (has_a != has_b)
-			return has_a ? operators[i].only_a : -operators[i].only_a;
+			return has_a ? -1 : 1;
 		if (has_a) {
 			(*a)++;
 			(*b)++;
