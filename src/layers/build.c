@@ -135,13 +135,6 @@ static int collect(struct build *b)
 	return 0;
 }
 
-static int compare_images(const void *a, const void *b)
-{
-	const struct layer_image *x = a, *y = b;
-
-	return strcmp(x->reference, y->reference);
-}
-
 /* What is read of a layer manifest (layer_manifest.h): a layer that nobody would read is not made. */
 static int check_limits(struct build *b)
 {
@@ -167,14 +160,15 @@ static int settle_manifest(struct build *b)
 	b->manifest.images = TAKE_PTR(c->images);
 	b->manifest.n_images = c->n_images;
 	c->n_images = 0;
-	qsort(b->manifest.images, b->manifest.n_images, sizeof(struct layer_image), compare_images);
+	qsort(b->manifest.images, b->manifest.n_images, sizeof(struct layer_image),
+	      layer_image_compare);
 	b->manifest.blobs = calloc(c->n_items + 1, sizeof(struct digest));
 	if (!b->manifest.blobs)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->n_items; i++)
 		if (!c->items[i].repository)
 			b->manifest.blobs[b->manifest.n_blobs++] = c->items[i].digest;
-	qsort(b->manifest.blobs, b->manifest.n_blobs, sizeof(struct digest), layer_blob_compare);
+	qsort(b->manifest.blobs, b->manifest.n_blobs, sizeof(struct digest), digest_compare);
 	b->manifest_text = layer_manifest_format(&b->manifest);
 	/* They may be many, and are in the text now. */
 	free(b->manifest.blobs);

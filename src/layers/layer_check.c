@@ -240,11 +240,6 @@ static int check_image(struct place *place, const struct layer_image *image, str
 	return 0;
 }
 
-static int compare_reference(const void *key, const void *image)
-{
-	return strcmp(key, ((const struct layer_image *)image)->reference);
-}
-
 struct tag_check {
 	const struct layer_manifest *manifest;
 	struct diag *diag;
@@ -262,8 +257,7 @@ static int visit_tag(const char *registry, const char *repository, const char *t
 	reference = text_format("%s/%s:%s", registry, repository, tag);
 	if (!reference)
 		return -ENOMEM;
-	if (c->manifest->n_images && bsearch(reference, c->manifest->images, c->manifest->n_images,
-					     sizeof(struct layer_image), compare_reference))
+	if (layer_manifest_lists(c->manifest, reference))
 		return 0;
 	return diag_set(c->diag, -EINVAL, "it has %s, which its layer manifest does not list",
 			reference);

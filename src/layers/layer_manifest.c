@@ -28,9 +28,18 @@ void layer_manifest_done(struct layer_manifest *m)
 	*m = (struct layer_manifest){ 0 };
 }
 
-int layer_blob_compare(const void *a, const void *b)
+int layer_image_compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct digest));
+	return strcmp(((const struct layer_image *)a)->reference,
+		      ((const struct layer_image *)b)->reference);
+}
+
+bool layer_manifest_lists(const struct layer_manifest *m, const char *reference)
+{
+	const struct layer_image key = { .reference = (char *)reference };
+
+	return m->n_images &&
+	       bsearch(&key, m->images, m->n_images, sizeof(key), layer_image_compare);
 }
 
 /* A document that is being read. Nodes are looked up by number, so an alias costs nothing and cannot blow up. */
@@ -218,7 +227,7 @@ static int take_blobs(struct reader *r, const yaml_node_t *node, struct layer_ma
 			return e;
 		m->n_blobs = i + 1;
 	}
-	qsort(m->blobs, n, sizeof(*m->blobs), layer_blob_compare);
+	qsort(m->blobs, n, sizeof(*m->blobs), digest_compare);
 	return 0;
 }
 
@@ -257,12 +266,6 @@ static int take_layer_key(struct reader *r, const char *key, const yaml_node_t *
 	return 0;
 }
 
-static int compare_images(const void *a, const void *b)
-{
-	return strcmp(((const struct layer_image *)a)->reference,
-		      ((const struct layer_image *)b)->reference);
-}
-
 static int check_layer(struct reader *r, const struct layer_manifest *m)
 {
 	if (!m->name)
@@ -274,7 +277,7 @@ static int check_layer(struct reader *r, const struct layer_manifest *m)
 	if (!m->images || !m->blobs)
 		return diag_set(r->diag, -EINVAL, "there is no list of %s",
 				m->images ? "blobs" : "images");
-	qsort(m->images, m->n_images, sizeof(*m->images), compare_images);
+	qsort(m->images, m->n_images, sizeof(*m->images), layer_image_compare);
 	for (size_t i = 1; i < m->n_images; i++)
 		if (strcmp(m->images[i - 1].reference, m->images[i].reference) == 0)
 			return diag_set(r->diag, -EINVAL, "\"%s\" is listed twice",

@@ -19,6 +19,7 @@
  *
  * larder-layer(5) is the format's documentation.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,7 +61,10 @@ void layer_manifest_done(struct layer_manifest *m);
 /* The YAML text: the same struct always gives the same bytes. Owned by the caller; NULL: out of memory. */
 char *layer_manifest_format(const struct layer_manifest *m);
 
-/* The order of blobs. */
-int layer_blob_compare(const void *a, const void *b);
+/* The order of images. */
+int layer_image_compare(const void *a, const void *b);
+
+/* Does it list an image under exactly this reference? */
+bool layer_manifest_lists(const struct layer_manifest *m, const char *reference);
 
 #endif

@@ -102,6 +102,9 @@ static int verify_tag(struct verify *v, const char *registry, const char *reposi
 
 	if (!name)
 		return -ENOMEM;
+	/* Then layer_check() compared it with the layer manifest already. */
+	if (layer_manifest_lists(v->manifest, name))
+		return 0;
 	int r = tree_tag_path(registry, repository, tag, path);
 	if (r == 0)
 		r = place_open(v->place, path, &content);
@@ -122,34 +125,13 @@ static int verify_tag(struct verify *v, const char *registry, const char *reposi
 				     "its bytes are not those of any manifest that is there");
 }
 
-static int compare_reference(const void *key, const void *image)
-{
-	return strcmp(key, ((const struct layer_image *)image)->reference);
-}
-
-/* Then layer_check() compared it with the layer manifest already. */
-static int is_listed(const struct verify *v, const char *registry, const char *repository,
-		     const char *tag)
-{
-	const struct layer_manifest *m = v->manifest;
-	_cleanup_free_ char *name = text_format("%s/%s:%s", registry, repository, tag);
-
-	if (!name)
-		return -ENOMEM;
-	return m->n_images &&
-	       bsearch(name, m->images, m->n_images, sizeof(*m->images), compare_reference);
-}
-
 static int verify_manifest(const char *registry, const char *repository, const char *tag,
 			   const struct digest *digest, void *user)
 {
 	char path[PATH_MAX];
 
-	if (tag) {
-		int listed = is_listed(user, registry, repository, tag);
-		return listed ? (listed < 0 ? listed : 0)
-			      : verify_tag(user, registry, repository, tag);
-	}
+	if (tag)
+		return verify_tag(user, registry, repository, tag);
 	int r = tree_manifest_path(registry, repository, digest, path);
 	return r < 0 ? r : verify_file(user, path, digest);
 }

@@ -52,11 +52,6 @@ static int push(struct digests *to, const struct digest *digest)
 	return 0;
 }
 
-static int compare_digests(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct digest));
-}
-
 static int read_tag(struct tree_source *s, const char *tag, struct digest *ret)
 {
 	_cleanup_free_ char *text = NULL;
@@ -140,10 +135,10 @@ static int end_repository(struct tree_source *s)
 	for (size_t i = 0; r == 0 && i < s->manifests.n; i++)
 		r = note_children(s, &s->manifests.list[i]);
 	if (led_to->n)
-		qsort(led_to->list, led_to->n, sizeof(struct digest), compare_digests);
+		qsort(led_to->list, led_to->n, sizeof(struct digest), digest_compare);
 	for (size_t i = 0; r == 0 && i < s->manifests.n; i++) {
 		const struct digest *d = &s->manifests.list[i];
-		if (!led_to->n || !bsearch(d, led_to->list, led_to->n, sizeof(*d), compare_digests))
+		if (!led_to->n || !bsearch(d, led_to->list, led_to->n, sizeof(*d), digest_compare))
 			r = add_image(s, NULL, d);
 	}
 	forget_repository(s);

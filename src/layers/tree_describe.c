@@ -70,12 +70,6 @@ static int visit(const char *registry, const char *repository, const char *tag,
 	return r;
 }
 
-static int compare_images(const void *a, const void *b)
-{
-	return strcmp(((const struct layer_image *)a)->reference,
-		      ((const struct layer_image *)b)->reference);
-}
-
 int tree_describe(int dir, struct layer_manifest *manifest, struct diag *diag)
 {
 	struct describe d = { .dir = dir, .manifest = manifest };
@@ -86,6 +80,6 @@ int tree_describe(int dir, struct layer_manifest *manifest, struct diag *diag)
 				"its manifests cannot be read: %s", strerror(-r));
 	if (manifest->n_images)
 		qsort(manifest->images, manifest->n_images, sizeof(*manifest->images),
-		      compare_images);
+		      layer_image_compare);
 	return 0;
 }

@@ -215,20 +215,13 @@ static int copy_image(struct sync *s, const char *tag, const struct digest *dige
 	return r < 0 ? r : take_image(s, tag, digest);
 }
 
-static int compare_reference(const void *key, const void *image)
-{
-	return strcmp(key, ((const struct layer_image *)image)->reference);
-}
-
 /* Does an active layer give this tag? Layers are above trees. */
 static bool is_held(const struct layers_result *result, const char *reference)
 {
 	for (size_t i = 0; i < result->n_layers; i++) {
 		const struct layer *layer = &result->layers[i];
-		const struct layer_manifest *m = &layer->manifest;
-		if (layer->state == LAYER_ACTIVE && !layer->tree && m->n_images &&
-		    bsearch(reference, m->images, m->n_images, sizeof(*m->images),
-			    compare_reference))
+		if (layer->state == LAYER_ACTIVE && !layer->tree &&
+		    layer_manifest_lists(&layer->manifest, reference))
 			return true;
 	}
 	return false;

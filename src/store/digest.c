@@ -143,9 +143,14 @@ const char *digest_format_file_name(const struct digest *d, char buffer[static D
 	return format_separated(d, '-', buffer);
 }
 
+int digest_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct digest));
+}
+
 bool digest_equal(const struct digest *a, const struct digest *b)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	return digest_compare(a, b) == 0;
 }
 
 struct hasher {

@@ -36,6 +36,9 @@ const char *digest_format_file_name(const struct digest *d, char buffer[static D
 
 bool digest_equal(const struct digest *a, const struct digest *b);
 
+/* An order of digests, for qsort() and bsearch(). */
+int digest_compare(const void *a, const void *b);
+
 /* The digest of what is in memory. 0, or -EIO when the library refuses. */
 int digest_of(enum digest_algorithm algorithm, const void *data, size_t size, struct digest *ret);
 

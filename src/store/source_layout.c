@@ -96,16 +96,11 @@ static int layout_blob_path(struct source *source, const struct digest *digest,
 	return 0;
 }
 
-static int compare_digests(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct digest));
-}
-
 /* A layout keeps manifests and blobs in one directory; what its index leads to is a manifest. */
 static bool is_manifest(const struct layout *layout, const struct digest *digest)
 {
 	return layout->n > 0 &&
-	       bsearch(digest, layout->manifests, layout->n, sizeof(*digest), compare_digests);
+	       bsearch(digest, layout->manifests, layout->n, sizeof(*digest), digest_compare);
 }
 
 static int layout_only_blob_path(struct source *source, const struct digest *digest,
@@ -348,7 +343,7 @@ static int sort_entries(struct layout *layout)
 		return -ENOMEM;
 	for (size_t i = 0; i < layout->n; i++)
 		layout->manifests[i] = layout->entries[i].digest;
-	qsort(layout->manifests, layout->n, sizeof(struct digest), compare_digests);
+	qsort(layout->manifests, layout->n, sizeof(struct digest), digest_compare);
 	return 0;
 }
 
