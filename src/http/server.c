@@ -97,10 +97,8 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
 	look_at_stalled(s, now);
 	for (enum phase phase = 0; phase < PHASES; phase++)
 		end_overdue(s, phase, now);
-	if (s->cut_at && now >= s->cut_at) {
-		s->cut_at = 0;
+	if (s->cut_at && now >= s->cut_at)
 		free_queue(&s->queues[PHASE_SENDING]);
-	}
 	if (s->paused && !s->draining)
 		set_accepting(s, true);
 }

@@ -81,8 +81,8 @@ int http_server_adopt(struct http_server *server, int fd);
 void http_server_drain(struct http_server *server);
 
 /*
- * What is being answered by then ends ms from now, complete or not, as for a client that stalls; 0: the end is called off. The server
- * goes on.
+ * What is being answered by then ends ms from now, complete or not, as for a client that stalls, and so does what begins to be answered
+ * later and cannot be sent at once; 0: the end is called off. The server goes on.
  */
 void http_server_cut(struct http_server *server, unsigned ms);
 

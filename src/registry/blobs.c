@@ -168,7 +168,7 @@ void hashing_let_go(struct registry *r)
 	struct hashing *h, *next;
 
 	HASH_ITER (hh, r->hashing, h, next)
-		if (!h->job.urgent)
+		if (!h->job.urgent || r->stopping)
 			__atomic_store_n(&h->cancel, true, __ATOMIC_RELAXED);
 }
 
@@ -321,7 +321,8 @@ static void answer_unknown(const struct asked *asked)
 /* Asks one source after the other; the fallbacks only once a main source has proved wrong. */
 static void serve_from(const struct asked *asked, size_t position, bool damaged)
 {
-	for (; position < view_main_sources(asked->view) || damaged; position++) {
+	for (; !asked->registry->stopping && (position < view_main_sources(asked->view) || damaged);
+	     position++) {
 		struct content content;
 		struct source *source = view_source(asked->view, position);
 		if (!source)

@@ -60,6 +60,7 @@ struct registry {
 	uint64_t view_since; /* ms */
 	struct event *lease_timer;
 	uint64_t view_stamp; /* of the last view */
+	bool stopping;	     /* nothing is to be kept open */
 	uint64_t
 		epoch; /* atomic: counts changes of the sources, and of what is known to be corrupt */
 	struct manifest_cache *manifests;
@@ -181,7 +182,7 @@ void hash_content(struct registry *r, const struct source *source, const struct 
 bool blob_is_closed(struct registry *r, struct source *source, const struct digest *digest,
 		    int error);
 
-/* Gives up hashing that nobody waits for. */
+/* Gives up hashing that nobody waits for, or all of it while stopping. */
 void hashing_let_go(struct registry *r);
 
 /* lists.c */

@@ -108,8 +108,9 @@ static void look(struct watch *w)
 		return;
 	if (memcmp(&now.generation, &w->seen.generation, sizeof(now.generation)) != 0)
 		watch_files(w);
+	w->registry->stopping = now.stopping.inode != 0;
 	if (now.stopping.inode != w->seen.stopping.inode)
-		http_server_cut(w->registry->server, now.stopping.inode ? STOPPING_CUT_MS : 0);
+		http_server_cut(w->registry->server, w->registry->stopping ? STOPPING_CUT_MS : 0);
 	w->seen = now;
 	registry_changed(w->registry);
 }

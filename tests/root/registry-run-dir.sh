@@ -139,9 +139,25 @@ touch "$run_dir/stopping"
 check "the volume can be unmounted, though a client reads no further" until_true 20 umount "$run_dir/volume"
 touch "$T/read-on"
 wait "$slow"
+rm "$T/read-on" "$T/slow"
 check "and the generation" until_true 20 umount "$run_dir/gen/20"
 check "and the layer" until_true 20 umount "$run_dir/layers/small-1.0.0-00000000"
 check_http 404 "nothing is served meanwhile" "$url/v2/library/busybox/manifests/1.36?ns=docker.io"
+rm "$run_dir/stopping"
+
+# A client that still waits for a large blob to be verified when that begins.
+check "the volume is mounted again" mount -o loop "$T/volume.img" "$run_dir/volume"
+zeros=49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14 # 1 GiB
+truncate -s 1G "$run_dir/volume/blob/sha256-$zeros"
+curl -s -w '%{http_code}\n' "$url/v2/x/blobs/sha256:$zeros" | { head -c 1000 >"$T/slow"; until_true 60 test -e "$T/read-on"; } &
+slow=$!
+is_open() { find "/proc/$larderd_pid/fd" -lname "*sha256-$zeros" | grep -q .; }
+check "a large blob is being verified" until_true 20 is_open
+touch "$run_dir/stopping"
+check "the volume can be unmounted all the same" until_true 20 umount "$run_dir/volume"
+touch "$T/read-on"
+wait "$slow"
+check_equal "for the client the blob is not there" "$(grep -c BLOB_UNKNOWN "$T/slow")" 1
 rm "$run_dir/stopping"
 check "larderd ends" stop_larderd
 

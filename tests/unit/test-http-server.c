@@ -660,6 +660,33 @@ static void test_stall_deadline(void **state)
 	close_fd(stalled);
 }
 
+/* Once an end was set, what begins to be answered after it does not outlive it, either; until it is called off. */
+static void test_cut(void **state)
+{
+	struct world *w = *state;
+	int later = new_connection(w, 64 << 10), after = new_connection(w, 64 << 10);
+
+	clock_gettime(CLOCK_MONOTONIC, &stopped);
+	w->holds_for = 1000000;
+	assert_true(write(later, GET("/later"), strlen(GET("/later"))) > 0);
+	client_sends(w, GET("/large"));
+	http_server_cut(w->server, 2000);
+	pass_seconds(w, 1);
+	assert_int_equal(w->incomplete, 0);
+	pass_seconds(w, 2);
+	assert_int_equal(w->incomplete, 1);
+	answer_with(w->later, 4, w); /* /large */
+	pass_seconds(w, 1);
+	assert_int_equal(w->incomplete, 2);
+	http_server_cut(w->server, 0);
+	assert_true(write(after, GET("/large"), strlen(GET("/large"))) > 0);
+	pass_seconds(w, 3);
+	assert_int_equal(w->incomplete, 2);
+	assert_int_equal(http_server_connections(w->server), 1);
+	close_fd(later);
+	close_fd(after);
+}
+
 /* Time that passes while nobody reads does count, also after some of the answer was read. */
 static void test_stall_after_reading(void **state)
 {
@@ -879,6 +906,7 @@ int main(void)
 		with_many(test_idle_deadline),
 		with_many(test_header_deadline),
 		with_many(test_stall_deadline),
+		with_many(test_cut),
 		with_many(test_stall_after_reading),
 		with_many(test_fair_to_others),
 		with_little(test_incomplete_requests),
