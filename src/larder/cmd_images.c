@@ -79,6 +79,16 @@ static int run_list(struct context *context, const struct command *self, int arg
 	return rows ? output_rows(context, rows, rows, columns, ARRAY_SIZE(columns)) : EXIT_FAILED;
 }
 
+/* Of these what is there can be sound, and the whole cannot be had. */
+static size_t count_incomplete(const struct image_list *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n_images; i++)
+		n += list->images[i].missing != NULL;
+	return n;
+}
+
 static int run_verify(struct context *context, const struct command *self, int argc, char *argv[])
 {
 	_cleanup_(session_done) struct session s = { 0 };
@@ -98,16 +108,20 @@ static int run_verify(struct context *context, const struct command *self, int a
 	if (r < 0)
 		return command_failed(r, &s.diag);
 	if (context->output != OUTPUT_TABLE) {
-		json_auto_t *value =
-			json_pack("{s:I, s:o}", "images", (json_int_t)s.images.n_images, "broken",
-				  report_texts(broken));
+		json_auto_t *value = json_pack(
+			"{s:I, s:I, s:o}", "images", (json_int_t)s.images.n_images, "incomplete",
+			(json_int_t)count_incomplete(&s.images), "broken", report_texts(broken));
 		return value ? output_verdict(context, value, !broken) : EXIT_FAILED;
 	}
 	STRV_FOREACH (line, broken)
 		log_error("%s", *line);
 	if (broken)
 		return EXIT_FAILED;
-	printf("%zu image%s verified\n", s.images.n_images, s.images.n_images == 1 ? "" : "s");
+	printf("%zu image%s verified", s.images.n_images, s.images.n_images == 1 ? "" : "s");
+	if (count_incomplete(&s.images))
+		printf(", of which %zu incomplete: see \"larder images missing\"",
+		       count_incomplete(&s.images));
+	putchar('\n');
 	return EXIT_DONE;
 }
 

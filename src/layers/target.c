@@ -43,8 +43,8 @@ int target_open(const struct layers_request *request, struct target *ret, struct
 	if (!format)
 		return -ENOMEM;
 	if (stat(format, &st) < 0)
-		return diag_set(diag, -ENODEV,
-				"there is no volume at %s to copy to (see larder status)", volume);
+		return diag_set(diag, -ENODEV, "there is no volume at %s (see larder status)",
+				volume);
 	ret->request = request;
 	ret->layers_dir = path_join(volume, NAME_LAYERS_DIR);
 	ret->incoming = path_join(volume, NAME_INCOMING_DIR);

@@ -128,7 +128,7 @@ check_equal "no drift" "$(jq -c '[.drift, .layers, .conflicts]' "$T/stdout")" '[
 check "layers verify, for programs" L layers verify --output json
 check_equal "all are whole" "$(jq -c . "$T/stdout")" "{\"whole\":$(L layers --output json | jq '.layers | length'),\"broken\":[]}"
 check "images verify, for programs" L images verify --output json
-check_equal "nothing is broken" "$(jq -c . "$T/stdout")" '{"images":2,"broken":[]}'
+check_equal "nothing is broken" "$(jq -c . "$T/stdout")" '{"images":2,"incomplete":0,"broken":[]}'
 check "images missing, for programs" L images missing --root "$T/root" --output json
 check_equal "is an empty list" "$(jq -c . "$T/stdout")" '[]'
 check "sync, for programs" L layers sync --output json
@@ -252,7 +252,14 @@ unsquashfs -quiet -no-progress -f -d "$T/run/volume" "$T/loose-1.sqsh" >"$T/out"
 rm -rf "$T/run/volume/larder"
 layers_config
 check "a loose tree verifies" L images verify
-check_output "and its images are counted" "2 images verified"
+check_output "and its images are counted" "^2 images verified$"
+blob=$(find "$T/run/volume/blob" -type f | head -1)
+mv "$blob" "$T/blob"
+check "one without all its blobs" L images verify
+check_output "is counted by itself" '^2 images verified, of which 1 incomplete: see "larder images missing"$'
+check "and for programs" L images verify --output json
+check_equal "too" "$(jq -c . "$T/stdout")" '{"images":2,"incomplete":1,"broken":[]}'
+mv "$T/blob" "$blob"
 rots() { # FILE WHAT REGEX: one file of the loose tree has another byte; and a link to it keeps its own
 	cp "$1" "$T/sound" && rm "$1" && sed 's/[a-z]/\x7e/' "$T/sound" >"$1"
 	check_status 1 "$2 that rots is found" L images verify
