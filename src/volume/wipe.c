@@ -120,6 +120,11 @@ int volume_wipe_prepare(const struct volume_request *request, struct volume_wipe
 	size_t n = find(w, NAME_VOLUME);
 	if (n == 0)
 		n = find(w, NAME_VOLUME_NEW);
+	if (n == 0 && request->image)
+		return diag_set(diag, -ENOENT,
+				"%s has no volume " NAME_VOLUME
+				" to wipe; \"larder volume plan --image\" shows what is in it",
+				request->image);
 	if (n == 0)
 		return diag_set(
 			diag, -ENOENT,

@@ -60,6 +60,8 @@ all_refuse "partition 3 of $image is called IMAGECACHE and holds no ext4 filesys
 printf 'LUKS\xba\xbe' | dd of="$image" bs=512 seek=8192 conv=notrunc status=none
 all_refuse "partition 3 of $image is called IMAGECACHE and holds no ext4 filesystem"
 check "which wipe makes room for" larder volume wipe --config "$config" --image "$image" --yes
+check_status 1 "a second wipe" larder volume wipe --config "$config" --image "$image" --yes
+check_output "finds none in the image, which no selector is asked about" "^larder: $image has no volume IMAGECACHE to wipe; \"larder volume plan --image\" shows"
 
 note "IMAGECACHE.new that has no room for an ext4"
 gpt make "$image" 64M 1:2048:4096:foreign 3:8192:4096:IMAGECACHE.new
