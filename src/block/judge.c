@@ -7,6 +7,9 @@
 #include "base/names.h"
 #include "base/text.h"
 
+/* The sector where libfdisk puts the entries of a primary copy that it makes anew. */
+#define NEW_ENTRIES 2
+
 bool gpt_is_our_name(const char *name)
 {
 	return strcmp(name, NAME_VOLUME) == 0 || strcmp(name, NAME_VOLUME_NEW) == 0;
@@ -139,8 +142,7 @@ static int check_writable(const struct gpt *gpt, const struct gpt_copy *copy, ch
 			ret_words,
 			"a GPT that says its backup is at sector %llu, right behind the end of the disk",
 			(unsigned long long)gpt->n_sectors);
-	/* libfdisk puts the entries of a primary copy that it makes anew at sector 2. */
-	if (!gpt->primary.valid && copy->first_usable < 2 + entry_sectors(gpt, copy))
+	if (!gpt->primary.valid && copy->first_usable < NEW_ENTRIES + entry_sectors(gpt, copy))
 		return words(ret_words,
 			     "a GPT without room for its primary copy (usable from sector %llu)",
 			     (unsigned long long)copy->first_usable);
@@ -166,9 +168,10 @@ bool gpt_needs_repair(const struct gpt *gpt)
 {
 	const struct gpt_copy *p = &gpt->primary, *b = &gpt->backup;
 
-	return gpt->mbr == MBR_PROTECTIVE && !p->valid && p->header_valid && b->valid &&
-	       p->n_slots == b->n_slots && has_our_name(b) &&
-	       memcmp(p->disk_uuid, b->disk_uuid, sizeof(p->disk_uuid)) == 0;
+	/* Where the entries were elsewhere, a boot loader may lie in their usual place. */
+	return gpt->mbr == MBR_PROTECTIVE && !p->valid && p->header_valid &&
+	       p->entries_lba == NEW_ENTRIES && b->valid && p->n_slots == b->n_slots &&
+	       has_our_name(b) && memcmp(p->disk_uuid, b->disk_uuid, sizeof(p->disk_uuid)) == 0;
 }
 
 static enum gpt_state judge_backup(const struct gpt *gpt, char **ret_words)

@@ -248,7 +248,9 @@ class Case:
         """Both copies are sound and the same; first, last: sectors of the volume; last None: there must be no volume at first any more."""
         now = Image(self.image, self.disk.sector)
         demand(now.primary and now.backup, f"{what}: a copy of the table is damaged")
-        demand(now.primary.entries == now.backup.entries and now.primary.fields[7:10] == now.backup.fields[7:10], f"{what}: the copies differ")
+        agreed = not (old.primary and old.backup and old.primary.fields[7:10] != old.backup.fields[7:10])
+        demand(now.primary.entries == now.backup.entries, f"{what}: the copies differ")
+        demand(now.primary.fields[7:10] == now.backup.fields[7:10] or not agreed, f"{what}: the headers of the copies differ")
         demand(now.primary.fields[6] == now.sectors - 1, f"{what}: the primary copy does not say where the backup is")
         demand(now.primary.foreign() == (old.copies[0].foreign() if old.copies else {}), f"{what}: foreign entries have changed")
         places = sorted(now.primary.place(slot) for slot in now.primary.entries)

@@ -6,6 +6,7 @@ gpt.py make FILE SIZE [option]… [SLOT:FIRST:COUNT:NAME]…   a sparse file wit
     --sector-size N     bytes (512)
     --slots N           entries in the table (128)
     --slot-bytes N      of each (128); dump and outside know no others
+    --entries N         sector where the primary copy has them (2)
     --mbr-sectors N     what the protective MBR says (the whole disk)
     --backup WHERE      end, none, damaged, or a number: the disk had that many sectors when the table was made
     --other N           where the primary header says that the backup is (where it is)
@@ -35,7 +36,7 @@ def units(text):
 
 
 def header(a, lba, other, entries_lba, entries, last_usable):
-    fields = [b"EFI PART", 0x10000, 92, 0, 0, lba, other, 2 + a.entry_sectors, last_usable, DISK.bytes_le, entries_lba,
+    fields = [b"EFI PART", 0x10000, 92, 0, 0, lba, other, a.entries + a.entry_sectors, last_usable, DISK.bytes_le, entries_lba,
               a.slots, a.slot_bytes, zlib.crc32(entries)]
     fields[3] = zlib.crc32(HEADER.pack(*fields))
     return HEADER.pack(*fields)
@@ -66,8 +67,8 @@ def make(a):
         f.seek(0)
         f.write(mbr)
         f.seek(sector)
-        f.write(header(a, 1, a.other or at_make - 1, 2, entries, last_usable))
-        f.seek(2 * sector)
+        f.write(header(a, 1, a.other or at_make - 1, a.entries, entries, last_usable))
+        f.seek(a.entries * sector)
         f.write(entries)
         if a.backup != "none":
             f.seek((at_make - 1 - a.entry_sectors) * sector)
@@ -173,6 +174,7 @@ def main():
     p.add_argument("partitions", nargs="*")
     p.add_argument("--slots", type=int, default=128)
     p.add_argument("--slot-bytes", type=int, default=128)
+    p.add_argument("--entries", type=int, default=2)
     p.add_argument("--mbr-sectors", type=int)
     p.add_argument("--backup", default="end")
     p.add_argument("--other", type=int)
