@@ -357,10 +357,11 @@ class Case:
         """The one that must come to its end."""
         volume = (0, 0)
         halfway = False
+        settled = plan and (plan["action"] != "finish" or not self.sizes.grow)  # one of another size than the config means grows later
         if status == 0:
             place = plan["partition"]
             volume = (place["start"], place["start"] + max(place["size"], place["grow_to"]))
-            halfway = plan["steps"] and self.try_halfway(old, volume)
+            halfway = plan["steps"] and settled and self.try_halfway(old, volume)
         now, result, messages = self.larder("provision", "--seed", "a seed")
         demand(now == status, f"provision ends with {now}, plan did with {status}")
         if status != 0:
@@ -378,7 +379,7 @@ class Case:
         if plan["steps"] and plan["action"] != "use" or plan["partition"]["grow_to"]:
             self.check_table("provision", old, volume[0] // sector, volume[1] // sector - 1)
         self.check_filesystem(old, plan, volume[0], volume[1] - volume[0])
-        if plan["action"] != "finish" or not self.sizes.grow:  # of another size than the config means, it grows later
+        if settled:
             self.second(volume)
 
     def second(self, volume):

@@ -293,9 +293,10 @@ class RandomDisk:
         if self.oddly(6):
             self.odd("data before the end")
             self.put(self.size - rng.randrange(1, 40) * self.sector, rng.randbytes(rng.randrange(1, self.sector)))
-        if self.oddly(6) and self.first_usable > self.entries_lba + self.entry_sectors:
+        gaps = [*range(2, self.entries_lba), *range(self.entries_lba + self.entry_sectors, self.first_usable)]
+        if gaps and self.oddly(25):
             self.odd("data before the usable sectors")
-            self.put(rng.randrange(self.entries_lba + self.entry_sectors, self.first_usable) * self.sector, rng.randbytes(self.sector))
+            self.put(rng.choice(gaps) * self.sector, rng.randbytes(self.sector))
 
 
 def make_tree(rng, path):
