@@ -292,6 +292,12 @@ int symlink_atomic_at(const char *target, int dir, const char *path)
 	return 0;
 }
 
+struct dirent *next_entry(DIR *d)
+{
+	errno = 0;
+	return readdir(d);
+}
+
 void remove_temporaries_at(int dir, const char *path, const char *name)
 {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -71,6 +71,9 @@ int write_file_atomic_at(int dir, const char *path, const void *data, size_t siz
 /* A symlink that is created or replaced in one step. */
 int symlink_atomic_at(const char *target, int dir, const char *path);
 
+/* The next entry of a directory. NULL: there is none, and errno is 0, or says why that cannot be read. */
+struct dirent *next_entry(DIR *d);
+
 /*
  * Removes from a directory what those above left of this file when they were killed (name ""; of any file). Only where nobody
  * else is writing it.

@@ -123,7 +123,7 @@ static int list_drop_ins(const struct config_source *directory, char ***ret, str
 		close_fd(fd);
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
-	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+	for (struct dirent *e = next_entry(d); e; e = next_entry(d)) {
 		if (*e->d_name == '.' || !text_ends_with(e->d_name, CONFIG_EXTENSION))
 			continue;
 		if (strv_length(names) > CONFIG_FILES_MAX)
@@ -131,6 +131,9 @@ static int list_drop_ins(const struct config_source *directory, char ***ret, str
 		if (strv_add(&names, e->d_name) < 0)
 			return diag_set(diag, -ENOMEM, "out of memory");
 	}
+	if (errno)
+		return diag_set_at(diag, -errno, directory->path, 0, 0,
+				   "cannot read the directory: %s", strerror(errno));
 	strv_sort_natural(names);
 	*ret = TAKE_PTR(names);
 	return 0;

@@ -353,13 +353,15 @@ int rootfs_list(int root, const char *path, char ***ret)
 		close_fd(fd);
 		return r;
 	}
-	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+	for (struct dirent *e = next_entry(d); e; e = next_entry(d)) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		int r = strv_add(&list, e->d_name);
 		if (r < 0)
 			return r;
 	}
+	if (errno)
+		return -errno;
 	strv_sort_bytes(list);
 	*ret = TAKE_PTR(list);
 	return 0;

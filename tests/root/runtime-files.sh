@@ -431,6 +431,26 @@ echo 'machine: {features: {imageCache: {localEnabled: true}}}' >"$R/usr/share/go
 check "once it is there, the link counts" larder runtime configure --root "$R"
 check_equal "and nothing differs" "$(state)" "$before"
 
+# A directory that cannot be read to its end is not a shorter one.
+fresh
+printf '{"mtu": 1450}' | put $daemon
+before=$(cd "$R" && find etc | sort)
+cp -a "$R" "$T/unread"
+unread() { ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=getdents64 -e inject=getdents64:error=EIO:when="$1"+ larder "${@:2}" --root "$R"; }
+bad=
+for n in $(seq 1 40); do
+	rm -rf "$R" && cp -a "$T/unread" "$R"
+	unread "$n" runtime configure >"$T/one" 2>&1
+	unread "$n" runtime restore >"$T/two" 2>&1
+	larder runtime configure --root "$R" >/dev/null
+	larder runtime restore --root "$R" >/dev/null
+	[ "$(cd "$R" && find etc | sort)" = "$before" ] || bad+=" $n"
+done
+check_equal "nothing is left after any such run" "$bad" ""
+mkdir -p "$R/etc/larder/machine.yaml.d"
+check_status 1 "nor is a machine config without what could not be read" unread 1 config check
+check_output "and it is named" "etc/larder/machine.yaml.d: cannot read the directory: Input/output error"
+
 # Whoever runs containers without root reads these settings, whatever root's umask is.
 fresh
 check "configure with umask 077" bash -c "umask 077; exec larder runtime configure --root '$R'"
