@@ -311,7 +311,7 @@ static int read_runner(char *const *words, struct found_images *ret)
 	}
 	if (!*words)
 		return 0;
-	if (strcmp(*words, "compose") == 0) {
+	if (strcmp(*words, "compose") == 0 || strcmp(*words, "stack") == 0) {
 		ret->hidden = true;
 		return 0;
 	}

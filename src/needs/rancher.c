@@ -107,7 +107,7 @@ static int read_config(struct collector *c, const struct distribution *d, char *
 {
 	_cleanup_rootfs_file_ struct rootfs_file file = { 0 };
 	_cleanup_(pool_done) struct pool pool = { 0 };
-	const char *data = NULL, *pause = NULL;
+	const char *data = NULL, *pause = NULL, *registry = NULL;
 	struct node **documents = NULL;
 	size_t n = 0;
 	int r = collect_read(c, d->config, &file);
@@ -117,8 +117,15 @@ static int read_config(struct collector *c, const struct distribution *d, char *
 	if (r == 0 && n > 0) {
 		data = collect_text(node_get(documents[0], "data-dir"));
 		pause = collect_text(node_get(documents[0], "pause-image"));
+		registry = collect_text(node_get(documents[0], "system-default-registry"));
 	}
-	if (pause)
+	if (registry)
+		r = collect_note(c,
+				 "%s: %s asks for its own images as %s/rancher/... "
+				 "(system-default-registry), and its lists have other names: add "
+				 "those to the list",
+				 d->config, d->name, registry);
+	if (r == 0 && pause)
 		r = collect_image(c, d->name, d->config, pause);
 	if (r < 0)
 		return r;

@@ -92,6 +92,9 @@ int unit_parse(struct unit *unit, const char *text, size_t *ret_ignored)
 	int r = section ? 0 : -ENOMEM;
 	size_t ignored = 0;
 
+	/* systemd takes it. */
+	if (text_starts_with(text, "\xef\xbb\xbf"))
+		text += 3;
 	while (r == 0 && *text) {
 		_cleanup_free_ char *line = NULL;
 		r = next_line(&text, &line);

@@ -226,7 +226,8 @@ static const struct machine machines[] = {
 	  "note: /etc/systemd/system/d.service cannot be read: it is no regular file\n"
 	  "note: /etc/systemd/system/linked.service cannot be read: it is no regular file\n" },
 	{ "rke2 with a data directory of its own",
-	  { { "etc/rancher/rke2/config.yaml", "data-dir: /srv/rke2\n" },
+	  { { "etc/rancher/rke2/config.yaml",
+	      "data-dir: /srv/rke2\nsystem-default-registry: reg.example:5000\n" },
 	    { "srv/rke2/agent/images/etcd-image.txt", "rancher/hardened-etcd:v3.5\n" },
 	    { "srv/rke2/agent/images/runtime-image.txt", "-> etcd-image.txt" },
 	    { "var/lib/rancher/rke2/agent/pod-manifests/etcd.yaml",
@@ -234,7 +235,10 @@ static const struct machine machines[] = {
 	  "a.io/etcd:1 by static pod in /var/lib/rancher/rke2/agent/pod-manifests/etcd.yaml\n"
 	  "docker.io/rancher/hardened-etcd:v3.5 by rke2 in /srv/rke2/agent/images/etcd-image.txt\n"
 	  "docker.io/rancher/hardened-etcd:v3.5 by rke2 in "
-	  "/srv/rke2/agent/images/runtime-image.txt\n" },
+	  "/srv/rke2/agent/images/runtime-image.txt\n"
+	  "note: /etc/rancher/rke2/config.yaml: rke2 asks for its own images as "
+	  "reg.example:5000/rancher/... (system-default-registry), and its lists have other names: "
+	  "add those to the list\n" },
 	{ "quadlets: precedence, drop-ins, subdirectories",
 	  { { "etc/containers/systemd/web.container",
 	      "[Unit]\nDescription=x \\\n# not here\n; nor here\n y\n[Container]\nImage = "
@@ -329,7 +333,7 @@ static const struct machine machines[] = {
 	      "ExecStart=/usr/bin/podman run --name a -p 80:80 \\\n  --rm -v /a:/b a.io/run:${TAG}"
 	      " sleep 1\nEnvironment=TAG=5\n" },
 	    { "etc/systemd/system/a.service.d/x.conf",
-	      "[Service]\nExecStartPost=/usr/bin/nerdctl -n k8s.io pull -q a.io/post:1\n" },
+	      "\xef\xbb\xbf[Service]\nExecStartPost=/usr/bin/nerdctl -n k8s.io pull -q a.io/post:1\n" },
 	    { "usr/lib/systemd/system/a.service",
 	      "[Service]\nExecStart=/usr/bin/podman run a.io/no\n" },
 	    { "usr/lib/systemd/system/k.service",
@@ -457,6 +461,7 @@ static void test_commands(void **state)
 		{ "docker compose up", "…" },
 		{ "/usr/bin/docker-compose -f x.yaml up", "…" },
 		{ "podman-compose up", "…" },
+		{ "docker stack deploy -c x.yaml x", "…" },
 		{ "bash -c 'docker-compose up'", "…" },
 		{ "bash -c 'docker-composer up'", "" },
 		{ "bash -c 'a; docker run x'", "…" },
