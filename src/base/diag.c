@@ -112,14 +112,22 @@ int diag_prefix(struct diag *d, int err, const char *format, ...)
 	return err;
 }
 
+/* The name of a file must not be able to make a line of its own. */
+static void write_place(FILE *f, const struct diag *d)
+{
+	for (const char *c = d->source; *c; c++)
+		fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, f);
+	if (d->line)
+		fprintf(f, ":%u", d->line);
+	if (d->line && d->column)
+		fprintf(f, ":%u", d->column);
+	fputs(": ", f);
+}
+
 static void write_text(FILE *f, const struct diag *d)
 {
-	if (d->source && d->line && d->column)
-		fprintf(f, "%s:%u:%u: ", d->source, d->line, d->column);
-	else if (d->source && d->line)
-		fprintf(f, "%s:%u: ", d->source, d->line);
-	else if (d->source)
-		fprintf(f, "%s: ", d->source);
+	if (d->source)
+		write_place(f, d);
 	fputs(d->message ? d->message : "out of memory", f);
 	if (d->excerpt)
 		fprintf(f, "\n%s", d->excerpt);

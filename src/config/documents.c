@@ -22,10 +22,11 @@ int documents_note(struct document_set *set, const struct node *node, const char
 	va_end(ap);
 	if (!message)
 		return -ENOMEM;
-	node_clean(message);
-	if (node)
-		return strv_addf(&set->notes, "%s:%u: %s", node->file->path, node->line, message);
-	return strv_add(&set->notes, message);
+	int r = node ? strv_addf(&set->notes, "%s:%u: %s", node->file->path, node->line, message)
+		     : strv_add(&set->notes, message);
+	if (r == 0)
+		node_clean(set->notes[strv_length(set->notes) - 1]);
+	return r;
 }
 
 const struct document *documents_find(const struct document_set *set, const char *kind,

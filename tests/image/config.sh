@@ -59,6 +59,18 @@ machine: {install: {diskSelector: {size: '>= 100GB', model: "a\"b*", type: ssd}}
 YAML
 check "Talos's install.diskSelector becomes an expression that compiles" larder config check "$T/install.yaml"
 
+cp "$T/key.yaml" "$T/a
+larder: all is well.yaml"
+check_status 2 "a file with a newline in its name" larder config check "$T/a
+larder: all is well.yaml"
+check_equal "makes one line" "$(grep -c . "$T/stderr")" 1
+check_output "all the same" "a\?larder: all is well.yaml:4:1: VolumeConfig"
+printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\n' >"$T/a
+b.yaml"
+run larder config check "$T/a
+b.yaml"
+check_output "in a note, too" "a\?b.yaml:1: VolumeConfig EPHEMERAL is not larder's"
+
 check_status 2 "a file that is not there is invalid input" larder config check "$T/none.yaml"
 check_output "and is named" "none.yaml: there is no such file"
 check_status 2 "by --config as well" larder config show --config "$T/none.yaml"
