@@ -203,7 +203,8 @@ static int end(struct runtime_plan *plan)
 	r = saved_directories(root, &made);
 	if (r == 0 && made)
 		r = saved_set_directories(root, NULL);
-	for (size_t i = strv_length(made); r == 0 && i-- > 0;)
+	/* Also if that failed: then, too, the list may be gone. */
+	for (size_t i = strv_length(made); i-- > 0;)
 		(void)rootfs_remove_directory(root, made[i]);
 	/* It may be there without having been noted, where that failed. */
 	(void)rootfs_remove_directory(root, SAVED_DIR);

@@ -447,6 +447,14 @@ for n in $(seq 1 40); do
 	[ "$(cd "$R" && find etc | sort)" = "$before" ] || bad+=" $n"
 done
 check_equal "nothing is left after any such run" "$bad" ""
+bad=
+for n in $(seq 5 20); do
+	rm -rf "$R" && cp -a "$T/unread" "$R"
+	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=fsync -e inject=fsync:error=ENOSPC:when="$n"+ larder runtime configure --root "$R" >"$T/one" 2>&1
+	larder runtime restore --root "$R" >/dev/null
+	[ "$(cd "$R" && find etc | sort)" = "$before" ] || bad+=" $n"
+done
+check_equal "nor after one whose disk takes nothing from some moment on" "$bad" ""
 mkdir -p "$R/etc/larder/machine.yaml.d"
 check_status 1 "nor is a machine config without what could not be read" unread 1 config check
 check_output "and it is named" "etc/larder/machine.yaml.d: cannot read the directory: Input/output error"
