@@ -115,6 +115,14 @@ static int collect(struct stream *out, struct stream *err, const struct run_opti
 	return 0;
 }
 
+static int reap(pid_t pid, int *ret_status)
+{
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
 /* The child closed its streams and may still run: waits for its end through a pidfd. */
 static int wait_for_exit(pid_t pid, const struct run_options *options, int64_t deadline,
 			 int *ret_status)
@@ -129,10 +137,7 @@ static int wait_for_exit(pid_t pid, const struct run_options *options, int64_t d
 		if (n > 0)
 			break;
 	}
-	while (waitpid(pid, ret_status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
+	return reap(pid, ret_status);
 }
 
 static int build_environment(const struct run_options *options, char ***ret)
@@ -236,7 +241,7 @@ static int spawn_child(struct child *c, pid_t *ret_pid)
 	if (r < 0)
 		return r;
 	if (c->result < 0) {
-		(void)waitpid(pid, NULL, 0);
+		(void)reap(pid, NULL);
 		return c->result;
 	}
 	*ret_pid = pid;
@@ -318,7 +323,7 @@ int run_program(const char *const argv[], const struct run_options *options, cha
 		r = wait_for_exit(pid, options, deadline, &status);
 	if (r < 0) {
 		kill(pid, SIGKILL);
-		(void)waitpid(pid, &status, 0);
+		(void)reap(pid, &status);
 		if (r == -ETIMEDOUT)
 			return diag_set(diag, r, "%s did not end within %u s and was killed: %s",
 					argv[0], timeout / 1000, last_words(&err));
