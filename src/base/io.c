@@ -300,12 +300,9 @@ struct dirent *next_entry(DIR *d)
 
 void remove_temporaries_at(int dir, const char *path, const char *name)
 {
-	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_closedir_ DIR *d = opendir_at(dir, path, 0);
 	size_t n = strlen(name), end = strlen(TEMPORARY_SUFFIX);
 
-	if (!d)
-		close_fd(fd);
 	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
 		size_t length = strlen(e->d_name);
 		if (e->d_name[0] == '.' && length > 1 + n + end &&
@@ -393,6 +390,16 @@ int open_beneath(int dir, const char *path, int flags)
 int open_in_root(int dir, const char *path, int flags)
 {
 	return open_resolved(dir, path, flags, RESOLVE_IN_ROOT);
+}
+
+DIR *opendir_at(int dir, const char *path, int flags)
+{
+	int fd = openat(dir, path, flags | O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		close_fd(fd);
+	return d;
 }
 
 static bool is_rooted(const char *root)

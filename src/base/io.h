@@ -103,6 +103,9 @@ int open_in_root(int dir, const char *path, int flags);
 /* The same below the directory root; NULL, "" or "/": as open(2). */
 int open_rooted(const char *root, const char *path, int flags);
 
+/* A directory, to be listed. flags: O_NOFOLLOW or 0. NULL with errno. */
+DIR *opendir_at(int dir, const char *path, int flags);
+
 /* Deletes a file or a directory with all it holds; stays on one file system; 0 if there is nothing. */
 int remove_tree_at(int dir, const char *path);
 

@@ -54,17 +54,10 @@ static bool behind_name(struct behind *b, const char *name)
 /* Everything that a directory of device names lists. */
 static bool behind_directory(struct behind *b, int parent, const char *path)
 {
-	int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = opendir_at(parent, path, 0);
 	bool any = false;
 
-	if (fd < 0)
-		return false;
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
-		return false;
-	}
-	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
 		if (e->d_name[0] != '.')
 			any |= behind_name(b, e->d_name);
 	return any;
@@ -72,17 +65,10 @@ static bool behind_directory(struct behind *b, int parent, const char *path)
 
 static bool has_entries(int parent, const char *path)
 {
-	int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = opendir_at(parent, path, 0);
 	bool any = false;
 
-	if (fd < 0)
-		return false;
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
-		return false;
-	}
-	for (struct dirent *e = readdir(dir); e && !any; e = readdir(dir))
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e && !any; e = readdir(dir))
 		any = e->d_name[0] != '.';
 	return any;
 }
@@ -228,16 +214,14 @@ static char *node_name(const struct behind *b, const char *source)
  */
 static bool behind_btrfs(struct behind *b, const struct mount_entry *mount)
 {
-	int fd = openat(b->root, SYS_BTRFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = opendir_at(b->root, SYS_BTRFS, 0);
 	_cleanup_free_ char *name = node_name(b, mount->source);
 	char path[2 * NAME_MAX + 16], only[NAME_MAX + 16] = "";
 	unsigned filesystems = 0;
 
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
+	if (!dir)
 		return behind_source(b, mount->source);
-	}
+	int fd = dirfd(dir);
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
 		snprintf(path, sizeof(path), "%s/devices/%s", e->d_name, name ? name : "");
 		bool found = e->d_name[0] != '.' && name &&

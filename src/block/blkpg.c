@@ -78,8 +78,7 @@ static int read_partition(int disk, const char *name, struct kernel_partition *r
 static int collect(int disk, struct kernel_partition **ret, size_t *ret_n)
 {
 	_cleanup_free_ struct kernel_partition *list = NULL;
-	_cleanup_closedir_ DIR *d =
-		fdopendir(openat(disk, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	_cleanup_closedir_ DIR *d = opendir_at(disk, ".", 0);
 	size_t n = 0;
 
 	if (!d)
@@ -123,7 +122,9 @@ int holders_read(const char *root, unsigned major, unsigned minor, char **ret)
 
 	if (dir < 0 && dir != -ENOENT)
 		return dir;
-	_cleanup_closedir_ DIR *d = dir < 0 ? NULL : fdopendir(TAKE_FD(dir));
+	_cleanup_closedir_ DIR *d = dir < 0 ? NULL : opendir_at(dir, ".", 0);
+	if (dir >= 0 && !d)
+		return -errno;
 	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
 		char *more = NULL;
 		if (*e->d_name == '.')

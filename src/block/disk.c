@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "block/disk_fields.h"
 #include "block/sysfs.h"
@@ -70,16 +71,12 @@ static int compare_disks(const void *a, const void *b)
 static int read_all(const struct disk_reader *reader, const char *root, struct disk_list *list,
 		    struct diag *diag)
 {
-	int fd = openat(reader->root, SYS_BLOCK, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = opendir_at(reader->root, SYS_BLOCK, 0);
+	int r = 0;
 
-	if (fd < 0)
+	if (!dir)
 		return diag_set(diag, -errno, "cannot list the disks in %s/" SYS_BLOCK ": %s",
 				root ? root : "", strerror(errno));
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
-		return -ENOMEM;
-	}
 	for (struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir))
 		r = read_entry(reader, e->d_name, list, diag);
 	if (r == 0 && list->n_disks)

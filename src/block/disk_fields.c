@@ -207,15 +207,11 @@ static int read_secondary_disks(const struct disk_reader *reader, struct disk *d
 {
 	char path[DISK_ATTRIBUTE_MAX];
 	char ***list = &owned(disk)->secondary_disks;
-	int fd = openat(dir, "slaves", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *slaves = opendir_at(dir, "slaves", 0);
+	int r = 0;
 
-	if (fd < 0)
-		return 0;
-	_cleanup_closedir_ DIR *slaves = fdopendir(fd);
-	if (!slaves) {
-		close_fd(fd);
-		return -ENOMEM;
-	}
+	if (!slaves)
+		return errno == ENOMEM ? -ENOMEM : 0;
 	for (struct dirent *e = readdir(slaves); e && r == 0; e = readdir(slaves)) {
 		if (e->d_name[0] == '.')
 			continue;

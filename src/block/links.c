@@ -71,16 +71,11 @@ static int read_entry(int dir, const struct dirent *entry, const char *directory
 static int read_directory(int parent, const char *name, const char *path, unsigned depth,
 			  struct dev_links *links)
 {
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = opendir_at(parent, name, O_NOFOLLOW);
 	int r = 0;
 
-	if (fd < 0)
-		return 0;
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
-		return -ENOMEM;
-	}
+	if (!dir)
+		return errno == ENOMEM ? -ENOMEM : 0;
 	for (struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir)) {
 		if (links->n_links >= LINKS_MAX)
 			break;

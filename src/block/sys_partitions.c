@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "block/sysfs.h"
 
@@ -75,21 +76,16 @@ static int compare_sys_partitions(const void *a, const void *b)
 /* Partitions are directories in the disk's own, named after it. */
 int sys_partitions_read(int root, const struct disk *disk, struct sys_partitions *k)
 {
-	int fd = openat(root, disk_sys_path(disk) + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = opendir_at(root, disk_sys_path(disk) + 1, 0);
 	int r = 0;
 
-	if (fd < 0)
-		return 0;
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
-		return -ENOMEM;
-	}
+	if (!dir)
+		return errno == ENOMEM ? -ENOMEM : 0;
 	for (struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir)) {
 		if (!text_starts_with(e->d_name, disk->name))
 			continue;
 		_cleanup_close_ int partition =
-			openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (partition >= 0)
 			r = add_sys_partition(k, partition, e->d_name);
 	}

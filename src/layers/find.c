@@ -75,14 +75,14 @@ static int add_file(struct layers_result *result, const char *dir, const char *f
 static int find_in(struct layers_result *result, const char *dir, enum layer_origin origin,
 		   struct diag *diag)
 {
-	int follow = origin == LAYER_BUILT_IN ? 0 : O_NOFOLLOW;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_closedir_ DIR *d =
+		opendir_at(AT_FDCWD, dir, origin == LAYER_BUILT_IN ? 0 : O_NOFOLLOW);
 
-	if (!d) {
-		close_fd(fd);
+	if (!d && errno == ENOENT)
 		return 0;
-	}
+	if (!d)
+		return strv_addf(&result->notes, "no layers are looked for in %s: %s", dir,
+				 strerror(errno));
 	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
 		if (!text_ends_with(e->d_name, NAME_LAYER_SUFFIX) || e->d_name[0] == '.')
 			continue;

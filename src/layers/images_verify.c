@@ -13,12 +13,11 @@
 /* Everything in the loose tree's blob/, and all its manifests: there is no list, so the names are the list. */
 static int list_blobs(int volume, struct layer_manifest *ret)
 {
-	int fd = open_beneath(volume, NAME_BLOB_DIR, O_RDONLY | O_DIRECTORY);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_closedir_ DIR *d = opendir_at(volume, NAME_BLOB_DIR, O_NOFOLLOW);
 	size_t room = 0;
 
 	if (!d)
-		return 0;
+		return errno == ENOENT ? 0 : -errno;
 	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
 		struct digest digest;
 		if (digest_parse_file_name(e->d_name, &digest) < 0)
@@ -48,6 +47,9 @@ static int verify_loose(const struct layers_request *request, char ***broken)
 	if (volume < 0)
 		return 0;
 	int r = list_blobs(volume, &m);
+	if (r < 0 && r != -ENOMEM)
+		r = strv_addf(broken, "%s/" NAME_BLOB_DIR ": it cannot be listed: %s", path,
+			      strerror(-r));
 	if (r == 0)
 		r = place_new_directory(TAKE_FD(volume), &loose);
 	if (r == 0)

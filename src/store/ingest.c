@@ -162,12 +162,11 @@ int ingest_commit(struct ingest *i, const struct digest *expected, const char *p
 
 int ingest_clean(int tree)
 {
-	int dir = openat(tree, NAME_INCOMING_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_closedir_ DIR *d = dir < 0 ? NULL : fdopendir(dir);
+	_cleanup_closedir_ DIR *d = opendir_at(tree, NAME_INCOMING_DIR, O_NOFOLLOW);
 	int r = 0;
 
 	if (!d)
-		return dir < 0 && errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? 0 : -errno;
 	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
 		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) != 0)
 			continue;

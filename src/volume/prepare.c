@@ -11,7 +11,7 @@
 #include "volume/volume.h"
 
 #define FORMAT_FILE_BYTES_MAX 32
-#define TREE_DEPTH_MAX	      256 /* of a store: manifests/<registry>/<repository>/… */
+#define GIVEN_DEPTH_MAX	      256 /* of a store: manifests/<registry>/<repository>/… */
 
 struct store_owner store_owner_find(void)
 {
@@ -97,11 +97,11 @@ static int give_entry(int dir, const char *name, struct store_owner owner, unsig
 
 static int give_away(int dir, struct store_owner owner, unsigned depth)
 {
-	_cleanup_closedir_ DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	_cleanup_closedir_ DIR *d = opendir_at(dir, ".", 0);
 
 	if (!d)
 		return -errno;
-	if (depth > TREE_DEPTH_MAX)
+	if (depth > GIVEN_DEPTH_MAX)
 		return -ELOOP;
 	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||

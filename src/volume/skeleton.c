@@ -28,7 +28,7 @@ const char *skeleton_path(const struct skeleton *s)
 static int stamp(int dir, time_t when)
 {
 	const struct timespec times[2] = { { .tv_sec = when }, { .tv_sec = when } };
-	_cleanup_closedir_ DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	_cleanup_closedir_ DIR *d = opendir_at(dir, ".", 0);
 
 	if (!d)
 		return -errno;

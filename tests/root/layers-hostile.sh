@@ -306,6 +306,15 @@ check_status 1 "and not added to the volume without a sum" L layers add "$D/wron
 check_output "for that reason" "its bytes are not right"
 check_equal "nothing is left of the copy" "$(find "$T/run/volume" -type f ! -name format ! -name marker)" ""
 
+# Places that cannot be looked into are named.
+rm -rf "$D" && ln -s layers "$D"
+check "where built-in layers lie leads to itself" L layers sync --output json
+check_equal "and is named" "$(jq -r '.notes[]' "$T/stdout")" "no layers are looked for in $D: Too many levels of symbolic links"
+rm -rf "$T/run/volume/blob" && ln -s /nowhere "$T/run/volume/blob"
+check_status 1 "blobs of the loose tree that cannot be listed are not sound" L images verify
+check_output "and named" "volume/blob: it cannot be listed: Not a directory"
+rm "$T/run/volume/blob" "$D"
+
 # In the loose tree, a few files that lead to each other eight million times.
 "$LARDER_SOURCE/tests/lib/nested.py" "$T/run/volume"
 check "indexes of indexes of indexes are not followed without end" timeout 120 larder images --output json --config "$T/machine.yaml" --run-dir "$T/run" "${ROOT[@]}"
