@@ -46,8 +46,7 @@ int pwrite_exact(int fd, const void *data, size_t size, uint64_t offset);
 struct long_write {
 	int fd; /* borrowed */
 	bool direct, pending;
-	uint64_t
-		at; /* where the next piece goes: bytes from the start of the file, all of which are written but those that are pending */
+	uint64_t at; /* bytes from the start: where the pending piece goes, else the next */
 	uint64_t handed;
 	struct aiocb piece;
 };

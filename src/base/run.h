@@ -19,8 +19,7 @@ struct run_options {
 	const char *directory;	    /* working directory of the child; NULL: ours */
 	const char *const *environ; /* "NAME=value" in addition, ends with NULL; may be NULL */
 	bool ends_with_us; /* killed when the thread that waits for it ends, also by SIGKILL: not for what mends or makes a filesystem */
-	void (*tick)(
-		void *user); /* called now and then, RUN_TICK_MS, while the child writes nothing; may be NULL */
+	void (*tick)(void *user); /* each RUN_TICK_MS while the child writes nothing; may be NULL */
 	void *user;
 	uint64_t success; /* bit N: exit status N (below 64) is success; 0 means only status 0 */
 };

@@ -25,8 +25,7 @@ struct volume {
 };
 
 struct volume_list {
-	struct volume
-		*volumes; /* order of the disks; each disk before its partitions, those by offset */
+	struct volume *volumes; /* each disk, in their order, then its partitions by offset */
 	size_t n_volumes;
 };
 

@@ -38,8 +38,7 @@ struct gpt_copy {
 	uint64_t lba, other_lba, entries_lba, first_usable, last_usable;
 	uint32_t n_slots, slot_bytes, entries_crc;
 	uint8_t disk_uuid[16];
-	struct gpt_entry *
-		entries; /* those in use, by number; also read when the header is no longer valid */
+	struct gpt_entry *entries; /* in use, by number; also of a wrong checksum */
 	size_t n_entries;
 };
 

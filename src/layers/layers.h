@@ -47,15 +47,14 @@ struct layer {
 	char *path; /* the .sqsh file, or a medium's cache tree; NULL: missing */
 	enum layer_origin origin;
 	enum layer_state state;
-	char *reason; /* NULL: none */
-	struct layer_manifest
-		manifest; /* name and version are set even for a broken layer, as far as its file name says */
-	struct digest id; /* of the layer manifest's bytes; DIGEST_NONE: not read */
-	uint64_t size;	  /* bytes of the file */
-	bool tree;	  /* a cache tree in a directory instead of an image file */
-	bool is_signed;	  /* by one of trust.keys */
-	bool unchecked;	  /* it has a signature, which may be by a key that could not be read */
-	char *mount;	  /* where it is mounted; NULL: it is not */
+	char *reason;			/* NULL: none */
+	struct layer_manifest manifest; /* of a broken layer: what its file name says */
+	struct digest id;		/* of the layer manifest's bytes; DIGEST_NONE: not read */
+	uint64_t size;			/* bytes of the file */
+	bool tree;			/* a cache tree in a directory instead of an image file */
+	bool is_signed;			/* by one of trust.keys */
+	bool unchecked; /* it has a signature, which may be by a key that could not be read */
+	char *mount;	/* where it is mounted; NULL: it is not */
 	char *root_hash; /* of dm-verity, through which it is mounted; NULL: without (layers/layer_verity.h) */
 	char *note;    /* what a person should know, though it works; NULL: nothing */
 	bool in_place; /* it cannot be mounted, and is read from its file; reason says why */
@@ -90,9 +89,8 @@ struct layers_result {
 struct layers_request {
 	const struct machine_config *config;
 	const char *config_root; /* prefix of the files that the config names; NULL: root */
-	const char *
-		root; /* prefix of the directories of built-in layers; NULL: /; else there are no media */
-	const char *run_dir; /* never NULL */
+	const char *root;	 /* prefix of where built-in layers lie; NULL: /; else no media */
+	const char *run_dir;	 /* never NULL */
 	/* Where media are looked for, with the system disk settled; NULL: they are read anew. */
 	const struct disk_list *disks;
 	/* Told of what takes long; may be NULL. */

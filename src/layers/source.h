@@ -9,9 +9,8 @@
 #include "layers/images_list.h"
 
 struct source_options {
-	const char *
-		work; /* an existing directory for what skopeo brings; its content lives until the build ends */
-	bool insecure; /* registries by plain HTTP or without verified TLS */
+	const char *work; /* a directory for what skopeo brings; it lives until the build ends */
+	bool insecure;	  /* registries by plain HTTP or without verified TLS */
 	struct platform_choice choice;
 	/* What is fetched from a registry or unpacked from an archive; total 0: not known. May be NULL. */
 	void (*progress)(uint64_t done, uint64_t total, const char *what, void *user);
