@@ -82,11 +82,11 @@ static int open_source(struct copy *c)
 
 bool copy_part_is_of(const char *part, const char *name)
 {
-	size_t length = strlen(name);
-
-	return strspn(part, "0123456789abcdef") == PART_DIGITS && part[PART_DIGITS] == '-' &&
-	       strncmp(part + PART_DIGITS + 1, name, length) == 0 &&
-	       strcmp(part + PART_DIGITS + 1 + length, PART_SUFFIX) == 0;
+	if (strspn(part, "0123456789abcdef") != PART_DIGITS || part[PART_DIGITS] != '-')
+		return false;
+	size_t length = name ? strlen(name) : 0;
+	return !name || (strncmp(part + PART_DIGITS + 1, name, length) == 0 &&
+			 strcmp(part + PART_DIGITS + 1 + length, PART_SUFFIX) == 0);
 }
 
 static int open_part(struct copy *c, const struct digest *sum)

@@ -17,7 +17,7 @@
 /* The digest in FILE.sha256 (as sha256sum(1) writes it). -ENOENT: there is none; -EINVAL with diag: it is none. */
 int copy_read_sum(const char *file, struct digest *ret, struct diag *diag);
 
-/* Is that what a part is called of which an interrupted copy of the layer file "name" can go on? */
+/* Is that what a part is called with which an interrupted copy of the layer file "name" (NULL: of any) can go on? */
 bool copy_part_is_of(const char *part, const char *name);
 
 struct copy_job {

@@ -120,9 +120,15 @@ static unsigned newer_ones(const struct layers_result *result, const struct laye
 	return n;
 }
 
-/* Does a medium still offer the layer that this is a part of? Then sync goes on with it. */
+/*
+ * May a medium still offer the layer that this is a part of? Then sync goes on with it. What is on one that is not mounted, as after
+ * "larder stop", nobody knows.
+ */
 static bool is_wanted(const struct layers_result *result, const char *part)
 {
+	for (size_t i = 0; i < result->n_media; i++)
+		if (result->media[i].trusted && !result->media[i].mount)
+			return copy_part_is_of(part, NULL);
 	for (size_t i = 0; i < result->n_layers; i++) {
 		const struct layer *layer = &result->layers[i];
 		if (layer->state == LAYER_ACTIVE && layer->origin == LAYER_ON_MEDIUM &&

@@ -21,7 +21,7 @@ int target_copy(const struct target *t, const char *file, struct diag *diag);
 
 /*
  * Deletes superseded layers on the volume beyond those that "keep" keeps, the oldest versions first, and what interrupted copies left of
- * layers that are not on a medium to be copied from; and notes each. The result is of a survey or an activation. How many were deleted, or a
+ * layers that are not on a medium to be copied from, once every trusted medium can be looked at; and notes each. The result is of a survey or an activation. How many were deleted, or a
  * negative errno.
  */
 int target_make_room(const struct target *t, struct layers_result *result);

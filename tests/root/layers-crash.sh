@@ -99,6 +99,10 @@ check "prune" larder layers prune --config "$T/machine.yaml" --run-dir "$T/run"
 check "leaves what sync can go on with" test -e "$part"
 larder stop --run-dir "$T/run" >"$T/out" 2>&1 # a boot later
 mkdir -p "$T/run/volume/layers" && echo 1 >"$T/run/volume/format"
+touch "$T/run/volume/.tmp/unsummed-a-1.sqsh.part"
+check "prune, while the medium is not mounted" larder layers prune --config "$T/machine.yaml" --run-dir "$T/run"
+check "leaves it, too" test -e "$part"
+check_equal "and nothing else" "$(find "$T/run/volume/.tmp" -name '*.part')" "$part"
 strace -f -e trace=pwrite64 -o "$T/trace" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run" >"$T/out" 2>&1
 check_equal "the next run begins with the first byte that is not there" \
 	"$(grep -o ', [0-9]*) *=' "$T/trace" | tr -dc '0-9\n' | sort -n | head -1)" "$have"

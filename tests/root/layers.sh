@@ -101,7 +101,12 @@ check "nor from elsewhere" test -e "$T/run/volume/elsewhere/gone-1.sqsh.sig"
 rm -r "$volume"/gone* "$volume/k8s-1.37.0.sqsh.sig" "$T/run/volume/elsewhere"
 # Parts of copies that were interrupted: of a layer that no medium offers, and one that no copy goes on with.
 touch "$T/run/volume/.tmp/0123456789abcdef-gone-1.sqsh.part" "$T/run/volume/.tmp/unsummed-k8s-1.37.0.sqsh.part"
+check "while a medium is not mounted, nobody knows what it offers" L layers prune
+check_equal "and only what is never gone on with is pruned" "$(find "$T/run/volume/.tmp" -name '*.part' -printf '%f')" 0123456789abcdef-gone-1.sqsh.part
+touch "$T/run/volume/.tmp/unsummed-k8s-1.37.0.sqsh.part"
+layers_config
 check "parts that nothing will complete are pruned" L layers prune
+layers_config "volume.dev_path == \"$device\""
 check_equal "each is named" "$(grep -c '\.part was deleted: it is part of a copy that was interrupted$' "$T/stdout")" 2
 check_equal "and gone" "$(find "$T/run/volume/.tmp" -name '*.part')" ""
 # What is no directory of the volume's own is neither written to nor cleaned.
