@@ -43,6 +43,27 @@ static int kind_path(const char *registry, const char *repository, const char *k
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/*
+ * "digest" and "reference" in a repository hold its files, and may as well be a part of the name of another one ("acme/digest"). What
+ * is in such a directory tells: files, or nothing yet, are the repository's; in one that has directories alone it has none.
+ */
+static int end_at_file(const char *name, bool directory, void *user)
+{
+	bool *directories = user;
+
+	(void)name;
+	*directories |= directory;
+	return !directory;
+}
+
+static bool is_kind(struct place *place, const char *path)
+{
+	bool directories = false;
+	int r = place_list(place, path, end_at_file, &directories);
+
+	return r > 0 || (r == 0 && !directories);
+}
+
 static bool tree_source_has_repository(struct source *source, const char *registry,
 				       const char *repository)
 {
@@ -51,7 +72,7 @@ static bool tree_source_has_repository(struct source *source, const char *regist
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (kind_path(registry, repository, kinds[i], path) == 0 &&
-		    place_has_directory(source->place, path))
+		    is_kind(source->place, path))
 			return true;
 	return false;
 }
@@ -129,29 +150,24 @@ struct repository_walk {
 	void *user;
 };
 
-/* Directories below a registry are parts of repository names, but for "digest" and "reference" in a repository. */
+/* Every directory below a registry may be a part of the name of a repository. */
 static int walk_repositories(struct repository_walk *walk, const char *repository, unsigned depth)
 {
 	_cleanup_strv_ char **names = NULL;
 	char path[PATH_MAX];
 	int n = snprintf(path, sizeof(path), NAME_MANIFESTS_DIR "/%s%s%s", walk->directory,
 			 *repository ? "/" : "", repository);
-	bool visited = false;
 
 	if (n < 0 || (size_t)n >= sizeof(path) || depth > TREE_DEPTH_MAX)
 		return 0;
 	int r = place_names(walk->source->place, path, true, &names);
+	if (r == 0 && names && *repository &&
+	    tree_source_has_repository(walk->source, walk->registry, repository))
+		r = walk->visit(walk->registry, repository, walk->user);
 	STRV_FOREACH (name, names) {
 		char child[PATH_MAX];
-		bool leaf = *repository && (strcmp(*name, NAME_DIGEST_DIR) == 0 ||
-					    strcmp(*name, NAME_REFERENCE_DIR) == 0);
 		if (r != 0)
 			break;
-		if (leaf) {
-			r = visited ? 0 : walk->visit(walk->registry, repository, walk->user);
-			visited = true;
-			continue;
-		}
 		n = snprintf(child, sizeof(child), "%s%s%s", repository, *repository ? "/" : "",
 			     *name);
 		if (n > 0 && (size_t)n < sizeof(child) && repository_is_valid(child))

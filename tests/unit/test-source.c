@@ -18,6 +18,8 @@
 #include "store/verify.h"
 #include "store/view.h"
 
+#define HEX_ZERO "0000000000000000000000000000000000000000000000000000000000000000"
+
 struct world {
 	char dir[64]; /* with tree/, layout/ and the images of both */
 };
@@ -286,6 +288,43 @@ static void test_symlinks(void **state)
 	assert_int_equal(rename(blobs, moved), 0);
 	assert_int_equal(symlink(moved, blobs), 0);
 	assert_int_equal(source_open_blob(source, &store_layer, &content), -ENOENT);
+}
+
+/* "digest" and "reference" are directories of a repository, and parts of the names of others. */
+static void test_kinds_as_names(void **state)
+{
+	static const char *const files[] = {
+		"digest/reference/1", /* h.io/digest */
+		"acme/digest/digest/sha256-" HEX_ZERO,
+		"acme/both/reference/1",
+		"acme/both/reference/digest/sha256-" HEX_ZERO,
+		"acme/deep/reference/digest/reference/x",
+	};
+	_cleanup_free_ char *dir = path_in(*state, "kinds");
+	_cleanup_(source_unrefp) struct source *source = NULL;
+	_cleanup_strv_ char **tags = NULL;
+	struct names names = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char path[512];
+		snprintf(path, sizeof(path), "%s/manifests/h.io/%s", dir, files[i]);
+		assert_int_equal(mkdir_parents_at(AT_FDCWD, path, 0755), 0);
+		assert_int_equal(write_file_atomic_at(AT_FDCWD, path, "{}", 2, 0644), 0);
+	}
+	assert_int_equal(source_open(dir, &source, NULL), 0);
+	assert_int_equal(source_repositories(source, note_repository, &names), 0);
+	assert_string_equal(
+		names.text,
+		"h.io/acme/both h.io/acme/both/reference h.io/acme/deep/reference/digest "
+		"h.io/acme/digest h.io/digest ");
+	assert_true(source_has_repository(source, "h.io", "acme/digest"));
+	assert_true(source_has_repository(source, "h.io", "acme/both"));
+	assert_true(source_has_repository(source, "h.io", "acme/both/reference"));
+	assert_false(source_has_repository(source, "h.io", "acme"));
+	assert_false(source_has_repository(source, "h.io", "acme/deep"));
+	assert_false(source_has_repository(source, "h.io", "acme/deep/reference"));
+	assert_int_equal(source_tags(source, "h.io", "acme/both", &tags), 0);
+	assert_int_equal(strv_length(tags), 1);
 }
 
 static void link_into(const struct world *w, const char *target, const char *name)
@@ -618,6 +657,7 @@ int main(void)
 		with_world(test_layouts),
 		with_world(test_no_sources),
 		with_world(test_symlinks),
+		with_world(test_kinds_as_names),
 		with_world(test_run_dir),
 		with_world(test_record),
 		with_world(test_record_not_believed),
