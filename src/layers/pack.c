@@ -212,6 +212,45 @@ static int add_tags(struct writer *w)
 	return r;
 }
 
+static bool is_below(const char *path, const char *directory)
+{
+	size_t size = strlen(directory);
+
+	return strncmp(path, directory, size) == 0 && path[size] == '/';
+}
+
+/* Does the file of the one tag have the name of a directory of the other's repository, "acme/reference/1"? */
+static bool is_in_the_way(const struct tag *file, const struct tag *other)
+{
+	char path[PATH_MAX], manifest[PATH_MAX], tag[PATH_MAX] = "";
+
+	if (!file->tag || tree_tag_path(file->registry, file->repository, file->tag, path) < 0 ||
+	    tree_manifest_path(other->registry, other->repository, &other->digest, manifest) < 0)
+		return false;
+	if (other->tag)
+		(void)tree_tag_path(other->registry, other->repository, other->tag, tag);
+	return is_below(manifest, path) || is_below(tag, path);
+}
+
+static int explain_twice(struct writer *w)
+{
+	const struct contents *c = w->pack->contents;
+
+	for (size_t i = 0; i < c->n_tags; i++)
+		for (size_t k = 0; k < c->n_tags; k++) {
+			const struct tag *a = &c->tags[i], *b = &c->tags[k];
+			if (is_in_the_way(a, b))
+				return diag_set(
+					w->diag, -EINVAL,
+					"%s/%s:%s and %s/%s cannot be in one cache, where the tag's file "
+					"would have the name of the repository's directory; call one of "
+					"them something else (REFERENCE=SOURCE)",
+					a->registry, a->repository, a->tag, b->registry,
+					b->repository);
+		}
+	return diag_set(w->diag, -EEXIST, "cannot lay out the layer: it has one name twice");
+}
+
 static int lay_out(struct writer *w)
 {
 	bool small = w->pack->contents->bytes <= SMALL_BYTES;
@@ -229,6 +268,8 @@ static int lay_out(struct writer *w)
 		r = squash_lay_out(w->squash, &w->parts);
 	squash_freep(&w->squash); /* before the threads take what they need */
 	w->squash = NULL;
+	if (r == -EEXIST)
+		return explain_twice(w);
 	return r < 0 ? diag_set(w->diag, r, "cannot lay out the layer: %s", strerror(-r)) : 0;
 }
 

@@ -334,6 +334,16 @@ list "x.io/$(printf 'p/%.0s' {1..32})p:1=oci:$T/plain"
 NAME=plain-1.sqsh check_status 2 "a repository of 33 parts" B --images "$T/list" --platform all
 check_output "is told why not" "its repository has more than 32 parts"
 
+# "reference" and "digest" are directories of the tree, and may be parts of a repository's name.
+list "x.io/a:1=oci:$T/plain" "x.io/a/reference:latest=oci:$T/plain" "x.io/a/digest/reference:1=oci:$T/plain"
+NAME=kinds-1.sqsh check "repositories with such parts" B --images "$T/list" --platform all
+echo "layer:$T/out.d/kinds-1.sqsh" >"$T/list"
+NAME=again-1.sqsh check "read again" B --images "$T/list" --platform all --json
+check_equal "have their names" "$(jq -r '.images[].reference' "$T/stdout" | paste -sd' ')" "x.io/a/digest/reference:1 x.io/a/reference:latest x.io/a:1"
+list "x.io/a:digest=oci:$T/plain" "x.io/a/reference:1=oci:$T/plain"
+NAME=plain-1.sqsh check_status 2 "a tag that has the name of another repository's directory" B --images "$T/list" --platform all
+check_output "is told which" "x.io/a:digest and x.io/a/reference cannot be in one cache"
+
 # A manifest by another digest than a tag can lead to.
 layout long 'name = "v1"'
 known=$T/long/blobs/sha256/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$T/long/index.json")
