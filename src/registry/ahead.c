@@ -123,14 +123,6 @@ static int verify_image(struct walk *w, const struct manifest *manifest)
 	return r;
 }
 
-static void report_damages(struct walk *w, const struct load *load)
-{
-	for (size_t i = 0; i < load->n_damages; i++)
-		registry_corrupt(w->ahead->registry, source_path(load->damages[i].source),
-				 &load->damages[i].digest, &load->damages[i].id, "manifest",
-				 load->damages[i].error);
-}
-
 static int walk_tag(struct walk *w, const char *tag)
 {
 	_cleanup_(manifest_entry_unrefp) struct manifest_entry *entry = NULL;
@@ -146,7 +138,7 @@ static int walk_tag(struct walk *w, const char *tag)
 		r = load_by_digest(&load, &entry->host_manifest, &manifest);
 	else if (r == 0)
 		r = manifest_parse(entry->data, entry->size, &manifest, NULL);
-	report_damages(w, &load);
+	load_report(&load, w->ahead->registry);
 	if (r == 0 && manifest.kind == MANIFEST_IMAGE)
 		return verify_image(w, &manifest);
 	return is_cancelled(w->ahead) ? -ECANCELED : 0;

@@ -168,6 +168,9 @@ int load_manifest(struct load *load, struct manifest_entry **ret);
 /* Reads and parses a manifest whose bytes belong to digest, from the first source that has it sound. */
 int load_by_digest(struct load *load, const struct digest *digest, struct manifest *ret);
 
+/* Tells of the damaged files: each by the file of its layer, if it is in one. Any thread. */
+void load_report(const struct load *load, struct registry *r);
+
 /* blobs.c */
 void serve_blob(const struct asked *asked);
 /* Hashes a content unless that is known or under way; done is called on the loop's thread, maybe at once. */

@@ -25,6 +25,18 @@ static void note_damage(struct load *load, struct source *source, const struct d
 		load->damages[load->n_damages++] = (struct damage){ source, *digest, *id, error };
 }
 
+void load_report(const struct load *load, struct registry *r)
+{
+	const struct parts *parts = view_parts(load->view);
+
+	for (size_t i = 0; i < load->n_damages; i++) {
+		const struct damage *d = &load->damages[i];
+		_cleanup_free_ char *file = parts ? parts_file(parts, &d->id) : NULL;
+		registry_corrupt(r, file ? file : source_path(d->source), &d->digest, &d->id,
+				 "manifest", d->error);
+	}
+}
+
 /* Reads a content that should have this digest. -EBADMSG: it has not; -EFBIG: no manifest is so large. */
 static int read_verified(struct load *load, struct source *source, const struct content *content,
 			 const struct digest *digest, char **ret, size_t *ret_size)

@@ -278,10 +278,7 @@ static void settle_job(struct manifest_job *m)
 {
 	struct registry *r = m->asked->registry;
 
-	for (size_t i = 0; i < m->load.n_damages; i++)
-		registry_corrupt(r, source_path(m->load.damages[i].source),
-				 &m->load.damages[i].digest, &m->load.damages[i].id, "manifest",
-				 m->load.damages[i].error);
+	load_report(&m->load, r);
 	if (m->result == 0) {
 		struct key key = make_key(m->asked, &m->load.id);
 		keep(r, &key, m->entry, m->epoch);

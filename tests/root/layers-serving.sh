@@ -153,5 +153,27 @@ check "then nothing holds the old layer" until_true 20 eval '[ "$(loops_of big-1
 check_equal "the new one is mounted" "$(loops_of big-2.sqsh)" 1
 check "larderd ends" stop_larderd
 check "and all is taken down" larder stop --run-dir "$T/run"
+
+# A manifest below an index with a flipped byte: who mends it must know which file it is in, and the merged layers are none.
+rm -f "$D/"*
+layer "$D/other-1.sqsh" ghcr.io/acme/other:1=other >"$T/out"
+make_image "$T/bad" 1 bad amd64 arm64 >/dev/null
+echo "ghcr.io/acme/bad:1=oci:$T/bad:1" | larder build --images - --platform all --output "$D/bad-1.sqsh" >"$T/out"
+sed -i 's/"layers":/"Layers":/g' "$D/bad-1.sqsh"
+index=$(jq -r '.manifests[0].digest' "$T/bad/index.json")
+damaged=$(jq -r '.manifests[0].digest' "$T/bad/blobs/sha256/${index#sha256:}")
+check "a layer with a damaged manifest is merged" larder layers sync --config "$T/machine.yaml" --run-dir "$T/run"
+for option in --no-verify-ahead ""; do
+	# shellcheck disable=SC2086
+	check "larderd starts" start_larderd "five$option" --run-dir "$T/run" $option
+	if [ -n "$option" ]; then
+		check_http 404 "its manifest is not served" "$url/v2/acme/bad/manifests/$damaged"
+		check_http 404 "nor the index" "$url/v2/acme/bad/manifests/1?ns=ghcr.io"
+	fi
+	check "the layer's file is named" until_true 20 grep -q "$D/bad-1.sqsh: the manifest sha256:.* has other bytes" "$T/five$option.log"
+	check_equal "and nothing else" "$(grep 'other bytes' "$T/five$option.log" | grep -vc "$D/bad-1.sqsh:")" 0
+	check "larderd ends" stop_larderd
+done
+check "and all is taken down" larder stop --run-dir "$T/run"
 check_equal "no loop device is left" "$(losetup --list --noheadings --output BACK-FILE | grep -c "$D/")" 0
 done_testing
