@@ -128,6 +128,21 @@ bool platform_is_chosen(const struct platform_choice *choice, const struct platf
 	return false;
 }
 
+bool index_takes(const struct platform_choice *choice, const struct manifest *index, size_t i)
+{
+	const struct descriptor *d = &index->items[i];
+	bool any = false;
+
+	if (d->platform.os)
+		return platform_is_chosen(choice, &d->platform);
+	for (size_t k = 0; k < index->n_items; k++) {
+		const struct descriptor *other = &index->items[k];
+		any |= other->platform.os ? platform_is_chosen(choice, &other->platform)
+					  : k < i && !descriptor_is_index(other);
+	}
+	return choice->all || descriptor_is_index(d) || !any;
+}
+
 static int not_found(struct adding *a, const char *what, const char *digest, int err)
 {
 	if (err == -ENOENT)
@@ -235,8 +250,9 @@ static int note_config_platform(struct adding *a, const struct descriptor *confi
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Adds to *taken how many images it is or has; an index without any counts as one. */
 static int add_manifest(struct adding *a, const struct digest *digest,
-			const struct platform *platform, unsigned depth);
+			const struct platform *platform, unsigned depth, size_t *taken);
 
 static int add_image_manifest(struct adding *a, const struct manifest *m,
 			      const struct platform *platform)
@@ -270,10 +286,8 @@ static int nothing_chosen(struct adding *a)
 			list && *list ? list : "none");
 }
 
-static int add_index(struct adding *a, const struct manifest *m, unsigned depth)
+static int add_index(struct adding *a, const struct manifest *m, unsigned depth, size_t *taken)
 {
-	size_t taken = 0;
-
 	if (depth >= CONTENTS_DEPTH_MAX)
 		return diag_set(a->diag, -EINVAL, "its indexes are nested deeper than %d",
 				CONTENTS_DEPTH_MAX);
@@ -283,19 +297,18 @@ static int add_index(struct adding *a, const struct manifest *m, unsigned depth)
 				MANIFEST_FOLLOWED_MAX);
 	for (size_t i = 0; i < m->n_items; i++) {
 		const struct descriptor *d = &m->items[i];
-		bool chosen = d->platform.os ? platform_is_chosen(a->choice, &d->platform)
-					     : a->choice->all || m->n_items == 1;
-		int r = chosen ? add_manifest(a, &d->digest, &d->platform, depth + 1)
-			       : note_platform(&a->image->omitted, &d->platform);
+		int r = index_takes(a->choice, m, i)
+				? add_manifest(a, &d->digest, &d->platform, depth + 1, taken)
+				: note_platform(&a->image->omitted, &d->platform);
 		if (r < 0)
 			return r;
-		taken += chosen;
 	}
-	return taken || m->n_items == 0 ? 0 : nothing_chosen(a);
+	*taken += m->n_items == 0;
+	return 0;
 }
 
 static int add_manifest(struct adding *a, const struct digest *digest,
-			const struct platform *platform, unsigned depth)
+			const struct platform *platform, unsigned depth, size_t *taken)
 {
 	_cleanup_manifest_ struct manifest m = { 0 };
 	_cleanup_free_ char *text = NULL;
@@ -308,8 +321,10 @@ static int add_manifest(struct adding *a, const struct digest *digest,
 	r = manifest_parse(text, size, &m, a->diag);
 	if (r < 0)
 		return diag_prefix(a->diag, r, "manifest %s", digest_format(digest, name));
-	return m.kind == MANIFEST_INDEX ? add_index(a, &m, depth)
-					: add_image_manifest(a, &m, platform);
+	if (m.kind == MANIFEST_INDEX)
+		return add_index(a, &m, depth, taken);
+	++*taken;
+	return add_image_manifest(a, &m, platform);
 }
 
 /* The same tag may come twice with one digest (from two sources), but not with two. */
@@ -381,7 +396,9 @@ static int add_image(struct adding *a, const struct reference *reference,
 	if (!a->image->reference || !repository)
 		return -ENOMEM;
 	a->repository = repository;
-	return add_manifest(a, digest, NULL, 0);
+	size_t taken = 0;
+	r = add_manifest(a, digest, NULL, 0, &taken);
+	return r < 0 || taken ? r : nothing_chosen(a);
 }
 
 int contents_add_image(struct contents *c, const struct locator *locator, const char *reference,

@@ -59,6 +59,12 @@ struct platform_choice {
 bool platform_is_chosen(const struct platform_choice *choice, const struct platform *p);
 
 /*
+ * Is item i of an index wanted? What says no platform is taken as containerd and skopeo take it: an index may have a wanted one in it, and
+ * an image is wanted if no platform that is said is, the first of them.
+ */
+bool index_takes(const struct platform_choice *choice, const struct manifest *index, size_t i);
+
+/*
  * Adds the image whose manifest or index has that digest, under reference. -ENOENT: something that it needs is not in the
  * source; -EBADMSG: a manifest's bytes are not what its digest says; -EINVAL: no manifest, or no wanted platform; all with diag.
  */

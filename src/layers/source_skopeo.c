@@ -194,18 +194,50 @@ static int fetch_image(const struct reference *from, const struct digest *digest
 }
 
 static int fetch_children(const struct reference *from, const struct manifest *index,
-			  const char *what, struct source_options *options, char ***dirs,
-			  struct diag *diag)
+			  unsigned depth, const char *what, struct source_options *options,
+			  char ***dirs, struct diag *diag);
+
+/* An index in an index: its manifest alone into a new directory, and what of it is chosen. */
+static int fetch_index(const struct reference *from, const struct digest *digest, unsigned depth,
+		       const char *what, struct source_options *options, char ***dirs,
+		       struct diag *diag)
 {
-	for (size_t i = 0; i < index->n_items; i++) {
-		const struct descriptor *d = &index->items[i];
-		bool chosen = d->platform.os ? platform_is_chosen(&options->choice, &d->platform)
-					     : options->choice.all || index->n_items == 1;
-		int r = chosen ? fetch_image(from, &d->digest, NULL, what, options, dirs, diag) : 0;
-		if (r < 0)
-			return r;
+	_cleanup_manifest_ struct manifest index = { 0 };
+	_cleanup_free_ char *reference = NULL, *dir = NULL;
+	char text[DIGEST_STRING_MAX];
+	struct digest got;
+
+	if (asprintf(&reference, "%s/%s@%s", from->registry, from->repository,
+		     digest_format(digest, text)) < 0) {
+		reference = NULL;
+		return -ENOMEM;
 	}
-	return 0;
+	int r = source_work_dir(options, &dir);
+	if (r == 0)
+		r = fetch_manifest(reference, dir, options, &got, &index, diag);
+	if (r == 0)
+		r = strv_take(dirs, TAKE_PTR(dir));
+	/* One that is nested too deep is refused when it is read. */
+	if (r < 0 || index.kind != MANIFEST_INDEX || depth == CONTENTS_DEPTH_MAX)
+		return r;
+	return fetch_children(from, &index, depth, what, options, dirs, diag);
+}
+
+static int fetch_children(const struct reference *from, const struct manifest *index,
+			  unsigned depth, const char *what, struct source_options *options,
+			  char ***dirs, struct diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < index->n_items; i++) {
+		const struct descriptor *d = &index->items[i];
+		if (!index_takes(&options->choice, index, i))
+			continue;
+		r = descriptor_is_index(d)
+			    ? fetch_index(from, &d->digest, depth + 1, what, options, dirs, diag)
+			    : fetch_image(from, &d->digest, NULL, what, options, dirs, diag);
+	}
+	return r;
 }
 
 static int add_from_registry(struct contents *c, const struct image_spec *spec,
@@ -225,7 +257,7 @@ static int add_from_registry(struct contents *c, const struct image_spec *spec,
 	if (r == 0)
 		r = fetch_manifest(spec->path, dir, options, &digest, &manifest, diag);
 	if (r == 0 && manifest.kind == MANIFEST_INDEX)
-		r = fetch_children(&from, &manifest, spec->reference, options, &dirs, diag);
+		r = fetch_children(&from, &manifest, 0, spec->reference, options, &dirs, diag);
 	else if (r == 0)
 		r = fetch_image(&from, &digest, &manifest, spec->reference, options, &dirs, diag);
 	if (r < 0)

@@ -182,6 +182,11 @@ static bool is_index_type(const char *type)
 	       strcmp(type, MANIFEST_TYPE_DOCKER_INDEX) == 0;
 }
 
+bool descriptor_is_index(const struct descriptor *d)
+{
+	return d->media_type && is_index_type(d->media_type);
+}
+
 static bool is_docker_config(const struct manifest *m)
 {
 	return m->config.media_type &&

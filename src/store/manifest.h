@@ -59,6 +59,9 @@ int manifest_parse(const void *data, size_t size, struct manifest *ret, struct d
 void manifest_done(struct manifest *m);
 #define _cleanup_manifest_ _cleanup_(manifest_done)
 
+/* By its media type. */
+bool descriptor_is_index(const struct descriptor *d);
+
 /* "os/arch[/variant]" → platform; -EINVAL. platform_done() frees the parts. */
 int platform_parse(const char *text, struct platform *ret);
 void platform_done(struct platform *p);

@@ -316,6 +316,37 @@ layout wordy 'item["platform"]["variant"] = "v" * 60'
 list "x.io/x:1=oci:$T/wordy"
 NAME=wordy-1.sqsh check "a platform that is too long to be one" B --images "$T/list" --platform all --json
 check_equal "is not listed" "$(jq -c '.images[0].platforms' "$T/stdout")" '[]'
+# What an index lists without a platform: as runtimes take it.
+nested='arm = {**document("manifest.v1+json", config=put(b"{}", "config.v1+json"), layers=[put(b"arm", "layer.v1.tar")]), "platform": {"os": "linux", "architecture": "arm64"}}
+item = document("index.v1+json", manifests=[item, arm])'
+layout inner "$nested"
+list "x.io/x:1=oci:$T/inner"
+NAME=nested-1.sqsh check "an index in an index, without a platform" B --images "$T/list" --platform linux/arm64 --json
+check_equal "has what is wanted" "$(jq -c '.images[0] | [.platforms, .omitted]' "$T/stdout")" '[["linux/arm64"],["linux/amd64"]]'
+check_status 2 "for a platform that none has" B --images "$T/list" --platform linux/s390x
+check_output "it is refused with those that there are" "it has linux/amd64, linux/arm64"
+list "x.io/x:1=oci:$T/inner"
+NAME=nested-1.sqsh check "all of it" B --images "$T/list" --platform all
+larderd --cache "$T/out.d/nested-1.sqsh" --listen 127.0.0.1:0 >"$T/larderd.log" 2>&1 &
+larderd=$!
+cleanup "kill $larderd"
+until_true 20 grep -q '^listening' "$T/larderd.log"
+list "x.io/x:1=docker://$(sed -n 's/^listening on //p' "$T/larderd.log")/x.io/x:1"
+for platform in linux/arm64 all; do
+	NAME=fetched-1.sqsh check "from a registry: $platform" B --images "$T/list" --platform $platform --insecure --json
+	check_equal "has what is wanted" "$(jq -c '.images[0].platforms' "$T/stdout")" "$(if [ $platform = all ]; then echo '["linux/amd64","linux/arm64"]'; else echo '["linux/arm64"]'; fi)"
+done
+kill $larderd
+layout plainly 'first = document("manifest.v1+json", config=put(b"{}", "config.v1+json"), layers=[put(b"first", "layer.v1.tar")])
+second = document("manifest.v1+json", config=put(b"{}", "config.v1+json"), layers=[put(b"second", "layer.v1.tar")])
+keep = document
+document = lambda kind, **content: keep(kind, manifests=[item, first, second])'
+list "x.io/x:1=oci:$T/plainly"
+NAME=plainly-1.sqsh check "images without a platform" B --images "$T/list" --platform linux/amd64
+check "are left out where another is wanted" test "$(unsquashfs -l "$T/out.d/plainly-1.sqsh" | grep -c /digest/)" = 2
+NAME=plainly-1.sqsh check "where none is" B --images "$T/list" --platform linux/arm64
+check_equal "the first of them is taken" "$(unsquashfs -cat "$T/out.d/plainly-1.sqsh" "blob/sha256-$(printf first | sha256sum | cut -d' ' -f1)")" first
+check_equal "alone" "$(unsquashfs -l "$T/out.d/plainly-1.sqsh" | grep -c /digest/)" 2
 # More than a layer manifest may hold, which would not be read.
 layout wide 'item["platform"]["architecture"] = "none"
 others = [{**item, "platform": {"os": "linux", "architecture": f"a{i}"}} for i in range(4000)]
