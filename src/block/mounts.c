@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -158,6 +160,17 @@ void mounts_done(struct mounts *mounts)
 		mount_entry_done(&mounts->entries[i]);
 	free(mounts->entries);
 	*mounts = (struct mounts){ 0 };
+}
+
+dev_t mount_device(const struct mount_entry *mount)
+{
+	struct stat st;
+
+	if (mount->major != 0)
+		return makedev(mount->major, mount->minor);
+	return *mount->source == '/' && stat(mount->source, &st) == 0 && S_ISBLK(st.st_mode)
+		       ? st.st_rdev
+		       : 0;
 }
 
 const struct mount_entry *mounts_at(const struct mounts *mounts, const char *point)

@@ -6,6 +6,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 
@@ -32,6 +33,9 @@ int mounts_parse(const char *text, struct mounts *ret);
 int mounts_read(int root, struct mounts *ret);
 void mounts_done(struct mounts *mounts);
 #define _cleanup_mounts_ _cleanup_(mounts_done)
+
+/* The block device that is mounted: by number, or by source where the filesystem hides it (btrfs); 0: none. */
+dev_t mount_device(const struct mount_entry *mount);
 
 /* The mount at exactly this point, or the one that this absolute path lies on. NULL: none. */
 const struct mount_entry *mounts_at(const struct mounts *mounts, const char *point);

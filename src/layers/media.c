@@ -58,7 +58,7 @@ static bool is_boot_medium(const struct mounts *mounts, dev_t device)
 {
 	for (size_t i = 0; device && i < ARRAY_SIZE(live_points); i++) {
 		const struct mount_entry *e = mounts_at(mounts, live_points[i]);
-		if (e && makedev(e->major, e->minor) == device)
+		if (e && mount_device(e) == device)
 			return true;
 	}
 	return false;
@@ -88,7 +88,7 @@ static bool looks_like_medium(const struct volume *v)
 static bool is_mounted_elsewhere(const struct mounts *mounts, dev_t device)
 {
 	for (size_t i = 0; i < mounts->n_entries; i++)
-		if (makedev(mounts->entries[i].major, mounts->entries[i].minor) == device)
+		if (mount_device(&mounts->entries[i]) == device)
 			return true;
 	return false;
 }
@@ -99,7 +99,7 @@ static const char *own_mount(const struct mounts *mounts, const char *media_dir,
 	for (size_t i = 0; i < mounts->n_entries; i++) {
 		const struct mount_entry *e = &mounts->entries[i];
 		if (text_starts_with(e->point, media_dir) && e->point[strlen(media_dir)] == '/' &&
-		    makedev(e->major, e->minor) == device)
+		    mount_device(e) == device)
 			return e->point;
 	}
 	return NULL;
