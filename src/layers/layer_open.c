@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/disk_sequence.h"
 #include "base/io.h"
 #include "base/names.h"
 #include "base/text.h"
@@ -146,6 +147,17 @@ void layer_close(struct layer *layer)
 	layer->private_ = NULL;
 }
 
+/* btrfs gives its files device numbers of its own. */
+static uint64_t disk_of(const char *file, dev_t device)
+{
+	_cleanup_mounts_ struct mounts mounts = { 0 };
+	const struct mount_entry *mount = NULL;
+
+	if (major(device) == 0 && mounts_now(&mounts) == 0)
+		mount = mounts_holding(&mounts, file);
+	return disk_sequence(mount ? mount_device(mount) : device);
+}
+
 /* Files on the volume and on media are not reached through symlinks; the administrator's own directories may hold some. */
 static int open_file(struct layer *layer, struct layer_handle *h, int *ret, struct diag *diag)
 {
@@ -166,6 +178,7 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
 	part_file_set(&h->file, &st);
+	h->disk = disk_of(layer->path, st.st_dev);
 	int r = pread_exact(fd, superblock, sizeof(superblock), 0);
 	if (r == -ENODATA)
 		return diag_set(diag, -EINVAL,
@@ -210,9 +223,9 @@ static int set_id(struct layer_handle *h, const struct verity_plan *plan)
 	char key[192 + VERITY_ROOT_TEXT_MAX], hex[DIGEST_STRING_MAX];
 	struct digest digest;
 
-	int n = snprintf(key, sizeof(key), "%llu %llu %lld.%ld", (unsigned long long)h->dev,
+	int n = snprintf(key, sizeof(key), "%llu %llu %lld.%ld %llu", (unsigned long long)h->dev,
 			 (unsigned long long)h->ino, (long long)h->changed.tv_sec,
-			 h->changed.tv_nsec);
+			 h->changed.tv_nsec, (unsigned long long)h->disk);
 	if (*plan->root_hash)
 		snprintf(key + n, sizeof(key) - (size_t)n, " %s %lld.%ld", plan->root_hash,
 			 (long long)plan->changed.tv_sec, plan->changed.tv_nsec);
@@ -365,6 +378,7 @@ static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct d
 	h->dev = st.st_dev;
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
+	h->disk = disk_of(layer->path, st.st_dev);
 	layer->mount = strdup(layer->path);
 	int r = layer->mount ? place_of(h->dir, &h->place) : -ENOMEM;
 	return r < 0 ? r : tree_describe(h->dir, &layer->manifest, diag);
@@ -514,7 +528,7 @@ int layer_make_spare(struct layer *layer, const char *run_dir, struct diag *diag
 struct part layer_part(const struct layer *layer)
 {
 	const struct layer_handle *h = layer->private_;
-	struct part part = { .spare = layer->state != LAYER_ACTIVE };
+	struct part part = { .disk = h->disk, .spare = layer->state != LAYER_ACTIVE };
 
 	part.path = layer->in_place || part.spare ? layer->link : layer->mount;
 	if (layer->tree)

@@ -44,7 +44,8 @@ struct layer_handle {
 	dev_t dev;		 /* of the file */
 	ino_t ino;
 	struct part_file file;
-	char *text; /* of the layer manifest */
+	uint64_t disk; /* that it lies on (base/disk_sequence.h) */
+	char *text;    /* of the layer manifest */
 };
 
 /*

@@ -89,14 +89,15 @@ bool parts_is_spare(const struct parts *parts, size_t i)
 	return parts->list[i].spare;
 }
 
-/* FNV-1a over the whole layer id and the size of the file. */
+/* FNV-1a over the whole layer id, the size of the file, and its disk. */
 static uint64_t make_salt(const struct part *part)
 {
 	uint64_t hash = 14695981039346656037ULL;
 
 	for (size_t i = 0; i < sizeof(part->id.bytes); i++)
 		hash = (hash ^ part->id.bytes[i]) * 1099511628211ULL;
-	return (hash ^ part->file.size) * 1099511628211ULL;
+	hash = (hash ^ part->file.size) * 1099511628211ULL;
+	return (hash ^ part->disk) * 1099511628211ULL;
 }
 
 static int know(struct parts *parts)
@@ -109,10 +110,10 @@ static int know(struct parts *parts)
 		const struct part *part = &parts->list[i];
 		struct known *known = &parts->known[i];
 		known->part = part;
+		known->salt = make_salt(part);
 		if (!part->name)
 			continue;
 		known->now = part->file;
-		known->salt = make_salt(part);
 		known->link = text_format("%s%s", part->path,
 					  part_in_place(part) ? "" : NAME_LAYER_SUFFIX);
 		if (!known->link)
@@ -293,7 +294,7 @@ static void identify_mounted(const void *user, struct content_id *id)
 	id->mounted = known->salt;
 }
 
-static void identify_in_image(const void *user, struct content_id *id)
+static void identify_salted(const void *user, struct content_id *id)
 {
 	const struct known *known = user;
 
@@ -355,7 +356,7 @@ static int open_image(struct parts *parts, struct known *known, struct source **
 	if (r == -ENOMEM)
 		return r;
 	if (r == 0)
-		place_set_identify(source_place(source), identify_in_image, known);
+		place_set_identify(source_place(source), identify_salted, known);
 	pthread_mutex_lock(&parts->lock);
 	bool right = r == 0 && is_the_layer(known, source_place(source), &diag);
 	if (!right)
@@ -379,8 +380,9 @@ int parts_open(struct parts *parts, size_t i, struct source **ret)
 	if (state == PART_CHANGED || part_in_place(known->part))
 		return open_image(parts, known, ret);
 	int r = source_open_tree(known->part->path, ret, NULL);
-	if (r == 0 && known->link)
-		place_set_identify(source_place(*ret), identify_mounted, known);
+	if (r == 0)
+		place_set_identify(source_place(*ret),
+				   known->link ? identify_mounted : identify_salted, known);
 	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
 }
 

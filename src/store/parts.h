@@ -5,10 +5,11 @@
  * What a generation is made of: RUN/gen/N.list, written by larder-boot before it publishes the generation, read by larderd. One line
  * for each part, the first on top:
  *
- *	LAYER-ID DEVICE INODE SIZE CHANGE NAME PATH
+ *	LAYER-ID DEVICE INODE SIZE CHANGE DISK NAME PATH
  *
  *	PATH      where a layer is mounted (RUN/layers/k8s-1.34.2-8d3f0a61); or, ending in ".sqsh", the link to the file of a layer that
- *	          could not be mounted and is read in place; or a medium's cache tree, and then the fields before it are "-"
+ *	          could not be mounted and is read in place; or a medium's cache tree, and then the fields before it, but for DISK, are "-"
+ *	DISK      which disk or medium it lies on (base/disk_sequence.h); 0: not known
  *	LAYER-ID  digest of the layer manifest; NAME: the layer's, and that of its manifest's file
  *	the rest  identity of the layer's file when it was activated; change is its ctime in ns
  *
@@ -16,7 +17,7 @@
  * copy of an active layer, with the same layer manifest, say on a medium. It is asked when all others have proved wrong.
  *
  * Identities. What a content of a layer is known by is its inode in the image, and the identity of the layer's file together with the
- * digest of its layer manifest. So a layer that stays in the next generation is not hashed again, whether it is reached through the
+ * digest of its layer manifest and its disk. So a layer that stays in the next generation is not hashed again, whether it is reached through the
  * overlay, its own mount, or its file; and nothing that was found out about one image can count for another: the file differs,
  * or its ctime does. An overlay gives the files of each lower file system a device number or high inode bits of their own (the kernel's
  * Documentation/filesystems/overlayfs.rst, "Inode properties"); which of them stands for which layer is learnt from the layer manifests,
@@ -49,6 +50,7 @@ struct part {
 	char *name;	  /* of the layer; NULL: a cache tree */
 	struct digest id; /* of the layer manifest; DIGEST_NONE: a cache tree */
 	struct part_file file;
+	uint64_t disk;
 	bool spare;
 };
 

@@ -29,12 +29,13 @@ static void format_part(FILE *f, const struct part *part)
 	char id[DIGEST_STRING_MAX];
 
 	if (part->id.algorithm == DIGEST_NONE)
-		fprintf(f, "- - - - - - %s\n", part->path);
+		fprintf(f, "- - - - - %" PRIu64 " - %s\n", part->disk, part->path);
 	else
-		fprintf(f, "%s%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %s %s\n",
+		fprintf(f,
+			"%s%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu64 " %s %s\n",
 			part->spare ? "+" : "", digest_format(&part->id, id), part->file.device,
-			part->file.inode, part->file.size, part->file.change, part->name,
-			part->path);
+			part->file.inode, part->file.size, part->file.change, part->disk,
+			part->name, part->path);
 }
 
 char *parts_format(const struct part *list, size_t n, size_t *ret_size)
@@ -61,7 +62,7 @@ static bool name_is_plain(const char *name)
 /* line is cut into its fields. */
 static int parse_part(char *line, struct part *part)
 {
-	char *fields[6], *end = NULL;
+	char *fields[7], *end = NULL;
 	struct part parsed = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -73,10 +74,13 @@ static int parse_part(char *line, struct part *part)
 	}
 	if (*line != '/')
 		return -EINVAL;
+	parsed.disk = strtoull(fields[5], &end, 10);
+	if (*end)
+		return -EINVAL;
 	if (strcmp(fields[0], "-") != 0) {
 		parsed.spare = *fields[0] == '+';
 		if (digest_parse(fields[0] + parsed.spare, &parsed.id) < 0 ||
-		    !name_is_plain(fields[5]))
+		    !name_is_plain(fields[6]))
 			return -EINVAL;
 		parsed.file.device = strtoull(fields[1], &end, 10);
 		parsed.file.inode = strtoull(fields[2], &end, 10);
@@ -84,7 +88,7 @@ static int parse_part(char *line, struct part *part)
 		parsed.file.change = strtoll(fields[4], &end, 10);
 		if (*end)
 			return -EINVAL;
-		parsed.name = strdup(fields[5]);
+		parsed.name = strdup(fields[6]);
 	}
 	parsed.path = strdup(line);
 	if (!parsed.path || (parsed.id.algorithm != DIGEST_NONE && !parsed.name)) {

@@ -5,8 +5,10 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/disk_sequence.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/names.h"
@@ -155,6 +157,18 @@ static int add_listed(struct view *view, const char *run_dir, const char *genera
 	return 0;
 }
 
+/* It has times of its own; but another volume, in its place, may have the same. */
+static int add_volume(struct view *view, const char *run_dir)
+{
+	size_t n = view->n;
+	int r = add_path(view, run_dir, NAME_RUN_VOLUME, NULL);
+	struct stat st;
+
+	if (view->n > n && stat(source_path(view->sources[n]), &st) == 0)
+		place_set_mounted(source_place(view->sources[n]), disk_sequence(st.st_dev));
+	return r;
+}
+
 /* The link is read once, so that the number that names the generation is the one that is opened. */
 static int add_generation(struct view *view, const char *run_dir, struct parts **parts)
 {
@@ -187,7 +201,7 @@ int view_new_run_dir(const char *run_dir, struct parts **parts, struct view **re
 		return 0;
 	}
 	if (r == 0)
-		r = add_path(view, run_dir, NAME_RUN_VOLUME, NULL);
+		r = add_volume(view, run_dir);
 	if (r == 0)
 		r = add_generation(view, run_dir, parts);
 	if (r < 0)

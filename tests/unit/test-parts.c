@@ -52,8 +52,9 @@ static void test_text(void **state)
 	struct part list[] = {
 		{ .path = (char *)"/run/l a/layers/k8s-1-00000000",
 		  .name = (char *)"k8s",
-		  .file = { 1, 2, 3, -4 } },
-		{ .path = (char *)"/run/larder/media/0/imagecache" },
+		  .file = { 1, 2, 3, -4 },
+		  .disk = 5 },
+		{ .path = (char *)"/run/larder/media/0/imagecache", .disk = 6 },
 		{ .path = (char *)"/run/larder/layers/x-11111111.sqsh",
 		  .name = (char *)"x",
 		  .file = { UINT64_MAX, UINT64_MAX, UINT64_MAX, INT64_MAX },
@@ -67,10 +68,10 @@ static void test_text(void **state)
 	assert_int_equal(digest_parse(ID, &list[2].id), 0);
 	text = parts_format(list, ARRAY_SIZE(list), &size);
 	assert_string_equal(text,
-			    ID " 1 2 3 -4 k8s /run/l a/layers/k8s-1-00000000\n"
-			       "- - - - - - /run/larder/media/0/imagecache\n+" ID
+			    ID " 1 2 3 -4 5 k8s /run/l a/layers/k8s-1-00000000\n"
+			       "- - - - - 6 - /run/larder/media/0/imagecache\n+" ID
 			       " 18446744073709551615 18446744073709551615 18446744073709551615 "
-			       "9223372036854775807 x /run/larder/layers/x-11111111.sqsh\n");
+			       "9223372036854775807 0 x /run/larder/layers/x-11111111.sqsh\n");
 	assert_false(part_in_place(&list[0]));
 	assert_true(part_in_place(&list[2]));
 }
@@ -80,13 +81,15 @@ static void test_bad_lists(void **state)
 	static const char *const bad[] = {
 		"\n",
 		"/run/larder/layers/k8s\n",
-		"- - - - - - relative\n",
-		"- - - - - -\n",
-		"sha256:1 1 2 3 4 k8s /x\n",
-		ID " 1 2 3 4 ../k8s /x\n",
-		ID " 1 2 3 4  /x\n",
-		ID " 1 2 3 4x k8s /x\n",
-		"- - - - - - /x\nnonsense\n",
+		"- - - - - 1 - relative\n",
+		"- - - - - 1 -\n",
+		"- - - - - - - /x\n",
+		"sha256:1 1 2 3 4 5 k8s /x\n",
+		ID " 1 2 3 4 5 ../k8s /x\n",
+		ID " 1 2 3 4 5  /x\n",
+		ID " 1 2 3 4x 5 k8s /x\n",
+		ID " 1 2 3 4 5x k8s /x\n",
+		"- - - - - 1 - /x\nnonsense\n",
 	};
 	struct world *w = *state;
 	struct parts *parts;
@@ -161,7 +164,7 @@ static void test_holding(void **state)
 	_cleanup_(parts_unrefp) struct parts *parts = NULL;
 	struct content_id id = { .device = 1, .inode = 5 };
 
-	write_list(w, "- - - - - - /nowhere\n");
+	write_list(w, "- - - - - 0 - /nowhere\n");
 	assert_int_equal(parts_read(w->dir, "gen/1", &parts), 0);
 	assert_true(parts_hold(parts, &id));
 	id.image = 7;
