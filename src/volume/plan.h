@@ -58,6 +58,7 @@ struct volume_plan {
 int volume_plan_make(const struct volume_config *config, const struct volume_candidate *candidates,
 		     size_t n, const char *mount_at, struct volume_plan *ret, struct diag *diag);
 void volume_plan_done(struct volume_plan *plan);
+#define _cleanup_plan_ _cleanup_(volume_plan_done)
 
 /* Bytes of the partition when all is done. */
 uint64_t volume_plan_size(const struct volume_plan *plan);
@@ -68,7 +69,6 @@ bool volume_should_grow(const struct volume_config *config, const struct ext4_st
 
 /* Does it write to the disk itself, that is, to its partition table? */
 bool volume_plan_writes(const struct volume_plan *plan);
-#define _cleanup_plan_ _cleanup_(volume_plan_done)
 
 /* "use", "finish", … for JSON. */
 const char *volume_action_name(enum volume_action action);
