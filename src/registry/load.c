@@ -264,7 +264,8 @@ static int load_tag_from(struct load *load, struct source *source, struct manife
 		return r == -ENOMEM ? r : -EBADMSG;
 	r = load_digest(load, &digest, &id, ret);
 	if (r == -ENOENT && load->missing[0] == '\0' && !load->unreadable) {
-		note_damage(load, source, &digest, &content.id, 0);
+		if (!load->error)
+			note_damage(load, source, &digest, &content.id, 0);
 		return -EBADMSG;
 	}
 	load->id = content.id;

@@ -174,9 +174,14 @@ check_http 200 "the other image is offered" "$url/v2/acme/app/manifests/v1"
 chmod 644 "$T/closed/blob/$blob"
 check_http 200 "once the blob may be read, its image is offered" "$url/v2/library/busybox/manifests/1.36"
 check_http 200 "and it is served" "$url/v2/x/blobs/sha256:${blob#sha256-}"
-find "$T/closed/manifests" -type f -exec chmod 600 {} +
-check_http 404 "manifests that it may not read are not there" "$url/v2/acme/app/manifests/v1"
-check_equal "which the answer says" "$(grep -o 'ghcr.io.*denied' "$T/body")" "ghcr.io/acme/app is here, but its manifest cannot be read: Permission denied"
+for kind in digest reference; do
+	check "larderd ends" stop_larderd
+	chmod 600 "$T/closed/manifests/ghcr.io/acme/app/$kind"/*
+	check "larderd starts again" start_larderd "closed-$kind" --cache "$T/closed"
+	check_http 404 "manifests that it may not read are not there" "$url/v2/acme/app/manifests/v1"
+	check_equal "which the answer says" "$(grep -o 'ghcr.io.*denied' "$T/body")" "ghcr.io/acme/app is here, but its manifest cannot be read: Permission denied"
+	check_equal "and nothing is called damaged for that" "$(grep -c 'has other bytes' "$T/closed-$kind.log")" 0
+done
 check "larderd ends" stop_larderd
 
 wait "$held"
