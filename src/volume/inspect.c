@@ -227,9 +227,10 @@ static uint64_t usable_end(const struct inspection *i, const struct gpt_copy *ta
 	uint64_t entries = (uint64_t)table->n_slots * table->slot_bytes;
 	uint64_t sectors = (entries + i->sector_size - 1) / i->sector_size;
 
-	if (i->gpt.backup.valid && i->gpt.backup.lba == i->gpt.n_sectors - 1)
-		return table->last_usable + 1;
-	return i->gpt.n_sectors - 1 - sectors;
+	/* It moves a backup to the end, and the last usable sector with it, when the primary copy says that it is elsewhere. */
+	if (!i->from_backup && i->gpt.primary.other_lba != i->gpt.n_sectors - 1)
+		return i->gpt.n_sectors - 1 - sectors;
+	return table->last_usable + 1;
 }
 
 static int used_ranges(const struct inspection *i, const struct gpt_copy *table, struct range **ret,

@@ -43,8 +43,10 @@ gpt make "$image" 64M 1:2048:32768:foreign
 survives "beside a foreign partition" 2048 32768
 met "unfinished without a filesystem"
 
+image_config "minSize: 16MiB" "maxSize: 100%"
 gpt make --backup 131072 "$image" 80M 1:2048:32768:foreign
 survives "beside a foreign partition on a disk that has grown" 2048 32768
+image_config "minSize: 16MiB" "maxSize: 20MiB"
 
 # libfdisk would mend the primary copy with its entries at sector 2: where they were elsewhere, that is for a person.
 gpt make --entries 512 --put 8192:boot "$image" 64M 1:2048:32768:foreign

@@ -125,6 +125,10 @@ gpt make "$image" 256M 1:2049:200000:odd 2:400001:100000:odder
 provisions not-aligned
 gpt make --last-usable 300000 "$image" 256M 1:2048:131072:root
 provisions last-usable
+image_config "minSize: 16MiB" "maxSize: 100%"
+gpt make --backup damaged --last-usable 300000 "$image" 256M 1:2048:131072:root
+provisions last-usable-backup-damaged
+image_config "${small[@]}"
 # A disk that has shrunk: the last sectors of its partition are where the backup would be written.
 for last in 524255 524268 524286; do
 	gpt make --backup none --last-usable $last "$image" 256M 1:450000:$((last - 449999)):end
