@@ -33,7 +33,7 @@ import gpt  # noqa: E402
 from random_disk import MIB, OURS, UNFINISHED, RandomDisk, chance  # noqa: E402
 
 LEAST = 16 * MIB
-LAST_GROUP = MIB  # a group of blocks at the end that is too small for its own tables is left out
+LAST_GROUP = 4 * MIB  # a group of blocks at the end that is too small for its own tables is left out
 KILL_CALLS = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename"
 
 
