@@ -104,7 +104,8 @@ one_manifest=$(ls "$T/tree/manifests/ghcr.io/acme/app/digest/")
 cp "$T/tree/manifests/ghcr.io/acme/app/digest/$one_manifest" "$run_dir/volume/manifests/quay.io/x/y/digest/"
 cp "$T/tree/manifests/ghcr.io/acme/app/digest/$one_manifest" "$run_dir/volume/manifests/quay.io/x/y/reference/1"
 check_http 200 "an image of the loose tree with blobs of the generation" "$url/v2/x/y/manifests/1?ns=quay.io"
-head -c "$(stat -c %s "$T/tree/blob/$blob")" /dev/zero >"$run_dir/volume/blob/$blob"
+head -c "$(stat -c %s "$T/tree/blob/$blob")" /dev/zero >"$run_dir/volume/new"
+mv "$run_dir/volume/new" "$run_dir/volume/blob/$blob" # whole at once: half of it is corrupt, too, and has a line of its own
 check_http 200 "a blob whose copy on the volume is corrupt" "$url/v2/x/blobs/sha256:${blob#sha256-}"
 check "has the sound bytes" cmp "$T/body" "$T/tree/blob/$blob"
 check_equal "and the journal says it once" "$(grep -c "run/volume: the blob sha256:${blob#sha256-} has other bytes" "$T/two.log")" 1
