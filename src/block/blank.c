@@ -194,16 +194,18 @@ static bool header_ours(const struct ends *e, const uint8_t *sector, uint64_t lb
 static bool ends_unfinished(const struct ends *e)
 {
 	size_t sector = e->sector_size, slots = NEW_TABLE_ENTRIES_BYTES;
+	size_t rest = e->size % sector; /* an image may end within a sector */
 	bool primary, backup;
 
 	if (e->bytes < 2 * sector + slots || e->size < 4 * (uint64_t)BLANK_END_BYTES)
 		return false;
-	const uint8_t *tail_header = e->tail + e->bytes - sector;
+	const uint8_t *tail_header = e->tail + e->bytes - rest - sector;
 	const uint8_t *tail_slots = tail_header - slots;
 	if (first_data(e->head, sector) < sector ||
 	    first_data(e->head + 2 * sector + slots, e->bytes - 2 * sector - slots) <
 		    e->bytes - 2 * sector - slots ||
-	    first_data(e->tail, e->bytes - sector - slots) < e->bytes - sector - slots)
+	    first_data(e->tail, (size_t)(tail_slots - e->tail)) < (size_t)(tail_slots - e->tail) ||
+	    first_data(tail_header + sector, rest) < rest)
 		return false;
 	return entries_ours(tail_slots, &backup) && entries_ours(e->head + 2 * sector, &primary) &&
 	       backup && header_ours(e, e->head + sector, 1) &&

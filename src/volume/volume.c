@@ -91,7 +91,14 @@ static int check_content(const struct volume_request *request, const struct volu
 					   diag);
 	if (r < 0 || (content->encrypted && !request->image))
 		return r;
-	return volume_check_ext4(&content->ext4, place, diag);
+	r = volume_check_ext4(&content->ext4, place, diag);
+	if (r == 0 && content->ext4.size > plan->size)
+		r = diag_set(
+			diag, -EUCLEAN,
+			"%s has %llu bytes, and its ext4 has %llu: something made the partition smaller; make it as large as it was, or run \"larder volume wipe\"",
+			place, (unsigned long long)plan->size,
+			(unsigned long long)content->ext4.size);
+	return r;
 }
 
 /* Plans, and plans again without the ranges that prove not to be free. */

@@ -66,6 +66,10 @@ truncate -s 64M "$image"
 survives "sectors of 4096 bytes: a blank disk" 0 0 --random 5
 met "without its protective MBR"
 met "unfinished without a filesystem"
+rm "$image"
+truncate -s $(((64 << 20) + 1536)) "$image"
+survives "an image that ends within a sector" 0 0 --random 5
+met "without its protective MBR"
 gpt make --sector-size 4096 "$image" 64M 1:256:4096:foreign
 survives "sectors of 4096 bytes: beside a foreign partition" 256 4096 --random 5
 met "unfinished without a filesystem"

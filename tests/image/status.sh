@@ -63,6 +63,11 @@ check "which wipe makes room for" larder volume wipe --config "$config" --image 
 check_status 1 "a second wipe" larder volume wipe --config "$config" --image "$image" --yes
 check_output "finds none in the image, which no selector is asked about" "^larder: $image has no volume IMAGECACHE to wipe; \"larder volume plan --image\" shows"
 
+note "An ext4 that is larger than IMAGECACHE"
+gpt make "$image" 64M 1:2048:4096:foreign 3:8192:40960:IMAGECACHE
+mkfs.ext4 -q -E offset=$((8192 * 512)),nodiscard "$image" 24M
+all_refuse "partition 3 of $image has 20971520 bytes, and its ext4 has 25165824: .*larder volume wipe"
+
 note "IMAGECACHE.new that has no room for an ext4"
 gpt make "$image" 64M 1:2048:4096:foreign 3:8192:4096:IMAGECACHE.new
 all_refuse "$image has IMAGECACHE.new, partition 3, of 2 MiB, which larder did not make so small: delete it, or give it another name"
