@@ -168,7 +168,9 @@ dev_t mount_device(const struct mount_entry *mount)
 
 	if (mount->major != 0)
 		return makedev(mount->major, mount->minor);
-	return *mount->source == '/' && stat(mount->source, &st) == 0 && S_ISBLK(st.st_mode)
+	/* Nowhere else: a source may be a path on a server that does not answer. */
+	return text_starts_with(mount->source, "/dev/") && stat(mount->source, &st) == 0 &&
+			       S_ISBLK(st.st_mode)
 		       ? st.st_rdev
 		       : 0;
 }

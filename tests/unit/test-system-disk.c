@@ -2,7 +2,12 @@
 /* What the search for the system disk reads: mounts, the kernel command line. Whole machines: tests/image/disks.sh. */
 #include "unit.h"
 
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/text.h"
 #include "block/cmdline.h"
@@ -44,6 +49,42 @@ static void test_no_mounts(void **state)
 	assert_int_equal(mounts_parse("", &m), 0);
 	assert_null(mounts_at(&m, "/"));
 	assert_null(mounts_holding(&m, "/x"));
+}
+
+/* The path of a block device that this machine has, if it has one. */
+static bool find_block_device(char path[static NAME_MAX + 6], dev_t *ret)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/dev");
+	struct stat st;
+
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+		snprintf(path, NAME_MAX + 6, "/dev/%s", e->d_name);
+		if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
+			continue;
+		*ret = st.st_rdev;
+		return true;
+	}
+	return false;
+}
+
+/* A filesystem without a number of its own is asked for its device, in /dev alone: elsewhere a server may have to answer. */
+static void test_mount_device(void **state)
+{
+	char path[NAME_MAX + 6], elsewhere[sizeof("/proc/self/root") + sizeof(path)];
+	struct mount_entry mount = { .major = 8, .minor = 1, .source = (char *)"/dev/null" };
+	dev_t device;
+
+	(void)state;
+	assert_int_equal(mount_device(&mount), makedev(8, 1));
+	mount.major = 0;
+	assert_int_equal(mount_device(&mount), 0);
+	if (!find_block_device(path, &device))
+		return;
+	mount.source = path;
+	assert_int_equal(mount_device(&mount), device);
+	snprintf(elsewhere, sizeof(elsewhere), "/proc/self/root%s", path);
+	mount.source = elsewhere;
+	assert_int_equal(mount_device(&mount), 0);
 }
 
 static void assert_overlay(const char *options, const char *expected)
@@ -117,9 +158,8 @@ static void test_root_option(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mountinfo),
-		cmocka_unit_test(test_no_mounts),
-		cmocka_unit_test(test_overlay_dirs),
+		cmocka_unit_test(test_mountinfo),    cmocka_unit_test(test_no_mounts),
+		cmocka_unit_test(test_mount_device), cmocka_unit_test(test_overlay_dirs),
 		cmocka_unit_test(test_root_option),
 	};
 
