@@ -262,9 +262,13 @@ static int load_tag_from(struct load *load, struct source *source, struct manife
 		r = digest_of(DIGEST_SHA256, data, size, &digest);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EBADMSG;
+	int before = load->error; /* of another source's tag, which says nothing of this one */
+	load->error = 0;
 	r = load_digest(load, &digest, &id, ret);
+	bool closed = load->error < 0;
+	load->error = closed ? load->error : before;
 	if (r == -ENOENT && load->missing[0] == '\0' && !load->unreadable) {
-		if (!load->error)
+		if (!closed)
 			note_damage(load, source, &digest, &content.id, 0);
 		return -EBADMSG;
 	}

@@ -184,6 +184,12 @@ for kind in digest reference; do
 	check_equal "and nothing is called damaged for that" "$(grep -c 'has other bytes' "$T/closed-$kind.log")" 0
 done
 check "larderd ends" stop_larderd
+cp -r "$T/tree" "$T/flipped"
+echo >>"$T/flipped/manifests/ghcr.io/acme/app/reference/v1"
+check "larderd starts with a damaged tag beside one that it may not read" start_larderd flipped --cache "$T/closed" --cache "$T/flipped"
+check_http 404 "neither is offered" "$url/v2/acme/app/manifests/v1"
+check_equal "and the damaged one is called so" "$(grep -c "$T/flipped: the manifest .* has other bytes" "$T/flipped.log")" 1
+check "larderd ends" stop_larderd
 
 wait "$held"
 check_equal "larder stop does not wait for ever for another larder command" "$?" 1
