@@ -40,6 +40,7 @@ void mounted_layers_done(struct mounted_layers *m)
 	for (size_t i = 0; i < m->n; i++)
 		mounted_layer_done(&m->list[i]);
 	free(m->list);
+	mounts_done(&m->mounts);
 	*m = (struct mounted_layers){ 0 };
 }
 
@@ -81,20 +82,19 @@ static int describe_mounted(const struct mount_entry *e, struct mounted_layer *r
 
 int mounted_layers_read(const char *run_dir, struct mounted_layers *ret)
 {
-	_cleanup_mounts_ struct mounts mounts = { 0 };
 	_cleanup_free_ char *prefix = text_format("%s/" NAME_RUN_LAYERS "/", run_dir);
 	struct mounted_layers m = { 0 };
-	int r = mounts_now(&mounts);
+	int r = mounts_now(&m.mounts);
 
 	if (r < 0)
 		return r;
-	m.list = calloc(mounts.n_entries + 1, sizeof(*m.list));
+	m.list = calloc(m.mounts.n_entries + 1, sizeof(*m.list));
 	if (!m.list || !prefix) {
 		mounted_layers_done(&m);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < mounts.n_entries; i++) {
-		const struct mount_entry *e = &mounts.entries[i];
+	for (size_t i = 0; i < m.mounts.n_entries; i++) {
+		const struct mount_entry *e = &m.mounts.entries[i];
 		if (!text_starts_with(e->point, prefix) || strcmp(e->fstype, FSTYPE) != 0 ||
 		    text_ends_with(e->point, "/" PROBE_NAME))
 			continue;
@@ -148,18 +148,16 @@ void layer_close(struct layer *layer)
 }
 
 /* btrfs gives its files device numbers of its own. */
-static uint64_t disk_of(const char *file, dev_t device)
+static uint64_t disk_of(const char *file, dev_t device, const struct mounts *mounts)
 {
-	_cleanup_mounts_ struct mounts mounts = { 0 };
-	const struct mount_entry *mount = NULL;
+	const struct mount_entry *mount = major(device) ? NULL : mounts_holding(mounts, file);
 
-	if (major(device) == 0 && mounts_now(&mounts) == 0)
-		mount = mounts_holding(&mounts, file);
 	return disk_sequence(mount ? mount_device(mount) : device);
 }
 
 /* Files on the volume and on media are not reached through symlinks; the administrator's own directories may hold some. */
-static int open_file(struct layer *layer, struct layer_handle *h, int *ret, struct diag *diag)
+static int open_file(struct layer *layer, struct layer_handle *h, const struct mounts *mounts,
+		     int *ret, struct diag *diag)
 {
 	uint8_t superblock[SQUASHFS_SUPERBLOCK_SIZE];
 	struct stat st;
@@ -178,7 +176,7 @@ static int open_file(struct layer *layer, struct layer_handle *h, int *ret, stru
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
 	part_file_set(&h->file, &st);
-	h->disk = disk_of(layer->path, st.st_dev);
+	h->disk = disk_of(layer->path, st.st_dev, mounts);
 	int r = pread_exact(fd, superblock, sizeof(superblock), 0);
 	if (r == -ENODATA)
 		return diag_set(diag, -EINVAL,
@@ -335,7 +333,7 @@ static int open_content(struct layer *layer, struct layer_handle *h, const char 
 	_cleanup_verity_plan_ struct verity_plan plan = { 0 };
 	_cleanup_diag_ struct diag why = DIAG_INIT;
 	_cleanup_close_ int file = -1;
-	int r = open_file(layer, h, &file, diag);
+	int r = open_file(layer, h, &mounted->mounts, &file, diag);
 
 	if (r == 0)
 		r = verity_plan_read(layer->path, layer->origin == LAYER_BUILT_IN, configured,
@@ -364,7 +362,8 @@ static int open_content(struct layer *layer, struct layer_handle *h, const char 
 	return r;
 }
 
-static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct diag *diag)
+static int open_cache_tree(struct layer *layer, struct layer_handle *h, const struct mounts *mounts,
+			   struct diag *diag)
 {
 	struct stat st;
 
@@ -378,7 +377,7 @@ static int open_cache_tree(struct layer *layer, struct layer_handle *h, struct d
 	h->dev = st.st_dev;
 	h->changed = st.st_ctim;
 	h->ino = st.st_ino;
-	h->disk = disk_of(layer->path, st.st_dev);
+	h->disk = disk_of(layer->path, st.st_dev, mounts);
 	layer->mount = strdup(layer->path);
 	int r = layer->mount ? place_of(h->dir, &h->place) : -ENOMEM;
 	return r < 0 ? r : tree_describe(h->dir, &layer->manifest, diag);
@@ -428,7 +427,7 @@ int layer_open(struct layer *layer, const char *run_dir, const struct layer_conf
 		return -ENOMEM;
 	layer->private_ = h;
 	if (layer->tree)
-		return open_cache_tree(layer, h, diag);
+		return open_cache_tree(layer, h, &mounted->mounts, diag);
 	int r = open_content(
 		layer, h, run_dir,
 		verity_configured(config, layer->manifest.name, layer->manifest.version), mounted,

@@ -11,6 +11,7 @@
  */
 #include <sys/types.h>
 
+#include "block/mounts.h"
 #include "block/verity.h"
 #include "layers/layers.h"
 #include "layers/loop.h"
@@ -27,6 +28,7 @@ struct mounted_layer {
 struct mounted_layers {
 	struct mounted_layer *list;
 	size_t n;
+	struct mounts mounts; /* all there are */
 };
 
 int mounted_layers_read(const char *run_dir, struct mounted_layers *ret);
