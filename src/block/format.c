@@ -75,14 +75,13 @@ static int set_change_times(const struct format_target *target, const struct for
 {
 	/* By a descriptor that debugfs inherits: what follows a "?" in a path would be an option. */
 	_cleanup_close_ int disk = open(target->path, O_RDWR | O_NOCTTY);
-	_cleanup_close_ int commands = write_commands(o->directory, o->epoch);
-	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int commands = disk < 0 ? -errno : write_commands(o->directory, o->epoch);
+	_cleanup_free_ char *path = text_format("/proc/self/fd/%d?offset=%llu", disk,
+						(unsigned long long)target->offset);
 
-	if (disk < 0 || commands < 0)
-		return diag_set(diag, disk < 0 ? -errno : commands, "cannot set times: %s",
-				strerror(disk < 0 ? errno : -commands));
-	if (asprintf(&path, "/proc/self/fd/%d?offset=%llu", disk,
-		     (unsigned long long)target->offset) < 0)
+	if (commands < 0)
+		return diag_set(diag, commands, "cannot set times: %s", strerror(-commands));
+	if (!path)
 		return -ENOMEM;
 	const char *const argv[] = { "debugfs", "-w", "-f", "-", path, NULL };
 	const struct run_options run = { .environ = environment, .stdin_fd = commands };

@@ -69,8 +69,7 @@ struct http_server {
 	size_t n_listeners;
 	bool paused; /* no descriptor or no connection was free: accepting again at the next tick */
 	bool draining;
-	uint64_t
-		cut_at; /* ms; from then on nothing is sent that cannot be sent at once; 0: no end was set */
+	uint64_t cut_at; /* ms; then what cannot be sent at once is not sent; 0: no end */
 	unsigned connections;
 	size_t buffered; /* bytes of all input buffers */
 	size_t held;	 /* of all bodies in memory that wait for their clients to read */

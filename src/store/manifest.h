@@ -15,8 +15,8 @@
 #define MANIFEST_BYTES_MAX	 (4 * 1024 * 1024) /* as the distribution specification recommends */
 #define MANIFEST_DESCRIPTORS_MAX 4096
 #define MANIFEST_DEPTH_MAX	 32 /* JSON nesting */
-#define MANIFEST_FOLLOWED_MAX                                                                      \
-	16384 /* entries of indexes looked at for one image: those of indexes in indexes multiply */
+/* Entries of indexes looked at for one image: those of indexes in indexes multiply. */
+#define MANIFEST_FOLLOWED_MAX 16384
 
 #define MANIFEST_TYPE_OCI_IMAGE	   "application/vnd.oci.image.manifest.v1+json"
 #define MANIFEST_TYPE_OCI_INDEX	   "application/vnd.oci.image.index.v1+json"
