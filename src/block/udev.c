@@ -11,29 +11,20 @@
 
 #define UDEV_DATABASE "/run/udev/data/b%u:%u"
 
-/* A field can be asked for in no other way than by its name. That the name may also stand in a string costs some waiting. */
-void udev_fields_add(struct udev_fields *fields, const struct selector *s)
-{
-	const char *text = s ? selector_text(s) : "";
-
-	fields->symlinks |= strstr(text, "symlinks") != NULL;
-	fields->serial |= strstr(text, "serial") != NULL;
-}
-
-static bool is_missing(const struct disk *disk, const struct udev_fields *fields)
+static bool is_missing(const struct disk *disk, uint64_t fields)
 {
 	char path[64];
 
 	if (disk->error || disk->fields.size == 0 || disk->major == FLOPPY_MAJOR)
 		return false;
-	if (!fields->symlinks && !(fields->serial && *disk->fields.serial == '\0'))
+	if (!(fields & DISK_FIELDS(DISK_FIELD_SYMLINKS)) &&
+	    !(fields & DISK_FIELDS(DISK_FIELD_SERIAL) && *disk->fields.serial == '\0'))
 		return false;
 	snprintf(path, sizeof(path), UDEV_DATABASE, disk->major, disk->minor);
 	return access(path, F_OK) < 0;
 }
 
-static const struct disk *first_missing(const struct disk_list *list,
-					const struct udev_fields *fields)
+static const struct disk *first_missing(const struct disk_list *list, uint64_t fields)
 {
 	for (size_t i = 0; i < list->n_disks; i++)
 		if (is_missing(&list->disks[i], fields))
@@ -42,7 +33,7 @@ static const struct disk *first_missing(const struct disk_list *list,
 }
 
 struct completion {
-	const struct udev_fields *fields;
+	uint64_t fields;
 	char missing[64]; /* the path of a disk; or empty */
 };
 
@@ -56,7 +47,7 @@ static int is_complete(struct disk_list *list, void *user)
 }
 
 /* What is not known of a disk may be what excludes it: no selector is to be true for it. */
-static int give_up_missing(const struct udev_fields *fields, struct disk_list *list)
+static int give_up_missing(uint64_t fields, struct disk_list *list)
 {
 	for (size_t i = 0; i < list->n_disks; i++) {
 		struct disk *disk = &list->disks[i];
@@ -71,7 +62,7 @@ static int give_up_missing(const struct udev_fields *fields, struct disk_list *l
 	return 0;
 }
 
-int udev_complete(const struct udev_fields *fields, struct disk_list *list, struct diag *diag)
+int udev_complete(uint64_t fields, struct disk_list *list, struct diag *diag)
 {
 	_cleanup_disk_list_ struct disk_list anew = { 0 };
 	struct completion c = { .fields = fields };

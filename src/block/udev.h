@@ -6,25 +6,17 @@
  * disks before udev has been at them; a selector that asks for these things then must wait, and no other does. "Every disk but that one" would
  * else hold for that one, too.
  */
-#include <stdbool.h>
-
 #include "block/disk.h"
 #include "cel/selector.h"
 
 #define UDEV_WAIT_MS 30000 /* an udevd that is broken must not keep a machine from booting */
 
-struct udev_fields {
-	bool symlinks, serial;
-};
-
-/* Adds those that the selector mentions. NULL mentions none. */
-void udev_fields_add(struct udev_fields *fields, const struct selector *s);
-
 /*
- * If udev has yet to be at a disk of the list, and one of the fields depends on it, waits for that and reads the list anew. 0 also where
- * no udevd runs; -ETIMEDOUT names a disk, and each that udev has not been at has its error set: no selector is true
- * for it, since what is not known may be what excludes it. Another error of disk_list_read().
+ * If udev has yet to be at a disk of the list, and one of the fields (a set, as of selector_disk_fields()) depends on it, waits
+ * for that and reads the list anew. 0 also where no udevd runs; -ETIMEDOUT names a disk, and each that udev has not been
+ * at has its error set: no selector is true for it, since what is not known may be what excludes it. Another error of
+ * disk_list_read().
  */
-int udev_complete(const struct udev_fields *fields, struct disk_list *list, struct diag *diag);
+int udev_complete(uint64_t fields, struct disk_list *list, struct diag *diag);
 
 #endif

@@ -100,17 +100,18 @@ static int await_udev(struct pipeline *p, struct diag *diag)
 {
 	_cleanup_diag_ struct diag late = DIAG_INIT;
 	const struct install_config *install = &p->config->install;
-	struct udev_fields fields = { 0 };
+	uint64_t fields = selector_disk_fields(p->config->volume.disk_selector);
 
 	if (p->options->root)
 		return 0;
-	udev_fields_add(&fields, p->config->volume.disk_selector);
-	udev_fields_add(&fields, p->config->media);
-	udev_fields_add(&fields, install->disk_selector);
+	if (p->config->media)
+		fields |= selector_disk_fields(p->config->media);
+	if (install->disk_selector)
+		fields |= selector_disk_fields(install->disk_selector);
 	/* A name that is not there yet. */
-	fields.symlinks |=
-		install->disk && *install->disk == '/' && access(install->disk, F_OK) < 0;
-	int r = udev_complete(&fields, &p->disks, &late);
+	if (install->disk && *install->disk == '/' && access(install->disk, F_OK) < 0)
+		fields |= DISK_FIELDS(DISK_FIELD_SYMLINKS);
+	int r = udev_complete(fields, &p->disks, &late);
 	if (r == -ETIMEDOUT) {
 		report(p, LOG_WARNING, NULL, "%s", diag_text(&late));
 		return 0;

@@ -84,6 +84,13 @@ struct message {
 	struct node **values;
 };
 
+/* What a program does with a variable of its environment. */
+struct variable_use {
+	uint32_t mentions;
+	uint32_t selections; /* mentions as a.field, of an object */
+	uint64_t fields;     /* those that were selected: a bit each */
+};
+
 struct cel_program {
 	struct arena arena;
 	const struct cel_env *env;
@@ -93,7 +100,7 @@ struct cel_program {
 	uint32_t n_slots; /* locals of comprehensions */
 	struct node *root;
 	const struct cel_type *type;
-	bool *used; /* per variable of the environment */
+	struct variable_use *uses; /* per variable of the environment */
 	/* Of the first written pattern of matches() that is none: why, and where. NULL: there is no such pattern. */
 	const char *pattern_problem;
 	uint32_t pattern_at;

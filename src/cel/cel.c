@@ -94,12 +94,12 @@ static int program_new(const struct cel_env *env, const char *text, size_t lengt
 				   .code_points = code_points };
 	arena_init(&p->arena, CEL_PROGRAM_BYTES(code_points));
 	p->text = arena_alloc(&p->arena, length + 1);
-	p->used = arena_alloc(&p->arena, env->n_variables);
-	if (!p->text || !p->used)
+	p->uses = arena_alloc(&p->arena, env->n_variables * sizeof(*p->uses));
+	if (!p->text || !p->uses)
 		return diag_set(diag, -ENOMEM, "out of memory");
 	memcpy(p->text, text, length);
 	p->text[length] = '\0';
-	memset(p->used, 0, env->n_variables);
+	memset(p->uses, 0, env->n_variables * sizeof(*p->uses));
 	*ret = TAKE_PTR(p);
 	return 0;
 }
@@ -154,7 +154,14 @@ int cel_program_check_patterns(const struct cel_program *p, struct diag *diag)
 
 bool cel_program_uses(const struct cel_program *p, size_t variable)
 {
-	return variable < p->env->n_variables && p->used[variable];
+	return variable < p->env->n_variables && p->uses[variable].mentions > 0;
+}
+
+uint64_t cel_program_fields(const struct cel_program *p, size_t variable)
+{
+	const struct variable_use *use = &p->uses[variable];
+
+	return use->mentions > use->selections ? UINT64_MAX : use->fields;
 }
 
 void cel_result_done(struct cel_result *result)

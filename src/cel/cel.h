@@ -213,6 +213,12 @@ int cel_program_check_patterns(const struct cel_program *p, struct diag *diag);
 /* Is the variable of that number in the environment mentioned? */
 bool cel_program_uses(const struct cel_program *p, size_t variable);
 
+/*
+ * Of a variable that is an object (of at most 64 fields): which of them does the program read, has() included? Bit i is field i of
+ * the object's type. All bits: the object is also mentioned by itself ("[disk]").
+ */
+uint64_t cel_program_fields(const struct cel_program *p, size_t variable);
+
 void cel_program_free(struct cel_program *p);
 DEFINE_CLEANUP(struct cel_program *, cel_program_free);
 

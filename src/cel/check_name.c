@@ -71,7 +71,7 @@ static bool try_global(struct checker *c, struct name name, void *data)
 			n->kind = NODE_VARIABLE;
 			n->type = env->variables[i].type;
 			n->slot = (uint32_t)i;
-			c->program->used[i] = true;
+			c->program->uses[i].mentions++;
 			return true;
 		}
 	}
@@ -153,6 +153,15 @@ static bool qualified_name(struct checker *c, const struct node *n, struct name 
 	}
 }
 
+static void note_field(struct checker *c, const struct node *n, const struct cel_object_type *type)
+{
+	if (n->operand->kind != NODE_VARIABLE)
+		return;
+	struct variable_use *use = &c->program->uses[n->operand->slot];
+	use->selections++;
+	use->fields |= UINT64_C(1) << (n->field - type->fields);
+}
+
 static void select_from(struct checker *c, struct node *n)
 {
 	const struct cel_type *t = check_substitute(c, n->operand->type);
@@ -163,10 +172,12 @@ static void select_from(struct checker *c, struct node *n)
 		break;
 	case CEL_OBJECT:
 		n->field = object_field(t->object, n->name);
-		if (n->field)
+		if (n->field) {
 			n->type = field_type(n->field);
-		else if (!c->error)
+			note_field(c, n, t->object);
+		} else if (!c->error) {
 			explain_field(c, n, t->object);
+		}
 		break;
 	case CEL_PARAM:
 		type_assignable(&c->unifier, &cel_dyn, t);

@@ -59,6 +59,11 @@ bool selector_uses_system_disk(const struct selector *s)
 	return cel_program_uses(s->program, SELECTOR_VAR_SYSTEM_DISK);
 }
 
+uint64_t selector_disk_fields(const struct selector *s)
+{
+	return cel_program_fields(s->program, SELECTOR_VAR_DISK);
+}
+
 void selector_free(struct selector *s)
 {
 	if (!s)

@@ -41,6 +41,32 @@ struct disk_fields {
 	const char *const *secondary_disks;
 };
 
+/* The fields as an expression names them, in the order of Talos's message; for sets of them: a bit each. */
+enum disk_field {
+	DISK_FIELD_SIZE,
+	DISK_FIELD_IO_SIZE,
+	DISK_FIELD_SECTOR_SIZE,
+	DISK_FIELD_READONLY,
+	DISK_FIELD_MODEL,
+	DISK_FIELD_SERIAL,
+	DISK_FIELD_MODALIAS,
+	DISK_FIELD_WWID,
+	DISK_FIELD_BUS_PATH,
+	DISK_FIELD_SUB_SYSTEM,
+	DISK_FIELD_TRANSPORT,
+	DISK_FIELD_ROTATIONAL,
+	DISK_FIELD_CDROM,
+	DISK_FIELD_DEV_PATH,
+	DISK_FIELD_PRETTY_SIZE,
+	DISK_FIELD_SECONDARY_DISKS,
+	DISK_FIELD_UUID,
+	DISK_FIELD_SYMLINKS,
+	DISK_FIELD_FIRMWARE_VERSION,
+};
+
+#define DISK_FIELDS(field) (UINT64_C(1) << (field)) /* the set of this one */
+#define DISK_FIELDS_ALL	   UINT64_MAX
+
 struct volume_fields {
 	uint64_t size, sector_size, io_size, offset; /* bytes */
 	uint64_t block_size, filesystem_block_size, probed_size;
@@ -86,6 +112,9 @@ const char *selector_text(const struct selector *s);
 
 /* Does it mention the variable system_disk? (Then the caller must know which disk that is.) */
 bool selector_uses_system_disk(const struct selector *s);
+
+/* The set of fields of the disk that it may read (DISK_FIELDS()). */
+uint64_t selector_disk_fields(const struct selector *s);
 
 void selector_free(struct selector *s);
 DEFINE_CLEANUP(struct selector *, selector_free);

@@ -75,6 +75,40 @@ static void test_uses_system_disk(void **state)
 	assert_true(selector_uses_system_disk(s));
 }
 
+/* Whoever reads disks for a selector reads no more than these; too few would be a wrong answer. */
+static void test_disk_fields(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t fields;
+	} cases[] = {
+		{ "true", 0 },
+		{ "system_disk", 0 },
+		{ "disk.size > 1u * TB && disk.size < 2u * TB", DISK_FIELDS(DISK_FIELD_SIZE) },
+		{ "has(disk.serial)", DISK_FIELDS(DISK_FIELD_SERIAL) },
+		{ "disk.symlinks.exists(s, s == disk.firmware_version)",
+		  DISK_FIELDS(DISK_FIELD_SYMLINKS) | DISK_FIELDS(DISK_FIELD_FIRMWARE_VERSION) },
+		{ "disk.model == 'serial'", DISK_FIELDS(DISK_FIELD_MODEL) },
+		{ "['a'].exists(disk, disk == 'model')", 0 },
+		{ "false ? disk.cdrom : !disk.rotational",
+		  DISK_FIELDS(DISK_FIELD_CDROM) | DISK_FIELDS(DISK_FIELD_ROTATIONAL) },
+		{ "disk == disk", DISK_FIELDS_ALL },
+		{ "[disk].exists(d, d.size > 1u)", DISK_FIELDS_ALL },
+		{ "dyn(disk).size > 1u || disk.cdrom", DISK_FIELDS_ALL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(selector_freep) struct selector *s = NULL;
+		_cleanup_diag_ struct diag d = DIAG_INIT;
+		if (selector_compile(SELECTOR_DISK, cases[i].text, &s, &d) < 0)
+			fail_msg("%s", diag_text(&d));
+		if (selector_disk_fields(s) != cases[i].fields)
+			fail_msg("%s: %llx", cases[i].text,
+				 (unsigned long long)selector_disk_fields(s));
+	}
+}
+
 /* An error names the place and what to write instead. */
 static void test_refusals(void **state)
 {
@@ -157,9 +191,9 @@ static void test_error_on_one_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matching),	  cmocka_unit_test(test_volume),
-		cmocka_unit_test(test_uses_system_disk),  cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_error_on_one_disk),
+		cmocka_unit_test(test_matching),	 cmocka_unit_test(test_volume),
+		cmocka_unit_test(test_uses_system_disk), cmocka_unit_test(test_disk_fields),
+		cmocka_unit_test(test_refusals),	 cmocka_unit_test(test_error_on_one_disk),
 	};
 
 	return unit_main(tests);
