@@ -52,6 +52,7 @@ static void fill(size_t i, size_t n, char path[32], struct disk *disk, struct vo
 		.transport = "sata",
 		.firmware_version = "1",
 	};
+	disk->read = DISK_FIELDS_ALL;
 	*c = (struct volume_candidate){ .path = path, .matched = true };
 	in->size = 100 * GIB;
 	in->sector_size = 512;

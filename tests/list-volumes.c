@@ -23,7 +23,7 @@ int main(int argc, char *argv[])
 	_cleanup_disk_list_ struct disk_list disks = { 0 };
 	_cleanup_volume_list_ struct volume_list volumes = { 0 };
 
-	if (disk_list_read(root, &disks, &diag) < 0 ||
+	if (disk_list_read(root, DISK_FIELDS_ALL, &disks, &diag) < 0 ||
 	    volume_list_read(root, &disks, &volumes, &diag) < 0) {
 		fprintf(stderr, "%s\n", diag_text(&diag));
 		return 1;

@@ -76,7 +76,7 @@ static bool has_entries(int parent, const char *path)
 static struct disk *find_disk(const struct behind *b, const char *sys_path)
 {
 	for (size_t i = 0; i < b->list->n_disks; i++)
-		if (strcmp(disk_sys_path(&b->list->disks[i]), sys_path) == 0)
+		if (strcmp(b->list->disks[i].name, sysfs_base_name(sys_path)) == 0)
 			return &b->list->disks[i];
 	return NULL;
 }
@@ -92,8 +92,11 @@ static bool mark(const struct behind *b, const char *sys_path)
 
 static bool mark_leaf(const struct behind *b, const char *sys_path)
 {
-	const struct disk *disk = find_disk(b, sys_path);
+	struct disk *disk = find_disk(b, sys_path);
 
+	/* If that fails it counts: to take too little for the system disk would be worse. */
+	if (disk)
+		(void)disk_complete(b->prefix, disk);
 	return disk && !disk->fields.cdrom && !disk->fields.readonly && mark(b, sys_path);
 }
 
@@ -156,9 +159,9 @@ static bool behind_mapper_name(struct behind *b, const char *name)
 	bool any = false;
 
 	for (size_t i = 0; i < b->list->n_disks; i++) {
-		char path[DISK_ATTRIBUTE_MAX + 16], text[DISK_ATTRIBUTE_MAX];
+		char path[NAME_MAX + 32], text[DISK_ATTRIBUTE_MAX];
 		const struct disk *disk = &b->list->disks[i];
-		snprintf(path, sizeof(path), "%s/dm/name", disk_sys_path(disk) + 1);
+		snprintf(path, sizeof(path), "sys/block/%s/dm/name", disk->name);
 		if (sysfs_text(b->root, path, text) > 0 && strcmp(text, name) == 0)
 			any |= behind_name(b, disk->name);
 	}

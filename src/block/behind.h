@@ -17,6 +17,7 @@
 #define BEHIND_STEPS_MAX 10000 /* devices looked at for one question */
 
 struct behind {
+	const char *prefix; /* root as in disk_list_read() */
 	int root;
 	bool real; /* no prefix: devices may be looked at */
 	struct disk_list *list;

@@ -13,6 +13,16 @@
 
 #define SYS_BLOCK "sys/block"
 
+/* The disk's directory, and its path from the root, or "" if no field that is wanted needs that. */
+static int open_disk(const struct disk_reader *reader, const char *link,
+		     char path[static DISK_ATTRIBUTE_MAX])
+{
+	if (reader->fields & DISK_FIELDS_OF_PATH)
+		return sysfs_open_device(reader->root, link, path);
+	*path = '\0';
+	return openat(reader->root, link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* Returns 1 and the disk if it is listed, 0 if not. */
 static int read_disk(const struct disk_reader *reader, const char *name, struct disk *ret)
 {
@@ -20,7 +30,7 @@ static int read_disk(const struct disk_reader *reader, const char *name, struct 
 	struct disk disk = { 0 };
 
 	snprintf(link, sizeof(link), SYS_BLOCK "/%.*s", NAME_MAX, name);
-	_cleanup_close_ int dir = sysfs_open_device(reader->root, link, path);
+	_cleanup_close_ int dir = open_disk(reader, link, path);
 	if (dir < 0) /* it is just going away */
 		return 0;
 	int r = disk_read(reader, name, dir, path, &disk);
@@ -84,24 +94,62 @@ static int read_all(const struct disk_reader *reader, const char *root, struct d
 	return r;
 }
 
-int disk_list_read(const char *root, struct disk_list *ret, struct diag *diag)
+static int reader_init(struct disk_reader *reader, const char *root, uint64_t fields)
 {
-	_cleanup_close_ int root_fd = sysfs_open_root(root);
-	struct disk_reader reader = { .root = root_fd, .real = !root };
-	struct disk_list list = { 0 };
+	*reader = (struct disk_reader){ .root = sysfs_open_root(root),
+					.real = !root,
+					.fields = fields };
+	if (reader->root < 0)
+		return reader->root;
+	return fields & DISK_FIELDS(DISK_FIELD_SYMLINKS)
+		       ? dev_links_read(reader->root, &reader->links)
+		       : 0;
+}
 
-	if (root_fd < 0)
-		return diag_set(diag, root_fd, "cannot open %s: %s", root ? root : "/",
-				strerror(-root_fd));
-	int r = dev_links_read(root_fd, &reader.links);
-	if (r == 0)
-		r = read_all(&reader, root, &list, diag);
-	dev_links_done(&reader.links);
-	if (r < 0) {
-		disk_list_done(&list);
+static void reader_done(struct disk_reader *reader)
+{
+	reader->root = close_fd(reader->root);
+	dev_links_done(&reader->links);
+}
+
+int disk_list_read(const char *root, uint64_t fields, struct disk_list *ret, struct diag *diag)
+{
+	_cleanup_(reader_done) struct disk_reader reader;
+	_cleanup_disk_list_ struct disk_list list = { 0 };
+	int r = reader_init(&reader, root, fields);
+
+	if (r < 0)
+		return diag_set(diag, r, "cannot open %s: %s", root ? root : "/", strerror(-r));
+	r = read_all(&reader, root, &list, diag);
+	if (r < 0)
 		return r;
-	}
 	*ret = list;
+	list = (struct disk_list){ 0 };
+	return 0;
+}
+
+int disk_complete(const char *root, struct disk *disk)
+{
+	_cleanup_(reader_done) struct disk_reader reader = { .root = -1 };
+	uint64_t fields = DISK_FIELDS_ALL;
+	struct disk anew;
+
+	if (disk_is_whole(disk))
+		return 0;
+	if (!(disk->read & DISK_FIELDS(DISK_FIELD_SYMLINKS)))
+		fields &= ~DISK_FIELDS(DISK_FIELD_SYMLINKS);
+	int r = reader_init(&reader, root, fields);
+	r = r < 0 ? r : read_disk(&reader, disk->name, &anew);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		free(disk->error);
+		disk->error = strdup("is gone");
+		return disk->error ? 0 : -ENOMEM;
+	}
+	anew.system_disk = disk->system_disk;
+	disk_done(disk);
+	*disk = anew;
 	return 0;
 }
 

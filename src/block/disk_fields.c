@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "block/disk_fields.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@
 #define UDEV_SERIAL	  "E:ID_SERIAL_SHORT"
 #define BUS_PATH_PREFIX	  "/sys/devices"
 #define BUS_PATH_LEVELS	  2 /* "block/sda" is no part of it */
-#define RAM_DISK_MAJOR	  1
 #define DM_LVM_PREFIX	  "LVM-"
 #define DM_PARTITION	  "part"
 
@@ -44,10 +44,21 @@ static struct disk_private *owned(struct disk *disk)
 	return disk->private_;
 }
 
-/* Keeps a copy of text with the disk and points the field at it. Names in /sys need not be UTF-8 either. */
+/* One disk being read. */
+struct reading {
+	const struct disk_reader *reader;
+	struct disk *disk;
+	int dir; /* its directory */
+};
+
+static bool is_wanted(const struct reading *g, enum disk_field field)
+{
+	return g->reader->fields & DISK_FIELDS(field);
+}
+
+/* Keeps a copy of text with the disk and points the field, which is "", at it. Names in /sys need not be UTF-8 either. */
 static int keep_text(struct disk *disk, const char **field, const char *text)
 {
-	*field = "";
 	if (*text == '\0')
 		return 0;
 	char *copy = strdup(text);
@@ -60,14 +71,14 @@ static int keep_text(struct disk *disk, const char **field, const char *text)
 }
 
 /* The first of the attributes that is there. List ends with NULL. */
-static int keep_attribute(struct disk *disk, int dir, const char **field, const char *const paths[])
+static int keep_attribute(struct reading *g, const char **field, const char *const paths[])
 {
 	char text[DISK_ATTRIBUTE_MAX];
 
 	for (; *paths; paths++)
-		if (sysfs_text(dir, *paths, text) > 0)
-			return keep_text(disk, field, text);
-	return keep_text(disk, field, "");
+		if (sysfs_text(g->dir, *paths, text) > 0)
+			return keep_text(g->disk, field, text);
+	return 0;
 }
 
 static bool is_power_of_two(uint64_t n)
@@ -76,59 +87,65 @@ static bool is_power_of_two(uint64_t n)
 }
 
 /* The first power of two among the attributes, else 512. */
-static uint64_t first_power_of_two(int dir, const char *const paths[])
+static uint64_t first_power_of_two(const struct reading *g, const char *const paths[])
 {
 	uint64_t value;
 
 	for (; *paths; paths++)
-		if (sysfs_number(dir, *paths, &value) == 0 && is_power_of_two(value))
+		if (sysfs_number(g->dir, *paths, &value) == 0 && is_power_of_two(value))
 			return value;
 	return SECTOR;
 }
 
-static void read_size(struct disk *disk, int dir)
+static void read_size(struct reading *g)
 {
 	uint64_t sectors = 0;
 
-	if (sysfs_number(dir, "size", &sectors) == 0 &&
-	    __builtin_mul_overflow(sectors, SECTOR, &disk->fields.size))
-		disk->fields.size = 0;
+	if (sysfs_number(g->dir, "size", &sectors) == 0 &&
+	    __builtin_mul_overflow(sectors, SECTOR, &g->disk->fields.size))
+		g->disk->fields.size = 0;
 }
 
-static void read_sector_sizes(struct disk *disk, int dir)
+static int read_sector_size(struct reading *g)
 {
-	static const char *const sector[] = { "queue/logical_block_size", NULL };
-	static const char *const io[] = { "queue/optimal_io_size", "queue/minimum_io_size",
-					  "queue/logical_block_size", NULL };
+	static const char *const paths[] = { "queue/logical_block_size", NULL };
 
-	disk->fields.sector_size = first_power_of_two(dir, sector);
-	disk->fields.io_size = first_power_of_two(dir, io);
+	g->disk->fields.sector_size = first_power_of_two(g, paths);
+	return 0;
 }
 
-static bool is_cdrom(const struct disk *disk, int dir)
+static int read_io_size(struct reading *g)
+{
+	static const char *const paths[] = { "queue/optimal_io_size", "queue/minimum_io_size",
+					     "queue/logical_block_size", NULL };
+
+	g->disk->fields.io_size = first_power_of_two(g, paths);
+	return 0;
+}
+
+static int read_readonly(struct reading *g)
+{
+	g->disk->fields.readonly = sysfs_flag(g->dir, "ro");
+	return 0;
+}
+
+static int read_rotational(struct reading *g)
+{
+	g->disk->fields.rotational = sysfs_flag(g->dir, "queue/rotational");
+	return 0;
+}
+
+/* What no CD drive has the name of is only asked if it has no medium, or if somebody wants to know. */
+static bool is_cdrom(const struct reading *g)
 {
 	uint64_t type;
 
-	if (text_starts_with(disk->name, "sr"))
+	if (text_starts_with(g->disk->name, "sr"))
 		return true;
-	return text_starts_with(disk->name, "sd") && sysfs_number(dir, "device/type", &type) == 0 &&
-	       type == SCSI_TYPE_CDROM;
-}
-
-static int read_names(struct disk *disk, int dir)
-{
-	static const char *const model[] = { "device/model", "device/name", NULL };
-	static const char *const firmware[] = { "device/firmware_rev", NULL };
-	static const char *const modalias[] = { "device/modalias", "device/device/modalias", NULL };
-	static const char *const wwid[] = { "wwid", "device/wwid", NULL };
-	static const char *const uuid[] = { "uuid", "device/uuid", NULL };
-	struct disk_fields *f = &disk->fields;
-	int r = keep_attribute(disk, dir, &f->model, model);
-
-	r = r < 0 ? r : keep_attribute(disk, dir, &f->firmware_version, firmware);
-	r = r < 0 ? r : keep_attribute(disk, dir, &f->modalias, modalias);
-	r = r < 0 ? r : keep_attribute(disk, dir, &f->wwid, wwid);
-	return r < 0 ? r : keep_attribute(disk, dir, &f->uuid, uuid);
+	if (g->disk->fields.size != 0 && !is_wanted(g, DISK_FIELD_CDROM))
+		return false;
+	return text_starts_with(g->disk->name, "sd") &&
+	       sysfs_number(g->dir, "device/type", &type) == 0 && type == SCSI_TYPE_CDROM;
 }
 
 /* udev's database knows the serial number of disks that have no such attribute (SATA, virtio-scsi). */
@@ -150,43 +167,44 @@ static int read_udev_serial(const struct disk_reader *reader, struct disk *disk)
 	return keep_text(disk, &disk->fields.serial, text);
 }
 
-static int read_serial(const struct disk_reader *reader, struct disk *disk, int dir)
+static int read_serial(struct reading *g)
 {
 	static const char *const serial[] = { "serial", "device/serial", NULL };
-	int r = keep_attribute(disk, dir, &disk->fields.serial, serial);
+	int r = keep_attribute(g, &g->disk->fields.serial, serial);
 
-	if (r < 0 || *disk->fields.serial)
+	if (r < 0 || *g->disk->fields.serial)
 		return r;
-	return read_udev_serial(reader, disk);
+	return read_udev_serial(g->reader, g->disk);
 }
 
 /* "/sys/devices/pci0000:00/…/virtio0/block/vda" → "/pci0000:00/…/virtio0" */
-static int read_bus_path(struct disk *disk, const char *sys_path)
+static int read_bus_path(struct reading *g)
 {
+	const char *sys_path = disk_sys_path(g->disk);
 	char path[DISK_ATTRIBUTE_MAX];
 
 	if (!text_starts_with(sys_path, BUS_PATH_PREFIX "/"))
-		return keep_text(disk, &disk->fields.bus_path, "");
+		return 0;
 	strcpy(path, sys_path + strlen(BUS_PATH_PREFIX));
 	for (unsigned i = 0; i < BUS_PATH_LEVELS; i++) {
 		char *slash = strrchr(path, '/');
 		if (slash)
 			*slash = '\0';
 	}
-	return keep_text(disk, &disk->fields.bus_path, path);
+	return keep_text(g->disk, &g->disk->fields.bus_path, path);
 }
 
-static int read_sub_system(struct disk *disk, int dir, const char *sys_path)
+static int read_sub_system(struct reading *g)
 {
 	char target[DISK_ATTRIBUTE_MAX], path[DISK_ATTRIBUTE_MAX];
-	ssize_t n = readlinkat(dir, "subsystem", target, sizeof(target) - 1);
+	ssize_t n = readlinkat(g->dir, "subsystem", target, sizeof(target) - 1);
 
 	if (n < 0)
 		n = 0;
 	target[n] = '\0';
-	if (n == 0 || sysfs_resolve(sys_path, target, path, sizeof(path)) < 0)
+	if (n == 0 || sysfs_resolve(disk_sys_path(g->disk), target, path, sizeof(path)) < 0)
 		*path = '\0';
-	return keep_text(disk, &disk->fields.sub_system, path);
+	return keep_text(g->disk, &g->disk->fields.sub_system, path);
 }
 
 /* A partition's directory lies in that of its disk. */
@@ -203,11 +221,11 @@ static int disk_name_of(int root, const char *name, char path[static DISK_ATTRIB
 	return 0;
 }
 
-static int read_secondary_disks(const struct disk_reader *reader, struct disk *disk, int dir)
+static int read_secondary_disks(struct reading *g)
 {
 	char path[DISK_ATTRIBUTE_MAX];
-	char ***list = &owned(disk)->secondary_disks;
-	_cleanup_closedir_ DIR *slaves = opendir_at(dir, "slaves", 0);
+	char ***list = &owned(g->disk)->secondary_disks;
+	_cleanup_closedir_ DIR *slaves = opendir_at(g->dir, "slaves", 0);
 	int r = 0;
 
 	if (!slaves)
@@ -215,20 +233,21 @@ static int read_secondary_disks(const struct disk_reader *reader, struct disk *d
 	for (struct dirent *e = readdir(slaves); e && r == 0; e = readdir(slaves)) {
 		if (e->d_name[0] == '.')
 			continue;
-		bool known = disk_name_of(reader->root, e->d_name, path) == 0;
+		bool known = disk_name_of(g->reader->root, e->d_name, path) == 0;
 		const char *name = known ? sysfs_base_name(path) : e->d_name;
 		if (text_is_utf8(name, strlen(name)) && !strv_contains(*list, name))
 			r = strv_add(list, name);
 	}
 	strv_sort_natural(*list);
-	disk->fields.secondary_disks = (const char *const *)*list;
+	g->disk->fields.secondary_disks = (const char *const *)*list;
 	return r;
 }
 
-static int read_symlinks(const struct disk_reader *reader, struct disk *disk)
+static int read_symlinks(struct reading *g)
 {
+	struct disk *disk = g->disk;
 	size_t n;
-	const struct dev_link *link = dev_links_of(&reader->links, disk->fields.dev_path, &n);
+	const struct dev_link *link = dev_links_of(&g->reader->links, disk->fields.dev_path, &n);
 
 	for (; n > 0; n--, link++) {
 		int r = strv_add(&owned(disk)->symlinks, link->name);
@@ -239,16 +258,18 @@ static int read_symlinks(const struct disk_reader *reader, struct disk *disk)
 	return 0;
 }
 
-static int read_transport(const struct disk_reader *reader, struct disk *disk, int dir)
+static int read_transport(struct reading *g)
 {
+	struct disk *disk = g->disk;
 	char text[DISK_ATTRIBUTE_MAX];
 
-	transport_read(reader->root, dir, disk_sys_path(disk), disk->name, text);
+	transport_read(g->reader->root, g->dir, disk_sys_path(disk), disk->name, text);
 	return keep_text(disk, &disk->fields.transport, text);
 }
 
-static int keep_pretty_size(struct disk *disk)
+static int read_pretty_size(struct reading *g)
 {
+	struct disk *disk = g->disk;
 	char text[TEXT_SIZE_MAX];
 
 	return keep_text(disk, &disk->fields.pretty_size, text_size_si(disk->fields.size, text));
@@ -270,21 +291,56 @@ static int try_to_open(struct disk *disk)
 	return fd < 0 ? set_error(disk, "cannot be opened", errno) : 0;
 }
 
-static int read_fields(const struct disk_reader *reader, struct disk *disk, int dir)
+static int read_fields(struct reading *g)
 {
-	const char *path = disk_sys_path(disk);
-	int r = keep_pretty_size(disk);
+	/* Texts as they are in /sys: the first of the attributes that is there. */
+	static const struct {
+		enum disk_field field;
+		size_t offset;
+		const char *paths[3];
+	} attributes[] = {
+#define ATTRIBUTE(field, name, ...)                                                                \
+	{                                                                                          \
+		field, offsetof(struct disk_fields, name),                                         \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
+		ATTRIBUTE(DISK_FIELD_MODEL, model, "device/model", "device/name"),
+		ATTRIBUTE(DISK_FIELD_FIRMWARE_VERSION, firmware_version, "device/firmware_rev"),
+		ATTRIBUTE(DISK_FIELD_MODALIAS, modalias, "device/modalias",
+			  "device/device/modalias"),
+		ATTRIBUTE(DISK_FIELD_WWID, wwid, "wwid", "device/wwid"),
+		ATTRIBUTE(DISK_FIELD_UUID, uuid, "uuid", "device/uuid"),
+#undef ATTRIBUTE
+	};
+	static const struct {
+		enum disk_field field;
+		int (*read)(struct reading *g);
+	} others[] = {
+		{ DISK_FIELD_PRETTY_SIZE, read_pretty_size },
+		{ DISK_FIELD_SECTOR_SIZE, read_sector_size },
+		{ DISK_FIELD_IO_SIZE, read_io_size },
+		{ DISK_FIELD_READONLY, read_readonly },
+		{ DISK_FIELD_ROTATIONAL, read_rotational },
+		{ DISK_FIELD_SERIAL, read_serial },
+		{ DISK_FIELD_BUS_PATH, read_bus_path },
+		{ DISK_FIELD_SUB_SYSTEM, read_sub_system },
+		{ DISK_FIELD_TRANSPORT, read_transport },
+		{ DISK_FIELD_SECONDARY_DISKS, read_secondary_disks },
+		{ DISK_FIELD_SYMLINKS, read_symlinks },
+	};
+	int r = 0;
 
-	disk->fields.readonly = sysfs_flag(dir, "ro");
-	disk->fields.rotational = sysfs_flag(dir, "queue/rotational");
-	r = r < 0 ? r : read_names(disk, dir);
-	r = r < 0 ? r : read_serial(reader, disk, dir);
-	r = r < 0 ? r : read_bus_path(disk, path);
-	r = r < 0 ? r : read_sub_system(disk, dir, path);
-	r = r < 0 ? r : read_transport(reader, disk, dir);
-	r = r < 0 ? r : read_secondary_disks(reader, disk, dir);
-	r = r < 0 ? r : read_symlinks(reader, disk);
-	return r < 0 || !reader->real ? r : try_to_open(disk);
+	for (size_t i = 0; i < ARRAY_SIZE(attributes) && r == 0; i++)
+		if (is_wanted(g, attributes[i].field))
+			r = keep_attribute(
+				g, (const char **)((char *)&g->disk->fields + attributes[i].offset),
+				attributes[i].paths);
+	for (size_t i = 0; i < ARRAY_SIZE(others) && r == 0; i++)
+		if (is_wanted(g, others[i].field))
+			r = others[i].read(g);
+	return r;
 }
 
 static bool line_number(const char *text, const char *key, unsigned *ret)
@@ -296,14 +352,15 @@ static bool line_number(const char *text, const char *key, unsigned *ret)
 }
 
 /* Of the uevent, else of "254:16"; 0:0 where that is not known. */
-static void read_device_number(struct disk *disk, int dir, const char *uevent)
+static void read_device_number(struct reading *g, const char *uevent)
 {
+	struct disk *disk = g->disk;
 	char text[DISK_ATTRIBUTE_MAX];
 
 	if (line_number(uevent, "MAJOR", &disk->major) &&
 	    line_number(uevent, "MINOR", &disk->minor))
 		return;
-	sysfs_text(dir, "dev", text);
+	sysfs_text(g->dir, "dev", text);
 	if (sscanf(text, "%u:%u", &disk->major, &disk->minor) != 2)
 		disk->major = disk->minor = 0;
 }
@@ -326,11 +383,11 @@ static int read_dev_path(struct disk *disk, const char *uevent)
 }
 
 /* Device-mapper nodes that are parts of something else: LVM's inner volumes (LVM-<id>-<layer>), partitions of a mapped disk. */
-static bool is_inner_dm_node(int dir)
+static bool is_inner_dm_node(const struct reading *g)
 {
 	char uuid[DISK_ATTRIBUTE_MAX];
 
-	if (sysfs_text(dir, "dm/uuid", uuid) == 0)
+	if (sysfs_text(g->dir, "dm/uuid", uuid) == 0)
 		return false;
 	if (text_starts_with(uuid, DM_LVM_PREFIX))
 		return strchr(uuid + strlen(DM_LVM_PREFIX), '-') != NULL;
@@ -340,23 +397,55 @@ static bool is_inner_dm_node(int dir)
 	return after[strspn(after, "0123456789")] == '-';
 }
 
-/* Is this a disk that anybody would select? Its name, numbers and sizes are known here. */
-static bool is_listed(const struct disk *disk, int dir, const char *uevent)
+/* "ram0". Machines have sixteen of them. */
+static bool is_ram_disk(const char *name)
 {
+	return text_starts_with(name, "ram") && isdigit((unsigned char)name[3]);
+}
+
+/*
+ * Paths to an NVMe disk that has several ("nvme0c1n1") are hidden, and so far nothing else is. A disk that is read whole is asked
+ * in any case.
+ */
+static bool is_hidden(const struct reading *g)
+{
+	const char *name = g->disk->name;
+	bool may_be = text_starts_with(name, "nvme") && strchr(name, 'c');
+
+	return (may_be || disk_is_whole(g->disk)) && sysfs_flag(g->dir, "hidden");
+}
+
+/* Is this a disk that anybody would select? uevent is "" if it was not read. */
+static bool is_listed(const struct reading *g, const char *uevent)
+{
+	const char *name = g->disk->name;
 	size_t size;
 	const char *type = sysfs_line_value(uevent, "DEVTYPE", &size);
 
 	if (type && (size != 4 || memcmp(type, "disk", 4) != 0))
 		return false;
-	if (disk->major == RAM_DISK_MAJOR || sysfs_flag(dir, "hidden"))
+	if (is_ram_disk(name) || is_hidden(g))
 		return false;
-	return !text_starts_with(disk->name, "dm-") || !is_inner_dm_node(dir);
+	return !text_starts_with(name, "dm-") || !is_inner_dm_node(g);
 }
 
 static int start_disk(struct disk *disk, const char *name, const char *sys_path)
 {
-	disk->name = strdup(name);
-	disk->private_ = calloc(1, sizeof(struct disk_private));
+	*disk = (struct disk){
+		.fields = { .dev_path = "",
+			    .pretty_size = "",
+			    .model = "",
+			    .serial = "",
+			    .modalias = "",
+			    .wwid = "",
+			    .uuid = "",
+			    .bus_path = "",
+			    .sub_system = "",
+			    .transport = "",
+			    .firmware_version = "" },
+		.name = strdup(name),
+		.private_ = calloc(1, sizeof(struct disk_private)),
+	};
 	if (!disk->name || !disk->private_)
 		return -ENOMEM;
 	owned(disk)->sys_path = strdup(sys_path);
@@ -366,22 +455,30 @@ static int start_disk(struct disk *disk, const char *name, const char *sys_path)
 int disk_read(const struct disk_reader *reader, const char *name, int dir, const char *path,
 	      struct disk *disk)
 {
-	char uevent[DISK_ATTRIBUTE_MAX];
+	/* What is found by the device's number or node. */
+	const uint64_t by_node = DISK_FIELDS(DISK_FIELD_DEV_PATH) | DISK_FIELDS(DISK_FIELD_SERIAL) |
+				 DISK_FIELDS(DISK_FIELD_SYMLINKS);
+	char uevent[DISK_ATTRIBUTE_MAX] = "";
+	struct reading g = { reader, disk, dir };
 	int r = start_disk(disk, name, path);
 
 	if (r < 0)
 		return r;
+	disk->read = reader->fields | DISK_FIELDS(DISK_FIELD_SIZE);
 	/* First, since machines have hundreds of loop devices without a file. */
-	read_size(disk, dir);
-	disk->fields.cdrom = is_cdrom(disk, dir);
+	read_size(&g);
+	disk->fields.cdrom = is_cdrom(&g);
 	if (disk->fields.size == 0 && !disk->fields.cdrom)
 		return 0;
-	sysfs_text(dir, "uevent", uevent);
-	read_device_number(disk, dir, uevent);
-	read_sector_sizes(disk, dir);
-	if (!is_listed(disk, dir, uevent))
+	if (reader->fields & by_node) {
+		sysfs_text(dir, "uevent", uevent);
+		read_device_number(&g, uevent);
+	}
+	if (!is_listed(&g, uevent))
 		return 0;
 	r = read_dev_path(disk, uevent);
-	r = r < 0 ? r : read_fields(reader, disk, dir);
+	r = r < 0 ? r : read_fields(&g);
+	if (r == 0 && reader->real && disk_is_whole(disk))
+		r = try_to_open(disk);
 	return r < 0 ? r : 1;
 }

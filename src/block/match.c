@@ -3,27 +3,36 @@
 
 #include <string.h>
 
-static int match_one(const struct selector *selector, struct disk_match *match)
+static int set_error(struct disk_match *match, const char *reason)
 {
-	const struct disk *disk = match->disk;
+	match->answer = MATCH_ERROR;
+	match->reason = strdup(reason);
+	return match->reason ? 0 : -ENOMEM;
+}
+
+int match_disk(const struct selector *selector, const struct disk *disk, struct disk_match *ret)
+{
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 	bool yes = false;
 
-	if (disk->error) {
-		match->answer = MATCH_ERROR;
-		match->reason = strdup(disk->error);
-		return match->reason ? 0 : -ENOMEM;
-	}
+	*ret = (struct disk_match){ .disk = disk };
+	if (disk->error)
+		return set_error(ret, disk->error);
+	if (selector_disk_fields(selector) & ~disk->read)
+		return set_error(ret, "not everything that the selector asks for was read");
 	int r = selector_match(selector, &disk->fields, NULL, disk->system_disk, &yes, &diag);
 	if (r == -ENOMEM)
 		return r;
-	if (r == 0) {
-		match->answer = yes ? MATCH_YES : MATCH_NO;
-		return 0;
-	}
-	match->answer = MATCH_ERROR;
-	match->reason = strdup(diag.message ? diag.message : strerror(-r));
-	return match->reason ? 0 : -ENOMEM;
+	if (r < 0)
+		return set_error(ret, diag.message ? diag.message : strerror(-r));
+	ret->answer = yes ? MATCH_YES : MATCH_NO;
+	return 0;
+}
+
+void disk_match_done(struct disk_match *match)
+{
+	free(match->reason);
+	*match = (struct disk_match){ 0 };
 }
 
 int match_disks(const struct selector *selector, const struct disk_list *list,
@@ -35,8 +44,7 @@ int match_disks(const struct selector *selector, const struct disk_list *list,
 	if (!result.matches)
 		return -ENOMEM;
 	for (size_t i = 0; i < list->n_disks; i++) {
-		result.matches[i].disk = &list->disks[i];
-		int r = match_one(selector, &result.matches[i]);
+		int r = match_disk(selector, &list->disks[i], &result.matches[i]);
 		if (r < 0) {
 			match_list_done(&result);
 			return r;
@@ -50,7 +58,7 @@ int match_disks(const struct selector *selector, const struct disk_list *list,
 void match_list_done(struct match_list *list)
 {
 	for (size_t i = 0; i < list->n_matches; i++)
-		free(list->matches[i].reason);
+		disk_match_done(&list->matches[i]);
 	free(list->matches);
 	*list = (struct match_list){ 0 };
 }

@@ -27,12 +27,17 @@ struct match_list {
 };
 
 /*
- * The list must know its system disk (system_disk_find()) if the selector mentions it, and must outlive the result. 0 or -ENOMEM.
+ * The list must have been read with the fields that the selector mentions, else the answer is an error; must know its system disk
+ * (system_disk_find()) if it mentions that; and must outlive the result. 0 or -ENOMEM.
  */
 int match_disks(const struct selector *selector, const struct disk_list *list,
 		struct match_list *ret);
 void match_list_done(struct match_list *list);
 #define _cleanup_match_list_ _cleanup_(match_list_done)
+
+/* The same for one disk. */
+int match_disk(const struct selector *selector, const struct disk *disk, struct disk_match *ret);
+void disk_match_done(struct disk_match *match);
 
 /* "yes", "no", or the reason. */
 const char *match_text(const struct disk_match *match);

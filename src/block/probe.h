@@ -31,7 +31,7 @@ struct volume_list {
 
 /*
  * Disks with an error and drives without a medium are left out. With a root no device is opened: then what /sys says
- * (partitions, their numbers, names and sizes) is all. disks must outlive the result. -E2BIG: more than VOLUMES_MAX.
+ * (partitions, their numbers, names and sizes) is all. disks were read whole, but perhaps for symlinks, and must outlive the result. -E2BIG: more than VOLUMES_MAX.
  */
 int volume_list_read(const char *root, const struct disk_list *disks, struct volume_list *ret,
 		     struct diag *diag);

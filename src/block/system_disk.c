@@ -61,7 +61,12 @@ static int ask_install_selector(struct question *q, char **ret_reason)
 		return r;
 	for (size_t i = 0; i < matches.n_matches; i++) {
 		struct disk *disk = &q->behind.list->disks[i];
-		if (matches.matches[i].answer != MATCH_YES || disk->fields.cdrom)
+		if (matches.matches[i].answer != MATCH_YES)
+			continue;
+		r = disk_complete(q->root, disk);
+		if (r < 0)
+			return r;
+		if (disk->error || disk->fields.cdrom)
 			continue;
 		disk->system_disk = true;
 		return answer(ret_reason, "install.diskSelector of the machine config matches %s",
@@ -141,7 +146,10 @@ static int ask_volumes(struct question *q, enum root_kind kind, const char *valu
 	bool any = false;
 
 	if (!q->volumes_read) {
-		int r = volume_list_read(q->root, q->behind.list, &q->volumes, NULL);
+		int r = 0;
+		for (size_t i = 0; i < q->behind.list->n_disks && r == 0; i++)
+			r = disk_complete(q->root, &q->behind.list->disks[i]);
+		r = r < 0 ? r : volume_list_read(q->root, q->behind.list, &q->volumes, NULL);
 		if (r == -ENOMEM)
 			return r;
 		q->volumes_read = true;
@@ -237,7 +245,7 @@ int system_disk_find(const char *root, struct disk_list *list, const struct inst
 		return diag_set(diag, root_fd, "cannot open %s: %s", root ? root : "/",
 				strerror(-root_fd));
 	q.behind = (struct behind){
-		.root = root_fd, .real = !root, .list = list, .mounts = &q.mounts
+		.prefix = root, .root = root_fd, .real = !root, .list = list, .mounts = &q.mounts
 	};
 	for (size_t i = 0; i < list->n_disks; i++)
 		list->disks[i].system_disk = false;
@@ -250,4 +258,15 @@ int system_disk_find(const char *root, struct disk_list *list, const struct inst
 	if (r >= 0 && ret_reason)
 		*ret_reason = TAKE_PTR(reason);
 	return r < 0 ? r : 0;
+}
+
+uint64_t system_disk_fields(const struct install_config *install)
+{
+	uint64_t fields = 0;
+
+	if (install && install->disk)
+		fields |= DISK_FIELDS(DISK_FIELD_SYMLINKS) | DISK_FIELDS(DISK_FIELD_DEV_PATH);
+	if (install && install->disk_selector)
+		fields |= selector_disk_fields(install->disk_selector);
+	return fields;
 }

@@ -18,10 +18,13 @@
 
 /*
  * Sets system_disk in every disk of the list. ret_reason (may be NULL): in words, why ("/ is on it"); NULL if no disk is
- * the system disk; owned by the caller. root as in disk_list_read(). install may be NULL. 0 or -ENOMEM: not to know is
- * not an error.
+ * the system disk; owned by the caller. root as in disk_list_read(). install may be NULL. The list has the fields of
+ * system_disk_fields(); disks on the way are completed. 0 or -ENOMEM: not to know is not an error.
  */
 int system_disk_find(const char *root, struct disk_list *list, const struct install_config *install,
 		     char **ret_reason, struct diag *diag);
+
+/* The fields of every disk that the answer needs: those of diskSelector, and symlinks for a name. install may be NULL. */
+uint64_t system_disk_fields(const struct install_config *install);
 
 #endif

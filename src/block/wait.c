@@ -106,7 +106,7 @@ int disk_wait(uint64_t timeout_ms, disk_wait_fn done, void *user, struct disk_li
 	(void)disk_monitor_open(&monitor);
 	for (;;) {
 		_cleanup_disk_list_ struct disk_list list = { 0 };
-		int r = disk_list_read(NULL, &list, diag);
+		int r = disk_list_read(NULL, DISK_FIELDS_ALL, &list, diag);
 		r = r < 0 ? r : done(&list, user);
 		if (r < 0)
 			return r;

@@ -15,7 +15,7 @@
 #define UDEV_CONTROL                                                                               \
 	"/run/udev/control" /* is there while udevd runs, and before, when systemd has its sockets */
 
-/* Called with each new list. 1: this is it; 0: wait on; negative: give up with this error. */
+/* Called with each new list, read whole. 1: this is it; 0: wait on; negative: give up with this error. */
 typedef int (*disk_wait_fn)(struct disk_list *disks, void *user);
 
 /*

@@ -143,7 +143,7 @@ static int find_disks(struct pipeline *p)
 	_cleanup_diag_ struct diag diag = DIAG_INIT;
 
 	note_look(p);
-	int r = disk_list_read(p->options->root, &p->disks, &diag);
+	int r = disk_list_read(p->options->root, DISK_FIELDS_ALL, &p->disks, &diag);
 	if (r == 0)
 		r = await_udev(p, &diag);
 	if (r == 0)

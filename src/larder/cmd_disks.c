@@ -193,7 +193,7 @@ static int look(const struct context *context, const char *expression, struct in
 	int r = expression ? compile(q, expression, diag) : 0;
 
 	if (r == 0)
-		r = disk_list_read(context->root, &q->disks, diag);
+		r = disk_list_read(context->root, DISK_FIELDS_ALL, &q->disks, diag);
 	r = r < 0 ? r : read_config(context, &config, diag);
 	r = r < 0 ? r
 		  : system_disk_find(context->root, &q->disks, config ? &config->install : NULL,

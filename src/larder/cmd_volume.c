@@ -121,17 +121,25 @@ static void say(void *userdata, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
+static int load_disks(const struct context *context, struct work *w, struct diag *diag)
+{
+	const struct selector *selector = w->config->volume.disk_selector;
+	const struct install_config *install = &w->config->install;
+	bool system_disk = selector_uses_system_disk(selector);
+	uint64_t fields =
+		selector_disk_fields(selector) | (system_disk ? system_disk_fields(install) : 0);
+	int r = disk_list_read(context->root, fields, &w->disks, diag);
+
+	return r < 0 || !system_disk
+		       ? r
+		       : system_disk_find(context->root, &w->disks, install, NULL, diag);
+}
+
 /* Reads config and disks. */
 static int load(const struct context *context, struct work *w, struct diag *diag)
 {
-	_cleanup_free_ char *reason = NULL;
-
 	int r = load_config(context, NULL, &w->config, diag);
-	if (r == 0 && !w->request.image)
-		r = disk_list_read(context->root, &w->disks, diag);
-	if (r == 0 && !w->request.image &&
-	    selector_uses_system_disk(w->config->volume.disk_selector))
-		r = system_disk_find(context->root, &w->disks, &w->config->install, &reason, diag);
+	r = r < 0 || w->request.image ? r : load_disks(context, w, diag);
 	if (r < 0)
 		return r;
 	w->request.config = &w->config->volume;

@@ -215,7 +215,7 @@ static int read_disks(const struct layers_request *request, struct disk_list *re
 		      struct diag *diag)
 {
 	const struct machine_config *config = request->config;
-	int r = disk_list_read(NULL, ret, diag);
+	int r = disk_list_read(NULL, DISK_FIELDS_ALL, ret, diag);
 
 	if (r == 0 && config->media && selector_uses_system_disk(config->media))
 		r = system_disk_find(NULL, ret, &config->install, NULL, diag);

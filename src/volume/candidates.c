@@ -122,17 +122,31 @@ static int inspect(const struct volume_request *request, const struct disk *disk
 	return r < 0 && request->image ? diag_prefix(diag, r, "%s", c->path) : r;
 }
 
-static int read_disk(const struct volume_request *request, const struct disk_match *m,
+/* What the selector asks for of the disk was read, and is true: now the rest. By now that name may be another disk's. */
+static int match_whole(const struct volume_request *request, struct disk *disk,
+		       struct disk_match *m)
+{
+	if (m->answer != MATCH_YES || request->foreign || disk_is_whole(disk))
+		return 0;
+	int r = disk_complete(NULL, disk);
+	if (r < 0)
+		return r;
+	disk_match_done(m);
+	return match_disk(request->config->disk_selector, disk, m);
+}
+
+static int read_disk(const struct volume_request *request, struct disk *disk, struct disk_match *m,
 		     struct candidates *all)
 {
 	struct volume_candidate *c = &all->list[all->n++];
 	_cleanup_diag_ struct diag d = DIAG_INIT;
+	int r = match_whole(request, disk, m);
 
-	*c = (struct volume_candidate){ .path = m->disk->fields.dev_path };
-	int r = judge_match(m, request->foreign, all, c);
+	*c = (struct volume_candidate){ .path = disk->fields.dev_path };
+	r = r < 0 ? r : judge_match(m, request->foreign, all, c);
 	if (r < 0 || !c->matched)
 		return r;
-	r = inspect(request, m->disk, c, &d);
+	r = inspect(request, disk, c, &d);
 	if (r == -ENOMEM)
 		return r;
 	return r < 0 ? not_matched(all, c, strdup(d.message ? d.message : strerror(-r))) : 0;
@@ -147,7 +161,7 @@ static int read_disks(const struct volume_request *request, struct candidates *a
 		return diag_set(diag, -EINVAL, "there is no disk selector");
 	int r = match_disks(request->config->disk_selector, request->disks, &matches);
 	for (size_t i = 0; r == 0 && i < matches.n_matches; i++)
-		r = read_disk(request, &matches.matches[i], all);
+		r = read_disk(request, &request->disks->disks[i], &matches.matches[i], all);
 	return r;
 }
 

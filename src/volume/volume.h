@@ -37,10 +37,11 @@ const char *volume_phase_name(enum volume_phase phase);
 
 struct volume_request {
 	const struct volume_config *config;
-	const struct disk_list *disks; /* with system_disk settled; unused with image */
-	bool foreign;		       /* the disks are of another root: none is opened */
-	const char *run_dir;	       /* the volume is mounted at run_dir/volume */
-	const char *image; /* work on this file instead of disks, without mounting; NULL: disks */
+	/* Read with the fields that the selector mentions, system_disk settled; those that match are completed. Unused with image. */
+	struct disk_list *disks;
+	bool foreign;	     /* the disks are of another root: none is opened */
+	const char *run_dir; /* the volume is mounted at run_dir/volume */
+	const char *image;   /* work on this file instead of disks, without mounting; NULL: disks */
 	unsigned image_sector_size; /* bytes; 0: 512 */
 	uint64_t image_grain;	    /* alignment, bytes, a power of two; 0: 1 MiB */
 	const char *seed;	    /* identifiers are derived from it; NULL: random */

@@ -10,6 +10,7 @@
 #include "block/mounts.h"
 #include "block/probe.h"
 #include "block/system_disk.h"
+#include "cel/selector_fields.h"
 #include "lib/tree.h"
 
 #define must(truth)                                                                                \
@@ -59,6 +60,69 @@ static void check_disks(const struct disk_list *list)
 	}
 }
 
+static bool same_lists(const char *const *a, const char *const *b)
+{
+	size_t n = 0;
+
+	for (; a && a[n]; n++)
+		if (!b || !b[n] || strcmp(a[n], b[n]) != 0)
+			return false;
+	return !b || !b[n];
+}
+
+static bool same_field(const struct cel_field *field, const struct disk *a, const struct disk *b)
+{
+	const char *x = (const char *)&a->fields + field->offset;
+	const char *y = (const char *)&b->fields + field->offset;
+
+	switch (field->kind) {
+	case CEL_FIELD_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case CEL_FIELD_UINT:
+		return *(const uint64_t *)x == *(const uint64_t *)y;
+	case CEL_FIELD_STRING:
+		return strcmp(*(const char *const *)x, *(const char *const *)y) == 0;
+	default:
+		return same_lists(*(const char *const *const *)x, *(const char *const *const *)y);
+	}
+}
+
+/* One field of a disk is the same whether or not the others are read, and a disk that is completed is as if it had been read whole. */
+static void check_one_field(const char *root, const struct disk_list *whole, size_t field)
+{
+	_cleanup_disk_list_ struct disk_list narrow = { 0 };
+	size_t seen = 0;
+
+	must(disk_list_read(root, DISK_FIELDS(field), &narrow, NULL) == 0);
+	for (size_t i = 0; i < narrow.n_disks; i++) {
+		struct disk *disk = &narrow.disks[i];
+		const struct disk *other = disk_list_find(whole, disk->name);
+		must(!disk_is_whole(disk) && disk->read & DISK_FIELDS(field));
+		must(!other || same_field(&selector_disk_type.fields[field], disk, other));
+		must(disk_complete(root, disk) == 0);
+		must(other ? disk_is_whole(disk) : disk->error != NULL);
+		for (size_t k = 0; other && k < selector_disk_type.n_fields; k++)
+			must(!(disk->read & DISK_FIELDS(k)) ||
+			     same_field(&selector_disk_type.fields[k], disk, other));
+		seen += other != NULL;
+	}
+	must(seen == whole->n_disks);
+}
+
+/* The system disk is the same one, however little is read. */
+static void check_system_disk(const char *root, const struct disk_list *whole,
+			      const struct install_config *install)
+{
+	_cleanup_disk_list_ struct disk_list narrow = { 0 };
+
+	must(disk_list_read(root, system_disk_fields(install), &narrow, NULL) == 0);
+	must(system_disk_find(root, &narrow, install, NULL, NULL) == 0);
+	for (size_t i = 0; i < narrow.n_disks; i++) {
+		const struct disk *other = disk_list_find(whole, narrow.disks[i].name);
+		must(!other || other->system_disk == narrow.disks[i].system_disk);
+	}
+}
+
 static void check_volumes(const struct volume_list *list)
 {
 	for (size_t i = 0; i < list->n_volumes; i++) {
@@ -83,11 +147,13 @@ static void read_machine(const char *root)
 	_cleanup_free_ char *reason = NULL;
 	const struct install_config install = { .disk = (char *)"/dev/disk/by-id/x" };
 
-	if (disk_list_read(root, &disks, &diag) < 0) {
+	if (disk_list_read(root, DISK_FIELDS_ALL, &disks, &diag) < 0) {
 		must(diag.message);
 		return;
 	}
 	check_disks(&disks);
+	for (size_t i = 0; i < selector_disk_type.n_fields; i++)
+		check_one_field(root, &disks, i);
 	must(volume_list_read(root, &disks, &volumes, &diag) == 0);
 	check_volumes(&volumes);
 	must(system_disk_find(root, &disks, NULL, &reason, &diag) == 0);
@@ -95,7 +161,9 @@ static void read_machine(const char *root)
 	for (size_t i = 0; i < disks.n_disks; i++)
 		n_system += disks.disks[i].system_disk;
 	must((n_system > 0) == (reason != NULL));
+	check_system_disk(root, &disks, NULL);
 	must(system_disk_find(root, &disks, &install, NULL, &diag) == 0);
+	check_system_disk(root, &disks, &install);
 }
 
 /* The parsers by themselves, on bytes that no tree could bring to them. */

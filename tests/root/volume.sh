@@ -16,6 +16,16 @@ volume_traced() {
 		larder volume provision --config "$config" --run-dir "$run_dir"
 }
 
+note "Disks that do not match"
+disk_new 1G
+beside=$disk
+disk_new 1G
+disk_config "$disk"
+check "a plan, watched" env ASAN_OPTIONS=detect_leaks=0 strace -f -o "$T/trace" -e trace=openat,open \
+	larder volume plan --config "$config" --run-dir "$run_dir"
+check_equal "opens the disk that matches, and not the one beside it" \
+	"$(grep -cF "\"$disk\"" "$T/trace" | sed 's/[1-9].*/some/') $(grep -cF "\"$beside\"" "$T/trace")" "some 0"
+
 note "A blank disk"
 disk_new 2G
 disk_config "$disk"

@@ -157,7 +157,7 @@ static void test_what_is_listed(void **state)
 		     "8") "dm/uuid: partner-x\n" //
 			  "[sys/block]\ngone -> ../devices/virtual/block/gone\nfile: not a link\n" //
 		DISK("sda", "nonsense"));
-	assert_int_equal(disk_list_read(m.path, &list, &diag), 0);
+	assert_int_equal(disk_list_read(m.path, DISK_FIELDS_ALL, &list, &diag), 0);
 	static const char *const names[] = { "dm-0", "dm-3", "nvme2n1", "nvme10n1", "sr0" };
 	assert_int_equal(list.n_disks, ARRAY_SIZE(names));
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -184,7 +184,7 @@ static void test_io_size(void **state)
 				  "8") "queue/optimal_io_size: 65536\nqueue/logical_block_size: 4096\n" DISK("sdc",
 													     "8")
 				  DISK("sdd", "36893488147419103232"));
-	assert_int_equal(disk_list_read(m.path, &list, NULL), 0);
+	assert_int_equal(disk_list_read(m.path, DISK_FIELDS_ALL, &list, NULL), 0);
 	assert_int_equal(list.n_disks, 3);
 	assert_int_equal(list.disks[0].fields.io_size, 4096);
 	assert_int_equal(list.disks[0].fields.sector_size, 512);
@@ -207,7 +207,7 @@ static void test_slash_in_name(void **state)
 		     "[sys/block]\ncciss!c0d0 -> ../devices/pci0000:00/cciss0/block/cciss!c0d0\n"
 		     "[sys/devices/pci0000:00/cciss0/block/cciss!c0d0]\nsize: 8\n"
 		     "[dev/disk/by-id]\nx -> ../../cciss/c0d0\n");
-	assert_int_equal(disk_list_read(m.path, &list, NULL), 0);
+	assert_int_equal(disk_list_read(m.path, DISK_FIELDS_ALL, &list, NULL), 0);
 	assert_int_equal(list.n_disks, 1);
 	assert_string_equal(list.disks[0].fields.dev_path, "/dev/cciss/c0d0");
 	assert_string_equal(list.disks[0].fields.bus_path, "/pci0000:00/cciss0");
@@ -224,9 +224,9 @@ static void test_no_sys(void **state)
 
 	(void)state;
 	machine_make(&m, "etc/\n");
-	assert_int_equal(disk_list_read(m.path, &list, &diag), -ENOENT);
+	assert_int_equal(disk_list_read(m.path, DISK_FIELDS_ALL, &list, &diag), -ENOENT);
 	assert_non_null(strstr(diag.message, "/sys/block"));
-	assert_int_equal(disk_list_read("/nowhere/at/all", &list, &diag), -ENOENT);
+	assert_int_equal(disk_list_read("/nowhere/at/all", DISK_FIELDS_ALL, &list, &diag), -ENOENT);
 	assert_non_null(strstr(diag.message, "/nowhere/at/all"));
 	machine_remove(&m);
 }

@@ -27,6 +27,7 @@ static void make_list(struct disk disks[static 3], struct disk_list *ret)
 				    .transport = "",
 				    .firmware_version = "",
 				    .symlinks = one_link },
+			.read = DISK_FIELDS_ALL,
 		};
 	}
 	disks[0].system_disk = true;
@@ -78,6 +79,22 @@ static void test_error_of_one_disk(void **state)
 	assert_int_equal(strchr(m.matches[2].reason, '\n') != NULL, 0);
 }
 
+/* Who read too little gets no disk, and not one by mistake. */
+static void test_too_little_read(void **state)
+{
+	struct disk disks[3];
+	struct disk_list list;
+	_cleanup_match_list_ struct match_list m = { 0 };
+
+	(void)state;
+	make_list(disks, &list);
+	disks[0].read = DISK_FIELDS(DISK_FIELD_SIZE);
+	match("disk.size > 0u && !disk.rotational", &list, &m);
+	assert_int_equal(m.matches[0].answer, MATCH_ERROR);
+	assert_non_null(strstr(match_text(&m.matches[0]), "was read"));
+	assert_int_equal(m.matches[2].answer, MATCH_YES);
+}
+
 static void test_no_disks(void **state)
 {
 	const struct disk_list list = { 0 };
@@ -93,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_error_of_one_disk),
+		cmocka_unit_test(test_too_little_read),
 		cmocka_unit_test(test_no_disks),
 	};
 
