@@ -478,7 +478,10 @@ int disk_read(const struct disk_reader *reader, const char *name, int dir, const
 		return 0;
 	r = read_dev_path(disk, uevent);
 	r = r < 0 ? r : read_fields(&g);
-	if (r == 0 && reader->real && disk_is_whole(disk))
+	if (r == 0 && reader->real && disk_is_whole(disk)) {
 		r = try_to_open(disk);
+		/* Behind it: a drive whose medium was changed is often noticed when it is opened. */
+		(void)sysfs_number(dir, "diskseq", &disk->sequence);
+	}
 	return r < 0 ? r : 1;
 }

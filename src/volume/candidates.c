@@ -2,7 +2,9 @@
 #include "volume/candidates.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -50,6 +52,17 @@ static int judge_match(const struct disk_match *m, bool foreign, struct candidat
 	return 0;
 }
 
+/* Another disk may have the name by now, and the number, too. */
+static bool is_same_disk(const struct disk *disk, int fd, const struct stat *st)
+{
+	uint64_t sequence;
+
+	if (!S_ISBLK(st->st_mode) || st->st_rdev != makedev(disk->major, disk->minor))
+		return false;
+	return disk->sequence == 0 || ioctl(fd, BLKGETDISKSEQ, &sequence) < 0 ||
+	       sequence == disk->sequence;
+}
+
 int candidate_open(const struct volume_request *request, const struct volume_candidate *c,
 		   int flags, struct diag *diag)
 {
@@ -61,7 +74,7 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 		return diag_set(diag, -errno, "cannot open %s: %s", c->path, strerror(errno));
 	if (fstat(fd, &st) < 0)
 		return diag_set(diag, -errno, "cannot examine %s: %s", c->path, strerror(errno));
-	if (disk && (!S_ISBLK(st.st_mode) || st.st_rdev != makedev(disk->major, disk->minor)))
+	if (disk && !is_same_disk(disk, fd, &st))
 		return diag_set(diag, -ENODEV,
 				"%s is another device now; nothing was written: try again",
 				c->path);

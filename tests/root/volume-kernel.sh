@@ -77,6 +77,31 @@ verdict $? "and then makes the volume behind what was made meanwhile"
 check_equal "which is as it was" "$(foreign)" "$before"
 unmount
 
+note "Another disk gets the name"
+disk_new 700M
+disk_config "$disk" "minSize: 100MiB" "maxSize: 300MiB"
+check "a volume is made" traced -e trace=openat --
+# Where the disk has been read in /sys, and is opened to be examined.
+opened=$(grep 'openat(' "$T/calls" | grep -nF "\"$disk\"" | sed -n '2s/:.*//p')
+unmount
+disk_detach "$disk"
+disk_new 700M
+disk_config "$disk" "minSize: 100MiB" "maxSize: 300MiB"
+truncate -s 700M "$T/another"
+traced -e trace=openat --inject="openat:delay_enter=4000000:when=$opened" -- >"$T/out" 2>&1 &
+larder=$!
+until_true 60 grep -qF "\"$disk\"" "$T/calls" # its first opening is over
+sleep 1
+losetup --detach "$disk"
+losetup "$disk" "$T/another"
+verdict $? "it is taken away, and another one comes"
+wait $larder
+verdict $((! $?)) "of which nothing was asked: it is not taken"
+check_output "and why" "$disk .*is another device now"
+check_equal "nor written to" "$(cmp "$T/another" <(head -c 700M /dev/zero) && echo blank)" blank
+check "the next run asks, and takes it" volume provision
+unmount
+
 note "A kernel that does not take the partition"
 disk_new 700M
 disk_config "$disk"
