@@ -83,8 +83,17 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 	return TAKE_FD(fd);
 }
 
-int candidate_lock(const struct volume_request *request, const struct volume_candidate *c, int mode,
-		   struct diag *diag)
+/* Does the path still lead to the file that fd is open on? */
+static bool leads_to(const char *path, int fd)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+static int lock(const struct volume_request *request, const struct volume_candidate *c, int mode,
+		struct diag *diag)
 {
 	_cleanup_close_ int fd = candidate_open(request, c, mode, diag);
 
@@ -102,6 +111,19 @@ int candidate_lock(const struct volume_request *request, const struct volume_can
 	if (fcntl(fd, F_SETFD, 0) < 0)
 		return -errno;
 	return TAKE_FD(fd);
+}
+
+int candidate_lock(const struct volume_request *request, const struct volume_candidate *c, int mode,
+		   struct diag *diag)
+{
+	int fd = lock(request, c, mode, diag);
+
+	/* Who had the lock may have grown the image: a copy has its name now. */
+	while (fd >= 0 && request->image && !leads_to(c->path, fd)) {
+		close_fd(fd);
+		fd = lock(request, c, mode, diag);
+	}
+	return fd;
 }
 
 bool candidates_wait(const struct volume_request *request, const struct candidates *all)

@@ -23,7 +23,8 @@ int candidate_open(const struct volume_request *request, const struct volume_can
 
 /*
  * Opens it with O_RDONLY or O_RDWR, and locks it (flock); the lock goes with the descriptor, which child programs inherit. What is not
- * written to is not opened for it: when such a descriptor is closed, udev reads the disk and all its partitions anew.
+ * written to is not opened for it: when such a descriptor is closed, udev reads the disk and all its partitions anew. Of an image, it is
+ * the file that has the name once the lock is there.
  * -EBUSY: another program did not let go of it within VOLUME_LOCK_TIMEOUT_MS.
  */
 int candidate_lock(const struct volume_request *request, const struct volume_candidate *c, int mode,

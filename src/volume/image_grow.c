@@ -77,21 +77,23 @@ static int copy_image(int image, struct temporary *t)
 	return copy_range(image, 0, t->fd, 0, (uint64_t)st.st_size);
 }
 
-static int copy_partition(const struct format_target *target, int image, struct temporary *t)
+static int copy_partition(const struct format_target *target, const char *beside, int image,
+			  struct temporary *t)
 {
-	int r = temporary_make(target->path, t);
+	int r = temporary_make(beside, t);
 
 	if (r == 0 && ftruncate(t->fd, (off_t)target->size) < 0)
 		r = -errno;
 	return r < 0 ? r : copy_range(image, target->offset, t->fd, 0, target->size);
 }
 
-/* The image with another partition, under the image's name, in one step. */
-static int replace_image(const struct format_target *target, int image, int partition)
+/* The image with another partition, under the image's name, in one step. name: no symbolic link. */
+static int replace_image(const struct format_target *target, const char *name, int image,
+			 int partition)
 {
 	_cleanup_(temporary_done) struct temporary t = { .fd = -1 };
 	struct stat st;
-	int r = temporary_make(target->path, &t);
+	int r = temporary_make(name, &t);
 
 	if (r == 0)
 		r = copy_image(image, &t);
@@ -100,20 +102,21 @@ static int replace_image(const struct format_target *target, int image, int part
 		r = -errno;
 	if (r == 0)
 		r = copy_range(partition, 0, t.fd, target->offset, (uint64_t)st.st_size);
-	if (r == 0 && (fsync(t.fd) < 0 || rename(t.path, target->path) < 0))
+	if (r == 0 && (fsync(t.fd) < 0 || rename(t.path, name) < 0))
 		r = -errno;
 	if (r < 0)
 		return r;
 	free(t.path);
 	t.path = NULL;
-	return fsync_parent_at(AT_FDCWD, target->path);
+	return fsync_parent_at(AT_FDCWD, name);
 }
 
 int image_grow_ext4(const struct format_target *target, struct diag *diag)
 {
 	_cleanup_(temporary_done) struct temporary partition = { .fd = -1 };
-	_cleanup_close_ int image = open(target->path, O_RDONLY | O_CLOEXEC);
-	int r = image < 0 ? -errno : copy_partition(target, image, &partition);
+	_cleanup_free_ char *name = realpath(target->path, NULL);
+	_cleanup_close_ int image = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+	int r = image < 0 ? -errno : copy_partition(target, name, image, &partition);
 
 	if (r < 0)
 		return diag_set(diag, r, "%s: cannot copy the partition to grow it: %s",
@@ -124,7 +127,7 @@ int image_grow_ext4(const struct format_target *target, struct diag *diag)
 		r = ext4_grow(&copy, diag);
 	if (r < 0)
 		return diag_prefix(diag, r, "%s: in a copy, which is gone again", target->path);
-	r = replace_image(target, image, partition.fd);
+	r = replace_image(target, name, image, partition.fd);
 	return r < 0 ? diag_set(diag, r, "%s: cannot write the grown image: %s", target->path,
 				strerror(-r))
 		     : 0;
