@@ -196,6 +196,19 @@ static const char *bad_mbr(enum mbr_kind kind)
 	}
 }
 
+/* Why neither copy was taken. */
+static void describe_unread(const struct gpt *gpt, char **ret_words)
+{
+	const struct gpt_copy *c = gpt->primary.header_valid ? &gpt->primary : &gpt->backup;
+
+	if (c->n_slots > GPT_ENTRIES_MAX || c->slot_bytes > GPT_ENTRY_BYTES_MAX)
+		words(ret_words,
+		      "a GPT of %u entries of %u bytes, and larder reads at most %d of %d bytes",
+		      c->n_slots, c->slot_bytes, GPT_ENTRIES_MAX, GPT_ENTRY_BYTES_MAX);
+	else
+		words(ret_words, "a GPT of which both copies are damaged");
+}
+
 enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy, char **ret_words)
 {
 	const struct gpt_copy *copy = gpt->primary.valid  ? &gpt->primary
@@ -213,7 +226,7 @@ enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy
 		return GPT_UNUSABLE;
 	}
 	if (!copy) {
-		words(ret_words, "a GPT of which both copies are damaged");
+		describe_unread(gpt, ret_words);
 		return GPT_UNUSABLE;
 	}
 	if (check_entries(gpt, copy, ret_words) < 0)

@@ -174,6 +174,10 @@ for copies in differ damaged; do
 done
 gpt make "$image" 64M $(for n in $(seq 1 128); do echo "$n:$((33 + n)):1:p$n"; done)
 fails table-full 1 'the partition table is full'
+gpt make --slots 2048 "$image" 256M 1:4096:2048:root
+fails more-entries 1 'a GPT of 2048 entries of 128 bytes, and larder reads at most 1024 of 4096 bytes'
+gpt make --slots 4 --slot-bytes 8192 "$image" 256M 1:4096:2048:root
+fails much-larger-entries 1 'a GPT of 4 entries of 8192 bytes, and larder reads at most 1024 of 4096 bytes'
 gpt make "$image" 256M 1:2048:2048:one 2:4096:2048:two 4:6144:2048:four
 provisions lowest-free-number
 gpt make --backup 262144 --mbr-sectors 262143 "$image" 512M 1:2048:131072:root
