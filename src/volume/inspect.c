@@ -170,7 +170,11 @@ static int check_unused(const struct inspection_target *target, const struct sta
 	if (exclusive < 0)
 		return conclude(
 			i, DISK_FOREIGN,
-			strdup("no data, but it is in use (mounted, or held by a program)"));
+			errno == EBUSY
+				? strdup("no data, but it is in use (mounted, or held by a program)")
+				: text_format(
+					  "no data, but whether it is in use cannot be told: %s: %s",
+					  path, strerror(errno)));
 	return conclude(i, DISK_BLANK, NULL);
 }
 
