@@ -132,6 +132,8 @@ static int make_directories(int dir, struct store_owner owner, bool *ret_foreign
 			return r;
 		if (fstatat(dir, directories[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -errno;
+		if (!S_ISDIR(st.st_mode)) /* a link, which may lead out of the volume */
+			return -ENOTDIR;
 		*ret_foreign |= is_foreign(&st, owner);
 	}
 	return 0;
