@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <linux/blkpg.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
@@ -137,6 +136,17 @@ int holders_read(const char *root, unsigned major, unsigned minor, char **ret)
 	}
 	*ret = TAKE_PTR(joined);
 	return 0;
+}
+
+bool partition_carries(const struct kernel_partition *p, dev_t device)
+{
+	char slave[64 + sizeof(p->name)];
+
+	if (device == makedev(p->major, p->minor))
+		return true;
+	snprintf(slave, sizeof(slave), "/sys/dev/block/%u:%u/slaves/%s", major(device),
+		 minor(device), p->name);
+	return access(slave, F_OK) == 0;
 }
 
 static int blkpg(int fd, int op, unsigned number, uint64_t start, uint64_t size)

@@ -6,7 +6,9 @@
  * that would fail on a disk in use, and some kernels have no partition parser at all. What was told is then looked up in
  * /sys: the ioctl's answer alone is not believed.
  */
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/diag.h"
 
@@ -25,6 +27,9 @@ int kernel_partitions_read(const char *root, unsigned major, unsigned minor,
 
 /* Names in the holders/ directory of a disk ("dm-0"), joined by commas; *ret is NULL if there are none. */
 int holders_read(const char *root, unsigned major, unsigned minor, char **ret);
+
+/* Is p that device, or what a mapped device is made of? */
+bool partition_carries(const struct kernel_partition *p, dev_t device);
 
 /*
  * Makes the kernel have that partition of the disk open as fd (major:minor): it is there with the same start and size, or is

@@ -308,15 +308,19 @@ static int run_status(struct context *context, const struct command *self, int a
 	if (status != COMMAND_OPTIONS_END)
 		return status;
 	int r = load(context, &w, &diag);
-	if (r == 0)
-		r = volume_status(&w.request, &result, &diag);
 	if (r < 0)
 		return command_failed(r, &diag);
-	if (result.disk)
+	r = volume_status(&w.request, &result, &diag);
+	if (r == 0 && result.disk)
 		describe_result(&result, &text);
-	else if (asprintf(&text, NAME_VOLUME " is %s", volume_phase_name(result.phase)) < 0)
+	else if (r == 0 &&
+		 asprintf(&text, NAME_VOLUME " is %s", volume_phase_name(result.phase)) < 0)
 		text = NULL;
+	if (result.warning)
+		log_warning("%s", result.warning);
 	status = print(context, &result.plan, result_to_json(&result), text);
+	if (r < 0)
+		return command_failed(r, &diag);
 	return status == EXIT_DONE && result.phase == VOLUME_MISSING ? EXIT_FAILED : status;
 }
 

@@ -149,7 +149,7 @@ static int grow_filesystem(const struct volume_request *request, const struct vo
 		result->grown = true;
 	bool mounted;
 	dev_t device;
-	if (mount_find(path, &mounted, &device, NULL) == 0 && mounted)
+	if (mount_find(path, &mounted, &device, NULL, NULL) == 0 && mounted)
 		return 0;
 	return diag_set(
 		diag, r, "%s",
@@ -164,13 +164,11 @@ static int adopt(const char *device, const char *path, bool *ret, struct diag *d
 	struct stat st;
 	bool mounted;
 	dev_t mounted_device;
-	int r = mount_find(path, &mounted, &mounted_device, NULL);
+	int r = mount_find(path, &mounted, &mounted_device, NULL, diag);
 
-	if (r < 0)
-		return diag_set(diag, r, "cannot look for a mount at %s: %s", path, strerror(-r));
 	*ret = false;
-	if (!mounted)
-		return 0;
+	if (r < 0 || !mounted)
+		return r;
 	if (stat(device, &st) < 0)
 		return diag_set(diag, -errno, "cannot examine %s: %s", device, strerror(errno));
 	if (st.st_rdev != mounted_device)
@@ -253,6 +251,9 @@ static int mount_device(const struct volume_request *request, const struct volum
 		return r;
 	volume_say(request, "%s: mount partition %u at %s%s", result->disk, plan->number, path,
 		   result->read_only ? ", read-only" : "");
+	r = mkdir_all_at(AT_FDCWD, path, 0755);
+	if (r < 0)
+		return diag_set(diag, r, "cannot make %s: %s", path, strerror(-r));
 	if (result->read_only)
 		return mount_volume(result->device, path,
 				    state->needs_journal ? MOUNT_UNRECOVERED : MOUNT_READ_ONLY,

@@ -12,7 +12,7 @@ typedef struct libmnt_table *table;
 DEFINE_CLEANUP(context, mnt_free_context);
 DEFINE_CLEANUP(table, mnt_unref_table);
 
-int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **ret_source)
+static int find(const char *path, bool *ret_mounted, dev_t *ret_device, char **ret_source)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
 	_cleanup_(mnt_unref_tablep) table mounts = mnt_new_table();
@@ -38,6 +38,16 @@ int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **re
 	return 0;
 }
 
+int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **ret_source,
+	       struct diag *diag)
+{
+	int r = find(path, ret_mounted, ret_device, ret_source);
+
+	if (r < 0)
+		return diag_set(diag, r, "cannot look for a mount at %s: %s", path, strerror(-r));
+	return 0;
+}
+
 int mount_volume(const char *source, const char *path, enum mount_how how, struct diag *diag)
 {
 	static const char *const options[] = {
@@ -50,31 +60,33 @@ int mount_volume(const char *source, const char *path, enum mount_how how, struc
 
 	if (!cxt)
 		return -ENOMEM;
-	int r = mkdir_all_at(AT_FDCWD, path, 0755);
-	if (r < 0)
-		return diag_set(diag, r, "cannot make %s: %s", path, strerror(-r));
 	if (mnt_context_set_source(cxt, source) < 0 || mnt_context_set_target(cxt, path) < 0 ||
 	    mnt_context_set_fstype(cxt, "ext4") < 0 ||
 	    mnt_context_set_options(cxt, options[how]) < 0)
 		return -ENOMEM;
-	r = mnt_context_mount(cxt);
+	int r = mnt_context_mount(cxt);
 	if (mnt_context_get_excode(cxt, r, words, sizeof(words)) == 0)
 		return 0;
 	r = mnt_context_syscall_called(cxt) ? -mnt_context_get_syscall_errno(cxt)
 	    : r < 0			    ? r
 					    : -EIO;
-	return diag_set(diag, r < 0 ? r : -EIO, "cannot mount %s at %s: %s", source, path, words);
+	if (r >= 0)
+		r = -EIO;
+	else if (r == -EINVAL) /* of what is on the disk, not of the config */
+		r = -EUCLEAN;
+	return diag_set(diag, r, "cannot mount %s at %s: %s", source, path, words);
 }
 
 int unmount_volume(const char *path, struct diag *diag)
 {
 	bool mounted;
 	dev_t device;
-	int r = mount_find(path, &mounted, &device, NULL);
+	int r = mount_find(path, &mounted, &device, NULL, diag);
 
-	if (r < 0)
-		return diag_set(diag, r, "cannot look for a mount at %s: %s", path, strerror(-r));
-	if (!mounted || umount2(path, UMOUNT_NOFOLLOW) == 0)
+	if (r < 0 || !mounted)
+		return r;
+	_cleanup_free_ char *real = realpath(path, NULL);
+	if (real && umount2(real, UMOUNT_NOFOLLOW) == 0)
 		return 0;
 	return diag_set(diag, -errno, "cannot unmount %s: %s%s", path, strerror(errno),
 			errno == EBUSY ? "; end what uses it, which fuser(1) -m shows" : "");

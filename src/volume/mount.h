@@ -11,7 +11,8 @@
 #include "base/diag.h"
 
 /* Is something mounted exactly at path? *ret_device is then its device number; ret_source (owned by the caller) may be NULL. */
-int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **ret_source);
+int mount_find(const char *path, bool *ret_mounted, dev_t *ret_device, char **ret_source,
+	       struct diag *diag);
 
 enum mount_how {
 	MOUNT_WRITABLE,
@@ -19,7 +20,7 @@ enum mount_how {
 	MOUNT_UNRECOVERED, /* read-only, and without the journal, which cannot be written back */
 };
 
-/* Mounts the ext4 on source at path (which is made) with nosuid,nodev,noexec. */
+/* Mounts the ext4 on source at path with nosuid,nodev,noexec. -EUCLEAN: the kernel does not take the filesystem. */
 int mount_volume(const char *source, const char *path, enum mount_how how, struct diag *diag);
 
 /* 0 also if nothing is mounted there. -EBUSY: still used. */

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "base/io.h"
 #include "base/names.h"
@@ -68,7 +69,7 @@ static int mount_to_make(const struct volume_request *request, char **ret)
 
 	if (!request->image) {
 		path = path_join(request->run_dir, NAME_RUN_VOLUME);
-		r = path ? mount_find(path, &mounted, &device, NULL) : -ENOMEM;
+		r = path ? mount_find(path, &mounted, &device, NULL, NULL) : -ENOMEM;
 	}
 	*ret = r == 0 && !mounted ? TAKE_PTR(path) : NULL;
 	return r == -ENOMEM ? r : 0;
@@ -253,31 +254,53 @@ int volume_ensure(const struct volume_request *request, struct volume_result *re
 	return r;
 }
 
-static int find_mounted(const struct volume_request *request, struct volume_result *ret)
+/* Is the volume of the plan what is mounted? Where the plan has none, this user may not be able to open its disk. */
+static bool is_volume(const struct candidates *c, const struct volume_plan *plan, dev_t mounted)
+{
+	if (plan->action != VOLUME_USE)
+		return major(mounted) != 0;
+	const struct inspection *in = &c->list[plan->disk].inspection;
+	for (size_t i = 0; i < in->n_kernel; i++)
+		if (in->kernel[i].number == plan->number)
+			return partition_carries(&in->kernel[i], mounted);
+	return false;
+}
+
+static int find_mounted(const struct volume_request *request, const struct candidates *c,
+			struct volume_result *ret, struct diag *diag)
 {
 	_cleanup_free_ char *path = path_join(request->run_dir, NAME_RUN_VOLUME);
+	_cleanup_free_ char *source = NULL;
 	bool mounted;
 	dev_t device;
 
 	if (!path)
 		return -ENOMEM;
-	int r = mount_find(path, &mounted, &device, &ret->device);
+	int r = mount_find(path, &mounted, &device, &source, diag);
 	if (r < 0 || !mounted)
 		return r;
+	if (!is_volume(c, &ret->plan, device)) {
+		ret->warning = text_format(
+			"something other than the volume is mounted at %s: %s; unmount it first",
+			path, source ? source : "?");
+		return ret->warning ? 0 : -ENOMEM;
+	}
 	ret->phase = VOLUME_READY;
+	ret->device = TAKE_PTR(source);
 	ret->mount_point = TAKE_PTR(path);
 	return 0;
 }
 
-int volume_status(const struct volume_request *request, struct volume_result *ret,
-		  struct diag *diag)
+static int find_out(const struct volume_request *request, struct volume_result *ret,
+		    struct diag *diag)
 {
-	*ret = (struct volume_result){ .phase = VOLUME_MISSING };
-	int r = volume_plan(request, &ret->plan, diag);
-	if (r < 0) {
-		ret->phase = VOLUME_FAILED;
+	_cleanup_candidates_ struct candidates c = { 0 };
+	int r = candidates_read(request, &c, diag);
+
+	if (r == 0)
+		r = make_plan(request, &c, &ret->plan, diag);
+	if (r < 0)
 		return r;
-	}
 	if (ret->plan.action == VOLUME_USE) {
 		ret->phase = VOLUME_LOCATED;
 		ret->read_only = ret->plan.read_only;
@@ -285,7 +308,19 @@ int volume_status(const struct volume_request *request, struct volume_result *re
 		if (!ret->disk)
 			return -ENOMEM;
 	}
-	return request->image ? 0 : find_mounted(request, ret);
+	return request->image ? 0 : find_mounted(request, &c, ret, diag);
+}
+
+int volume_status(const struct volume_request *request, struct volume_result *ret,
+		  struct diag *diag)
+{
+	*ret = (struct volume_result){ .phase = VOLUME_MISSING };
+	int r = find_out(request, ret, diag);
+	if (r < 0) {
+		ret->phase = VOLUME_FAILED;
+		ret->error = strdup(diag->message ? diag->message : strerror(-r));
+	}
+	return r;
 }
 
 int volume_stop(const char *run_dir, struct diag *diag)

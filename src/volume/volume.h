@@ -74,7 +74,10 @@ int volume_plan(const struct volume_request *request, struct volume_plan *ret, s
 int volume_ensure(const struct volume_request *request, struct volume_result *ret,
 		  struct diag *diag);
 
-/* What is there now: phase missing, located, or ready if it is mounted at run_dir/volume. Writes nothing. */
+/*
+ * What is there now: phase missing, located, or ready if it is mounted at run_dir/volume; failed where volume_ensure() would fail before it
+ * writes. *ret is filled in any case, as by volume_ensure(). Writes nothing.
+ */
 int volume_status(const struct volume_request *request, struct volume_result *ret,
 		  struct diag *diag);
 

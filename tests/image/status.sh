@@ -51,6 +51,9 @@ all_refuse() {
 	for verb in plan status provision; do
 		check_status 1 "$verb refuses it" larder volume "$verb" --config "$config" --image "$image"
 		check_output "and says why" "^larder: $1"
+		[ "$verb" = plan ] && continue
+		check_status 1 "$verb in JSON" larder volume "$verb" --config "$config" --image "$image" --output json
+		check_equal "has it, too" "$(jq -r '"\(.phase) \(.error)"' "$T/stdout" | grep -cE "^failed $1")" 1
 	done
 	check_equal "nothing is written" "$(sha256sum <"$image")" "$before"
 }

@@ -94,7 +94,7 @@ unmount
 
 note "mount(2) fails"
 before=$(table_bytes "$disk_file")
-for error in EIO:'Input/output error|can.t read superblock' ENOMEM:'Cannot allocate memory' ENODEV:'unknown filesystem type .ext4.' EPERM:'(permission denied|Operation not permitted)'; do
+for error in EIO:'Input/output error|can.t read superblock' ENOMEM:'Cannot allocate memory' ENODEV:'unknown filesystem type .ext4.' EINVAL:'wrong fs type, bad option, bad superblock' EPERM:'(permission denied|Operation not permitted)'; do
 	check_status 1 "${error%%:*} is an error" provision_failing "mount:${error%%:*}" 1+
 	check_output "with its words" "^larder: cannot mount ${disk}p1 at $run_dir/volume: .*(${error#*:})"
 	check "it is not mounted" test -z "$(findmnt -n "$run_dir/volume")"
