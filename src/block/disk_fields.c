@@ -432,17 +432,7 @@ static bool is_listed(const struct reading *g, const char *uevent)
 static int start_disk(struct disk *disk, const char *name, const char *sys_path)
 {
 	*disk = (struct disk){
-		.fields = { .dev_path = "",
-			    .pretty_size = "",
-			    .model = "",
-			    .serial = "",
-			    .modalias = "",
-			    .wwid = "",
-			    .uuid = "",
-			    .bus_path = "",
-			    .sub_system = "",
-			    .transport = "",
-			    .firmware_version = "" },
+		.fields = { DISK_FIELDS_UNKNOWN },
 		.name = strdup(name),
 		.private_ = calloc(1, sizeof(struct disk_private)),
 	};

@@ -41,6 +41,11 @@ struct disk_fields {
 	const char *const *secondary_disks;
 };
 
+/* For initializers: nothing is known of it yet. */
+#define DISK_FIELDS_UNKNOWN                                                                        \
+	.dev_path = "", .pretty_size = "", .model = "", .serial = "", .modalias = "", .wwid = "",  \
+	.uuid = "", .bus_path = "", .sub_system = "", .transport = "", .firmware_version = ""
+
 /* The fields as an expression names them, in the order of Talos's message; for sets of them: a bit each. */
 enum disk_field {
 	DISK_FIELD_SIZE,

@@ -14,21 +14,11 @@ static void make_list(struct disk disks[static 3], struct disk_list *ret)
 {
 	for (size_t i = 0; i < 3; i++) {
 		disks[i] = (struct disk){
-			.fields = { .size = (i + 1) * 1000,
-				    .dev_path = "/dev/x",
-				    .pretty_size = "",
-				    .model = "",
-				    .serial = "",
-				    .modalias = "",
-				    .wwid = "",
-				    .uuid = "",
-				    .bus_path = "",
-				    .sub_system = "",
-				    .transport = "",
-				    .firmware_version = "",
-				    .symlinks = one_link },
+			.fields = { DISK_FIELDS_UNKNOWN },
 			.read = DISK_FIELDS_ALL,
 		};
+		disks[i].fields.size = (i + 1) * 1000;
+		disks[i].fields.symlinks = one_link;
 	}
 	disks[0].system_disk = true;
 	disks[1].error = (char *)"cannot be opened: No such device";
