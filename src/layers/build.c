@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
@@ -248,14 +249,18 @@ static int make_all_beside(struct build *b, struct build_result *ret)
 
 /*
  * All names, with nothing between them that takes time: what lies beside an older layer goes before its image is replaced, and what belongs
- * to the new one comes after. Whatever is cut off in between, no sum, signature or root hash stands beside an image that it is not of.
+ * to the new one comes after. Whatever is cut off in between, no sum, signature or root hash stands beside an image that it is not of; and
+ * builds into one directory take turns here.
  */
 static int publish(struct build *b)
 {
 	const char *output = b->options->output;
+	_cleanup_close_ int directory = openat(b->lock, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = directory < 0 || flock(directory, LOCK_EX) < 0 ? -errno : 0;
 	bool replaces = access(output, F_OK) == 0;
-	int r = beside_remove_sidecars(output);
 
+	if (r == 0)
+		r = beside_remove_sidecars(output);
 	/* Of a layer that is new, nobody sees the image before all that belongs to it. */
 	if (r == 0 && !replaces)
 		r = beside_move(b->image, output);

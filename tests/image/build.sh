@@ -492,4 +492,18 @@ check "and after" test "$new" -gt 0
 check_equal "each time what is there fits together" "$bad" 0
 check "the last one was not" whole
 check_equal "it is the new one, with all that belongs to it" "$(cd "$T/k" && echo * && find . -name '.larder*')" "k-1.sqsh k-1.sqsh.sha256 k-1.sqsh.sig"
+
+# Two into one file, of which one is held up between the image's name and the sum's: one after the other gives its names.
+ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=rename -e inject=rename:signal=STOP:when=1 \
+	larder build --images "$T/list" --output "$T/k/k-1.sqsh" --description first >"$T/out" 2>&1 &
+first=$!
+check "one build is held up" until_true 60 grep -qs 'stopped by SIGSTOP' "$T/trace"
+larder build --images "$T/list" --output "$T/k/k-1.sqsh" --description second >"$T/second" 2>&1 &
+second=$!
+ended_or_waits() { ! kill -0 $second || grep -q -- "-> FLOCK .* $second " /proc/locks; }
+check "the other ends, or waits for it" until_true 60 ended_or_waits
+kill -CONT "$(awk '/stopped by SIGSTOP/ { print $1; exit }' "$T/trace")"
+check "the one ends" wait $first
+check "and the other" wait $second
+check "the layer has its own sum" whole
 done_testing
