@@ -83,7 +83,7 @@ static int find_in(struct layers_result *result, const char *dir, enum layer_ori
 	if (!d)
 		return strv_addf(&result->notes, "no layers are looked for in %s: %s", dir,
 				 strerror(errno));
-	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+	for (struct dirent *e = next_entry(d); e; e = next_entry(d)) {
 		if (!text_ends_with(e->d_name, NAME_LAYER_SUFFIX) || e->d_name[0] == '.')
 			continue;
 		if (result->n_layers == LAYERS_MAX)
@@ -93,7 +93,10 @@ static int find_in(struct layers_result *result, const char *dir, enum layer_ori
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return errno ? strv_addf(&result->notes,
+				 "layers may be missing: %s cannot be read to its end: %s", dir,
+				 strerror(errno))
+		     : 0;
 }
 
 /* Talos's ISO carries a cache tree; it counts as one layer, named after its medium. So does an OCI layout, to be named as broken. */

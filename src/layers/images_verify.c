@@ -18,7 +18,7 @@ static int list_blobs(int volume, struct layer_manifest *ret)
 
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
-	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+	for (struct dirent *e = next_entry(d); e; e = next_entry(d)) {
 		struct digest digest;
 		if (digest_parse_file_name(e->d_name, &digest) < 0)
 			continue;
@@ -31,7 +31,7 @@ static int list_blobs(int volume, struct layer_manifest *ret)
 		}
 		ret->blobs[ret->n_blobs++] = digest;
 	}
-	return 0;
+	return -errno;
 }
 
 static int verify_loose(const struct layers_request *request, char ***broken)

@@ -110,7 +110,7 @@ int replace_finish_all(const char *incoming, const char *to, struct diag *diag)
 	_cleanup_closedir_ DIR *d = opendir(incoming);
 	int result = 0;
 
-	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+	for (struct dirent *e = d ? next_entry(d) : NULL; e; e = next_entry(d)) {
 		int r = 0;
 		if (text_ends_with(e->d_name, SET_SUFFIX))
 			r = finish_one(incoming, to, e->d_name, diag);
@@ -119,5 +119,8 @@ int replace_finish_all(const char *incoming, const char *to, struct diag *diag)
 		if (r < 0)
 			result = r;
 	}
+	if (result == 0 && errno && errno != ENOENT)
+		return diag_set(diag, -errno, "%s: what was interrupted there is not known: %s",
+				incoming, strerror(errno));
 	return result;
 }

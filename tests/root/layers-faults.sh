@@ -80,6 +80,19 @@ check "it can be" "${add[@]}"
 check "a sync while the volume's copy cannot be read" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$V/layers/a-1.sqsh" -e trace=pread64 \
 	-e inject=pread64:error=EIO larder layers sync --config "$T/machine.yaml" --run-dir "$T/run"
 check_output "names that" "a 1: broken: cannot read it: Input/output error"
+# So is a directory whose list breaks off: it is not taken for a short one.
+unlisted() { # DIRECTORY CMD…
+	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$1" -e trace=getdents64 -e inject=getdents64:error=EIO:when=2 \
+		"${@:2}" --config "$T/machine.yaml" --run-dir "$T/run"
+}
+check "a sync while the volume's layers cannot be listed" unlisted "$V/layers" larder layers sync
+check_output "says that" "layers may be missing: $V/layers cannot be read to its end: Input/output error"
+check "a sync while what was interrupted cannot be listed" unlisted "$V/.tmp" larder layers sync
+check_output "says that, too" "$V/.tmp: what was interrupted there is not known: Input/output error"
+mkdir "$V/blob"
+check_status 1 "blobs that cannot be listed are not sound" unlisted "$V/blob" larder images verify
+check_output "for that reason" "$V/blob: it cannot be listed: Input/output error"
+rmdir "$V/blob"
 prepare() {
 	rm -rf "$V/layers/"* "$V/.tmp/"*
 	cp "$T/old/"* "$V/layers/"
