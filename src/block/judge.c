@@ -168,10 +168,14 @@ bool gpt_needs_repair(const struct gpt *gpt)
 {
 	const struct gpt_copy *p = &gpt->primary, *b = &gpt->backup;
 
-	/* Where the entries were elsewhere, a boot loader may lie in their usual place. */
+	/*
+	 * Where the entries were elsewhere, a boot loader may lie in their usual place. Without our names in the backup, nothing but a
+	 * deletion of ours may be what was cut off.
+	 */
 	return gpt->mbr == MBR_PROTECTIVE && !p->valid && p->header_valid &&
 	       p->entries_lba == NEW_ENTRIES && b->valid && p->n_slots == b->n_slots &&
-	       has_our_name(b) && memcmp(p->disk_uuid, b->disk_uuid, sizeof(p->disk_uuid)) == 0;
+	       memcmp(p->disk_uuid, b->disk_uuid, sizeof(p->disk_uuid)) == 0 &&
+	       (has_our_name(b) || copies_agree(p, b));
 }
 
 static enum gpt_state judge_backup(const struct gpt *gpt, char **ret_words)

@@ -77,7 +77,10 @@ enum gpt_state {
  */
 enum gpt_state gpt_judge(const struct gpt *gpt, const struct gpt_copy **ret_copy, char **ret_words);
 
-/* Is this what a power cut leaves between the primary's entries and its header, with one of larder's names in the backup? */
+/*
+ * Is this what a power cut leaves between the primary's entries and its header, with one of larder's names in the backup, or with one
+ * deleted from it? The primary is mended before anything else is written: else there may be no sound copy for a moment.
+ */
 bool gpt_needs_repair(const struct gpt *gpt);
 
 /*

@@ -287,6 +287,7 @@ static int try_disk(const struct volume_config *config, const struct volume_cand
 	if (plan->number == 0)
 		return verdict(plan, disk, false, "the partition table is full");
 	plan->action = in->content == DISK_BLANK ? VOLUME_CREATE : VOLUME_ADD;
+	plan->repair = in->repair;
 	plan->disk = disk;
 	plan->start = ranges[chosen].start;
 	return 1;

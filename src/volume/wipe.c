@@ -212,6 +212,8 @@ int volume_wipe_apply(const struct volume_wipe *w, struct diag *diag)
 	if (fd < 0)
 		return fd;
 	int r = check_unchanged(w, fd, diag);
+	if (r == 0 && w->disk->inspection.repair)
+		r = gpt_repair(&device, diag);
 	if (r == 0)
 		r = zero_partition(w, fd, diag);
 	if (r < 0)

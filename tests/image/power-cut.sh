@@ -59,6 +59,40 @@ echo kept >"$T/tree/file"
 mkfs.ext4 -q -d "$T/tree" -L IMAGECACHE -E offset=$((18432 * 512)),nodiscard "$image" 20M 2>/dev/null
 survives "growing" 2048 16384 --kept /file:kept
 
+# wiped: $image has a foreign partition and a volume, as above. What is left of a wipe is wiped, and made anew.
+wiped() {
+	local on=(--config "$config" --sector-size "$sector" --image) again
+	again="larder volume wipe --yes ${on[*]} \"\$0\"; larder volume provision --seed \"a seed\" ${on[*]} \"\$0\""
+	cp --sparse=always "$image" "$T/before.img"
+	check "sectors of $sector bytes: a volume is wiped" traced larder volume wipe --yes "${on[@]}" "$image"
+	check "and made anew" larder volume provision --seed "a seed" "${on[@]}" "$image"
+	gpt dump --sector-size "$sector" "$image" >"$T/final"
+	run "$LARDER_SOURCE/tests/lib/power-cut.py" play --sector-size "$sector" "$T/before.img" "$T/log" "$T/final" \
+		$((2048 * 512 / sector)) $((16384 * 512 / sector)) sh -c "$again" @
+	verdict "$status" "wiping: $(tail -1 "$T/stdout")"
+	check_equal "wiping: no state was left for a person" "$(grep -c '^refused:' "$T/stdout")" 0
+	note "$(grep '^refused:' "$T/stdout" | head -5)"
+}
+made_to_wipe() {
+	gpt make --sector-size $sector "$image" 64M "1:$((2048 * 512 / sector)):$((16384 * 512 / sector)):foreign" \
+		"2:$((18432 * 512 / sector)):$((40960 * 512 / sector)):IMAGECACHE"
+	mkfs.ext4 -q -L IMAGECACHE -E offset=$((18432 * 512)),nodiscard "$image" 20M 2>/dev/null
+}
+image_config "minSize: 16MiB" "maxSize: 20MiB"
+for sector in 512 4096; do
+	made_to_wipe
+	wiped
+done
+sector=512
+made_to_wipe
+printf x | dd of="$image" bs=1 seek=$((2 * 512 + 128 + 56)) conv=notrunc status=none
+wiped # in a table whose primary entries were not written to their end
+made_to_wipe
+dd if="$image" of="$T/header" bs=512 skip=1 count=1 status=none
+check "a volume is wiped" larder volume wipe --yes --config "$config" --image "$image"
+dd if="$T/header" of="$image" bs=512 seek=1 conv=notrunc status=none
+survives "after a wipe that did not come to the primary header" 2048 16384
+
 sector=4096
 rm "$image"
 image_config "minSize: 16MiB" "maxSize: 20MiB"
