@@ -194,22 +194,33 @@ bool content_holds(const struct content *content)
 	return file_holds(&file, &st);
 }
 
+int content_read_exact(const struct content *content, void *buffer, size_t size, uint64_t offset)
+{
+	char *at = buffer;
+
+	while (size > 0) {
+		ssize_t n = content_read(content, at, size, offset);
+		if (n <= 0)
+			return n < 0 ? (int)n : -ENODATA;
+		at += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 int content_read_all(const struct content *content, size_t max, char **ret, size_t *ret_size)
 {
-	size_t size = 0;
+	size_t size = (size_t)content->id.size;
 
 	if (content->id.size > max)
 		return -EFBIG;
-	_cleanup_free_ char *buffer = malloc((size_t)content->id.size + 1);
+	_cleanup_free_ char *buffer = malloc(size + 1);
 	if (!buffer)
 		return -ENOMEM;
-	while (size < content->id.size) {
-		ssize_t n =
-			content_read(content, buffer + size, (size_t)content->id.size - size, size);
-		if (n <= 0)
-			return n < 0 ? (int)n : -ENODATA;
-		size += (size_t)n;
-	}
+	int r = content_read_exact(content, buffer, size, 0);
+	if (r < 0)
+		return r;
 	buffer[size] = '\0';
 	*ret = TAKE_PTR(buffer);
 	*ret_size = size;

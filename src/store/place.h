@@ -88,6 +88,9 @@ int place_names(struct place *place, const char *path, bool directories, char **
 /* As pread(2), but the negative errno is returned. Fewer bytes than asked for are no error. */
 ssize_t content_read(const struct content *content, void *buffer, size_t size, uint64_t offset);
 
+/* The same for all of size bytes. -ENODATA: it ends before. */
+int content_read_exact(const struct content *content, void *buffer, size_t size, uint64_t offset);
+
 /* All of it; *ret is NUL-terminated and the caller's. -EFBIG: more than max bytes; -ENODATA: it ends early. */
 int content_read_all(const struct content *content, size_t max, char **ret, size_t *ret_size);
 

@@ -5,6 +5,7 @@
  */
 #include "store/place_kind.h"
 
+#include <endian.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -69,22 +70,24 @@ static int look_at_file(struct image *image)
 	return image->open ? 0 : -EIO;
 }
 
-/*
- * An entry of a directory says in 16 bits how long its name is, less one, and the library (0.1.104) writes that many bytes. It trusts the
- * lengths in a directory's index even more, so directories are searched without theirs.
- */
+/* An entry of a directory says in 16 bits how long its name is, less one, and the library (0.1.104) writes that many bytes. */
 #define ENTRY_NAME_ROOM (65536 + 1)
 
 /*
  * The library takes where an inode, a directory or a fragment begins from the image, and reads there without asking whether the
- * block is that long. So it is asked here before.
+ * block is that long. So it is asked here before. In its caches 0 says that nothing is there, which it would find for a block at 0.
  */
+static bool can_begin_at(uint64_t block)
+{
+	return block >= sizeof(struct squashfs_super_block);
+}
+
 static bool is_inside(struct image *image, uint64_t block, size_t offset)
 {
 	sqfs_off_t at = (sqfs_off_t)block;
 	sqfs_block *data;
 
-	return block < (uint64_t)image->st.st_size &&
+	return can_begin_at(block) && block < (uint64_t)image->st.st_size &&
 	       sqfs_md_cache(&image->fs, &at, &data) == SQFS_OK && offset < data->size;
 }
 
@@ -103,6 +106,42 @@ static bool directory_is_inside(struct image *image, const sqfs_inode *inode)
 			 inode->xtra.dir.offset);
 }
 
+static int compare_names(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+
+	return order ? order : (a_size > b_size) - (a_size < b_size);
+}
+
+/*
+ * Makes a directory begin where its index says that the name can be: of a large one, a block is searched instead of all. The library would
+ * do so itself, but it trusts the lengths of the names in the index.
+ */
+static int skip_to(struct image *image, sqfs_inode *inode, const char *name, size_t size)
+{
+	sqfs_md_cursor at = inode->next;
+	struct squashfs_dir_index entry;
+	char first[SQUASHFS_NAME_LEN];
+	uint32_t skipped = 0;
+
+	for (unsigned n = inode->xtra.dir.idx_count; n > 0; n--) {
+		if (sqfs_md_read(&image->fs, &at, &entry, sizeof(entry)) != SQFS_OK ||
+		    le32toh(entry.size) >= sizeof(first) ||
+		    sqfs_md_read(&image->fs, &at, first, le32toh(entry.size) + 1) != SQFS_OK ||
+		    le32toh(entry.index) >= inode->xtra.dir.dir_size)
+			return -EIO;
+		if (compare_names(first, le32toh(entry.size) + 1, name, size) > 0)
+			break;
+		skipped = le32toh(entry.index);
+		inode->xtra.dir.start_block = le32toh(entry.start_block);
+	}
+	inode->xtra.dir.offset =
+		(uint16_t)((inode->xtra.dir.offset + skipped) % SQUASHFS_METADATA_SIZE);
+	inode->xtra.dir.dir_size -= skipped;
+	inode->xtra.dir.idx_count = 0;
+	return 0;
+}
+
 /* One step down; inode is replaced. */
 static int descend(struct image *image, sqfs_inode *inode, const char *name, size_t size)
 {
@@ -112,10 +151,12 @@ static int descend(struct image *image, sqfs_inode *inode, const char *name, siz
 
 	if (!S_ISDIR(inode->base.mode))
 		return -ENOENT;
+	int r = skip_to(image, inode, name, size);
+	if (r < 0)
+		return r;
 	if (!directory_is_inside(image, inode))
 		return -EIO;
 	sqfs_dentry_init(&entry, buffer);
-	inode->xtra.dir.idx_count = 0;
 	if (sqfs_dir_lookup(&image->fs, inode, name, size, &entry, &found) != SQFS_OK)
 		return -EIO;
 	return found ? get_inode(image, sqfs_dentry_inode(&entry), inode) : -ENOENT;
@@ -141,6 +182,7 @@ static int look_up(struct image *image, const char *path, sqfs_inode *ret)
 static bool fragment_is_inside(struct image *image, sqfs_inode *inode)
 {
 	uint64_t at = (uint64_t)inode->xtra.reg.frag_idx * sizeof(struct squashfs_fragment_entry);
+	struct squashfs_fragment_entry entry;
 	size_t offset, size;
 	sqfs_block *data;
 
@@ -150,7 +192,9 @@ static bool fragment_is_inside(struct image *image, sqfs_inode *inode)
 	    !is_inside(image, image->fs.frag_table.blocks[at / SQUASHFS_METADATA_SIZE],
 		       at % SQUASHFS_METADATA_SIZE))
 		return false;
-	return sqfs_frag_block(&image->fs, inode, &offset, &size, &data) == SQFS_OK &&
+	return sqfs_frag_entry(&image->fs, &entry, inode->xtra.reg.frag_idx) == SQFS_OK &&
+	       can_begin_at(entry.start_block) &&
+	       sqfs_frag_block(&image->fs, inode, &offset, &size, &data) == SQFS_OK &&
 	       offset <= data->size && size <= data->size - offset;
 }
 
@@ -282,9 +326,42 @@ static int image_open(struct place *place, const char *path, struct content *ret
 	return 0;
 }
 
-/* -EAGAIN: the image was written to since the file was opened; what it would be now is another content. */
-static int read_range(struct image *image, const struct image_file *file, void *buffer,
-		      sqfs_off_t offset, sqfs_off_t *n)
+/* The block that holds offset; *ret_data NULL: a hole. Its bytes begin at *ret_start. The library's own reading does not ask how long a block is. */
+static int find_block(struct image *image, sqfs_inode *inode, uint64_t offset, size_t length,
+		      sqfs_block **ret_data, size_t *ret_start)
+{
+	uint64_t block_size = image->fs.sb.block_size;
+	sqfs_blocklist list;
+	size_t size;
+
+	*ret_data = NULL;
+	*ret_start = 0;
+	if (offset / block_size >= sqfs_blocklist_count(&image->fs, inode))
+		return fragment_is_inside(image, inode) &&
+				       sqfs_frag_block(&image->fs, inode, ret_start, &size,
+						       ret_data) == SQFS_OK
+			       ? 0
+			       : -EIO;
+	if (sqfs_blockidx_blocklist(&image->fs, inode, &list, (sqfs_off_t)offset) != SQFS_OK)
+		return -EIO;
+	do {
+		if (sqfs_blocklist_next(&list) != SQFS_OK)
+			return -EIO;
+	} while ((uint64_t)list.pos + block_size <= offset);
+	if (list.input_size == 0)
+		return 0;
+	return can_begin_at(list.block) &&
+			       sqfs_data_cache(&image->fs, &image->fs.data_cache,
+					       (sqfs_off_t)list.block, list.header,
+					       ret_data) == SQFS_OK &&
+			       (*ret_data)->size >= length
+		       ? 0
+		       : -EIO;
+}
+
+/* Up to the end of a block. -EAGAIN: the image was written to since the file was opened; what it would be now is another content. */
+static ssize_t read_range(struct image *image, const struct image_file *file, void *buffer,
+			  size_t size, uint64_t offset)
 {
 	sqfs_inode inode = file->inode;
 	int r = look_at_file(image);
@@ -293,22 +370,31 @@ static int read_range(struct image *image, const struct image_file *file, void *
 		return -EAGAIN;
 	if (r < 0)
 		return r;
-	if (!fragment_is_inside(image, &inode) ||
-	    sqfs_read_range(&image->fs, &inode, offset, n, buffer) != SQFS_OK)
-		return -EIO;
-	return 0;
+	uint64_t block_size = image->fs.sb.block_size, within = offset % block_size;
+	uint64_t left = inode.xtra.reg.file_size - (offset - within);
+	size_t length = (size_t)(left < block_size ? left : block_size), start;
+	sqfs_block *data;
+	r = find_block(image, &inode, offset, length, &data, &start);
+	if (r < 0)
+		return r;
+	if (size > length - within)
+		size = length - within;
+	if (data)
+		memcpy(buffer, (const char *)data->data + start + within, size);
+	else
+		memset(buffer, 0, size);
+	return (ssize_t)size;
 }
 
 static ssize_t image_read(struct place *place, const struct content *content, void *buffer,
 			  size_t size, uint64_t offset)
 {
 	struct image *image = image_of(place);
-	sqfs_off_t n = (sqfs_off_t)size;
 
 	pthread_mutex_lock(&image->lock);
-	int r = read_range(image, content->file, buffer, (sqfs_off_t)offset, &n);
+	ssize_t n = read_range(image, content->file, buffer, size, offset);
 	pthread_mutex_unlock(&image->lock);
-	return r < 0 ? r : (ssize_t)n;
+	return n;
 }
 
 static bool image_has_directory(struct place *place, const char *path)

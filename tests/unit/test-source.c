@@ -648,6 +648,76 @@ static void test_changing_file(void **state)
 	assert_false(content_holds(&content));
 }
 
+#define LARGE	   1500
+#define LARGE_NAME "large/sha256-%064d"
+
+/* The image of a directory that has an index, with its inodes as they are. */
+static char *make_large(const struct world *w)
+{
+	static const char *const options[] = { "-noI", "-no-xattrs", NULL };
+	_cleanup_free_ char *root = path_in(w, "root");
+
+	for (int i = 0; i < LARGE; i++) {
+		_cleanup_free_ char *path = text_format("%s/" LARGE_NAME, root, 2 * i);
+		assert_int_equal(mkdir_parents_at(AT_FDCWD, path, 0755), 0);
+		assert_int_equal(write_file_atomic_at(AT_FDCWD, path, "x", 1, 0644), 0);
+	}
+	make_image(w, "root", "large.sqsh", options);
+	return path_in(w, "large.sqsh");
+}
+
+static int stat_large(const char *image, int number)
+{
+	_cleanup_(place_unrefp) struct place *place = NULL;
+	char path[128];
+	struct content_id id;
+
+	snprintf(path, sizeof(path), LARGE_NAME, number);
+	assert_int_equal(place_new_image(open(image, O_RDONLY | O_CLOEXEC), &place, NULL), 0);
+	return place_stat(place, path, &id);
+}
+
+static void test_large_directory(void **state)
+{
+	_cleanup_free_ char *path = make_large(*state);
+
+	for (int i = -1; i <= 2 * LARGE; i++)
+		assert_int_equal(stat_large(path, i),
+				 i >= 0 && i < 2 * LARGE && i % 2 == 0 ? 0 : -ENOENT);
+}
+
+/* Numbers before the name in the first entry of the index, which lies in front of all directories: the length of the name, a block, an offset. */
+static void test_lying_index(void **state)
+{
+	static const struct {
+		size_t before; /* its name */
+		uint32_t value;
+	} lies[] = {
+		{ 4, 255 },	   { 4, 65535 },      { 4, UINT32_MAX },  { 8, 1 },
+		{ 8, 0x00100000 }, { 8, UINT32_MAX }, { 12, UINT32_MAX }, { 12, 0x00100000 },
+	};
+	_cleanup_free_ char *path = make_large(*state), *data = NULL;
+	size_t size;
+
+	assert_int_equal(read_file_at(AT_FDCWD, path, 1 << 24, &data, &size), 0);
+	char *name = memmem(data, size, "sha256-", strlen("sha256-"));
+	assert_non_null(name);
+	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+		uint32_t truth;
+		memcpy(&truth, name - lies[i].before, sizeof(truth));
+		memcpy(name - lies[i].before, &lies[i].value, sizeof(truth));
+		write_over(path, data, size);
+		memcpy(name - lies[i].before, &truth, sizeof(truth));
+		/* The last is looked for behind all that the index says. */
+		(void)stat_large(path, 0);
+		(void)stat_large(path, LARGE);
+		assert_int_not_equal(stat_large(path, 2 * LARGE), 0);
+		assert_int_not_equal(stat_large(path, LARGE + 1), 0);
+	}
+	write_over(path, data, size);
+	assert_int_equal(stat_large(path, LARGE), 0);
+}
+
 #define with_world(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -664,6 +734,8 @@ int main(void)
 		with_world(test_changing_images),
 		with_world(test_image_changes_while_listed),
 		with_world(test_changing_file),
+		with_world(test_large_directory),
+		with_world(test_lying_index),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_pool_cancels),
 	};
