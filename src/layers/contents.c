@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uthash.h>
 
 #include "base/io.h"
 #include "base/text.h"
+#include "layers/superblock.h"
 #include "layers/version.h"
 #include "store/reference.h"
 #include "store/tree.h"
@@ -48,6 +50,8 @@ void contents_done(struct contents *c)
 	free(c->items);
 	free(c->tags);
 	free(c->images);
+	if (c->place)
+		place_unref(c->place);
 	*c = (struct contents){ 0 };
 }
 
@@ -87,7 +91,7 @@ static int grow(void *array, size_t n, size_t size)
 	return 0;
 }
 
-static int add_item(struct contents *c, const struct content *item, struct diag *diag)
+static int add_item(struct contents *c, const struct item *item, struct diag *diag)
 {
 	int r = remember(c, &item->digest, item->repository);
 
@@ -98,13 +102,68 @@ static int add_item(struct contents *c, const struct content *item, struct diag 
 	r = grow(&c->items, c->n_items, sizeof(*c->items));
 	if (r < 0)
 		return r;
-	struct content *new = &c->items[c->n_items];
+	struct item *new = &c->items[c->n_items];
 	*new = *item;
 	new->path = strdup(item->path);
 	new->repository = item->repository ? strdup(item->repository) : NULL;
 	c->n_items++;
 	c->bytes += item->size;
 	return new->path && (!item->repository || new->repository) ? 0 : -ENOMEM;
+}
+
+int contents_open_layer(struct contents *c, const char *layer, struct diag *diag)
+{
+	struct stat st;
+
+	if (c->layer && strcmp(c->layer, layer) == 0)
+		return 0;
+	_cleanup_close_ int fd = open(layer, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return diag_set(diag, -errno, "%s: %s", layer, strerror(errno));
+	if (c->place)
+		place_unref(c->place);
+	c->place = NULL;
+	c->layer = NULL;
+	int r = superblock_read(fd, (uint64_t)st.st_size, diag);
+	if (r == 0)
+		r = place_new_image(TAKE_FD(fd), &c->place, diag);
+	if (r < 0)
+		return diag_prefix(diag, r, "%s", layer);
+	c->layer = layer;
+	return 0;
+}
+
+static int open_file(const char *path, struct content *ret)
+{
+	struct stat st;
+	_cleanup_close_ int fd =
+		open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EISDIR;
+	*ret = (struct content){ .id.size = (uint64_t)st.st_size, .fd = TAKE_FD(fd) };
+	return 0;
+}
+
+int contents_open(struct contents *c, const char *layer, const char *path, struct content *ret,
+		  struct diag *diag)
+{
+	int r = layer ? contents_open_layer(c, layer, diag) : 0;
+
+	if (r < 0)
+		return r;
+	r = layer ? place_open(c->place, path + strlen(layer) + 1, ret) : open_file(path, ret);
+	if (r == -EISDIR)
+		return diag_set(diag, -EINVAL, "%s is no regular file", path);
+	return r < 0 ? diag_set(diag, r, "%s: %s", path, contents_why(layer, r)) : 0;
+}
+
+const char *contents_why(const char *layer, int r)
+{
+	return layer && r == -EIO ? "it cannot be read: the layer is damaged, or its disk is"
+				  : strerror(-r);
 }
 
 /* What is known while one image is being added. */
@@ -149,7 +208,7 @@ static int not_found(struct adding *a, const char *what, const char *digest, int
 		return diag_set(a->diag, err, "%s %s is not in the source", what, digest);
 	return diag_set(a->diag, err, "%s %s: %s", what, digest,
 			err == -ELOOP ? "it is, or lies behind, a symlink, and none is followed"
-				      : strerror(-err));
+				      : contents_why(a->locator->layer, err));
 }
 
 static int add_blob(struct adding *a, const struct descriptor *d)
@@ -163,10 +222,28 @@ static int add_blob(struct adding *a, const struct descriptor *d)
 	if (r < 0)
 		return not_found(a, "the blob", digest_format(&d->digest, text), r);
 	a->image->size += d->size;
-	struct content item = {
-		.digest = d->digest, .size = d->size, .path = path, .image = a->image->reference
+	struct item item = {
+		.digest = d->digest,
+		.size = d->size,
+		.layer = a->locator->layer,
+		.path = path,
+		.image = a->image->reference,
 	};
 	return add_item(a->contents, &item, a->diag);
+}
+
+/* The whole of what a locator found. -EFBIG without diag: it is no manifest, so large. */
+static int read_all(struct adding *a, const char *path, char **ret, size_t *ret_size)
+{
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	int r = contents_open(a->contents, a->locator->layer, path, &content, a->diag);
+
+	if (r < 0)
+		return r;
+	r = content_read_all(&content, MANIFEST_BYTES_MAX, ret, ret_size);
+	return r < 0 && r != -EFBIG
+		       ? diag_set(a->diag, r, "%s: %s", path, contents_why(a->locator->layer, r))
+		       : r;
 }
 
 /* Reads what a locator found, checks its digest, and adds it as a manifest of the image's repository. */
@@ -182,17 +259,18 @@ static int read_manifest(struct adding *a, const struct digest *digest, char **r
 	digest_format(digest, wanted);
 	if (r < 0)
 		return not_found(a, "the manifest", wanted, r);
-	r = read_regular_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
+	r = read_all(a, path, &text, &size);
 	if (r == 0)
 		r = digest_of(digest->algorithm, text, size, &got);
 	if (r < 0)
-		return diag_set(a->diag, r, "manifest %s: %s", wanted, strerror(-r));
+		return diag_prefix(a->diag, r, "manifest %s", wanted);
 	if (!digest_equal(&got, digest))
 		return diag_set(a->diag, -EBADMSG, "manifest %s: its bytes have another digest",
 				wanted);
-	struct content item = {
+	struct item item = {
 		.digest = *digest,
 		.size = size,
+		.layer = a->locator->layer,
 		.path = path,
 		.repository = (char *)a->repository,
 		.image = a->image->reference,
@@ -238,11 +316,9 @@ static int note_config_platform(struct adding *a, const struct descriptor *confi
 	if (config->digest.algorithm == DIGEST_NONE ||
 	    a->locator->locate(a->locator, &config->digest, false, &path) < 0)
 		return 0;
-	int r = read_regular_at(AT_FDCWD, path, MANIFEST_BYTES_MAX, &text, &size);
-	if (r == -EFBIG)
-		return 0;
+	int r = read_all(a, path, &text, &size);
 	if (r < 0)
-		return diag_set(a->diag, r, "%s: %s", path, strerror(-r));
+		return r == -EFBIG ? 0 : r;
 	r = platform_of_config(text, size, &p);
 	if (r == 0)
 		r = note_platform(&a->image->platforms, &p);

@@ -2,7 +2,8 @@
 #ifndef LARDER_LAYERS_CONTENTS_H
 #define LARDER_LAYERS_CONTENTS_H
 /*
- * What a new layer will hold: images, and every manifest and blob that they need, each with the file where its bytes are now.
+ * What a new layer will hold: images, and every manifest and blob that they need, each with the file where its bytes are now,
+ * or the layer, which is read in place (store/place.h).
  * Sources (source.h) fill it; build.c writes it. Manifests are read and followed here; blobs are only located, and hashed while
  * they are written.
  */
@@ -12,14 +13,16 @@
 #include "base/diag.h"
 #include "layers/layer_manifest.h"
 #include "store/manifest.h"
+#include "store/place.h"
 
 #define CONTENTS_MAX	   60000 /* manifests and blobs */
 #define CONTENTS_DEPTH_MAX 3	 /* an index in an index in an index */
 
-struct content {
+struct item {
 	struct digest digest;
 	uint64_t size;
-	char *path;	   /* the file that holds exactly these bytes */
+	const char *layer; /* the layer's file, if they are in one: that string of the list; NULL */
+	char *path;	   /* the file that holds exactly these bytes; in a layer: LAYER/PATH */
 	char *repository;  /* manifests: "registry/repository"; NULL: a blob */
 	const char *image; /* reference of the first image that needs it: that string of images */
 };
@@ -30,7 +33,7 @@ struct tag {
 };
 
 struct contents {
-	struct content *items; /* blobs and manifests, in the order in which a pull needs them */
+	struct item *items; /* blobs and manifests, in the order in which a pull needs them */
 	size_t n_items;
 	struct tag *tags;
 	size_t n_tags;
@@ -38,6 +41,9 @@ struct contents {
 	size_t n_images;
 	void *index; /* items by digest and repository */
 	uint64_t bytes;
+	/* Of layers that are read one is open at a time, however many the list has: that one, and its file. */
+	struct place *place;
+	const char *layer;
 };
 
 /*
@@ -47,6 +53,7 @@ struct locator {
 	int (*locate)(const struct locator *self, const struct digest *digest, bool manifest,
 		      char **ret_path);
 	const void *data;
+	const char *layer; /* of struct item */
 };
 
 struct platform_choice {
@@ -71,6 +78,16 @@ bool index_takes(const struct platform_choice *choice, const struct manifest *in
 int contents_add_image(struct contents *c, const struct locator *locator, const char *reference,
 		       const struct digest *digest, const struct platform_choice *choice,
 		       struct diag *diag);
+
+/* Opens a layer unless it is open. -EINVAL and others with diag: it cannot be read. */
+int contents_open_layer(struct contents *c, const char *layer, struct diag *diag);
+
+/* Opens what item.layer and item.path say. -EINVAL: it is no regular file; all errors with diag, which names it. */
+int contents_open(struct contents *c, const char *layer, const char *path, struct content *ret,
+		  struct diag *diag);
+
+/* What a negative errno of reading means. layer: NULL, where none is read. */
+const char *contents_why(const char *layer, int r);
 
 /* No image will be added any more: what only that needs goes, a seventh of a large layer's memory. */
 void contents_end(struct contents *c);

@@ -159,7 +159,6 @@ static uint64_t disk_of(const char *file, dev_t device, const struct mounts *mou
 static int open_file(struct layer *layer, struct layer_handle *h, const struct mounts *mounts,
 		     int *ret, struct diag *diag)
 {
-	uint8_t superblock[SQUASHFS_SUPERBLOCK_SIZE];
 	struct stat st;
 	int follow = layer->origin == LAYER_BUILT_IN ? 0 : O_NOFOLLOW;
 	_cleanup_close_ int fd =
@@ -177,14 +176,7 @@ static int open_file(struct layer *layer, struct layer_handle *h, const struct m
 	h->ino = st.st_ino;
 	part_file_set(&h->file, &st);
 	h->disk = disk_of(layer->path, st.st_dev, mounts);
-	int r = pread_exact(fd, superblock, sizeof(superblock), 0);
-	if (r == -ENODATA)
-		return diag_set(diag, -EINVAL,
-				"it is no squashfs image: it is only %lld byte%s long",
-				(long long)st.st_size, st.st_size == 1 ? "" : "s");
-	if (r < 0)
-		return diag_set(diag, r, "cannot read it: %s", strerror(-r));
-	r = superblock_check(superblock, layer->size, diag);
+	int r = superblock_read(fd, layer->size, diag);
 	if (r == 0)
 		*ret = TAKE_FD(fd);
 	return r;

@@ -31,7 +31,7 @@ struct writer {
 };
 
 /* Splits "registry/repository" for the functions of store/tree.h. */
-static int manifest_path(const struct content *item, char path[static PATH_MAX])
+static int manifest_path(const struct item *item, char path[static PATH_MAX])
 {
 	const char *slash = strchr(item->repository, '/');
 	_cleanup_free_ char *registry = NULL;
@@ -42,7 +42,7 @@ static int manifest_path(const struct content *item, char path[static PATH_MAX])
 	return registry ? tree_manifest_path(registry, slash + 1, &item->digest, path) : -ENOMEM;
 }
 
-static int content_path(const struct content *item, char path[static PATH_MAX])
+static int content_path(const struct item *item, char path[static PATH_MAX])
 {
 	return item->repository ? manifest_path(item, path) : tree_blob_path(&item->digest, path);
 }
@@ -60,31 +60,23 @@ static void report(struct writer *w, const char *what)
 		w->pack->progress(w->done, w->pack->contents->bytes, what, w->pack->user);
 }
 
-static int check_stat(struct writer *w, const struct stat *st, const struct content *item)
+static int open_item(struct writer *w, const struct item *item, struct content *ret)
 {
-	if (!S_ISREG(st->st_mode))
-		return diag_set(w->diag, -EINVAL, "%s is no regular file", item->path);
-	if ((uint64_t)st->st_size != item->size)
-		return diag_set(w->diag, -EBADMSG, "%s has %lld bytes, but its manifest says %llu",
-				item->path, (long long)st->st_size, (unsigned long long)item->size);
-	return 0;
-}
+	int r = contents_open(w->pack->contents, item->layer, item->path, ret, w->diag);
 
-static int check_size(struct writer *w, int fd, const struct content *item)
-{
-	struct stat st;
-
-	return fstat(fd, &st) < 0 ? -errno : check_stat(w, &st, item);
+	if (r == 0 && ret->id.size != item->size)
+		return diag_set(w->diag, -EBADMSG, "%s has %llu bytes, but its manifest says %llu",
+				item->path, (unsigned long long)ret->id.size,
+				(unsigned long long)item->size);
+	return r;
 }
 
 /* Before anything is laid out by it. */
-static int check_path(struct writer *w, const struct content *item)
+static int check_item(struct writer *w, const struct item *item)
 {
-	struct stat st;
+	_cleanup_content_ struct content content = CONTENT_INIT;
 
-	return lstat(item->path, &st) < 0
-		       ? diag_set(w->diag, -errno, "%s: %s", item->path, strerror(errno))
-		       : check_stat(w, &st, item);
+	return open_item(w, item, &content);
 }
 
 static int image_error(struct writer *w, int r)
@@ -124,18 +116,22 @@ static int emit(struct writer *w, const char *data, size_t size)
 }
 
 /* The bytes of one file into the image, and their digest. */
-static int pump(struct writer *w, int fd, const struct content *item, struct digest *ret)
+static int pump(struct writer *w, const struct content *content, const struct item *item,
+		struct digest *ret)
 {
 	int r = side_hasher_begin(w->hasher, item->digest.algorithm);
 
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (content->fd >= 0)
+		(void)posix_fadvise(content->fd, (off_t)content->offset, (off_t)item->size,
+				    POSIX_FADV_SEQUENTIAL);
 	for (uint64_t at = 0; r == 0 && at < item->size;) {
 		size_t part = item->size - at < SIDE_HASHER_PIECE ? (size_t)(item->size - at)
 								  : SIDE_HASHER_PIECE;
 		void *piece = side_hasher_piece(w->hasher);
-		r = pread_exact(fd, piece, part, at);
+		r = content_read_exact(content, piece, part, at);
 		if (r < 0)
-			return diag_set(w->diag, r, "%s: %s", item->path, strerror(-r));
+			return diag_set(w->diag, r, "%s: %s", item->path,
+					contents_why(item->layer, r));
 		side_hasher_push(w->hasher, part);
 		r = emit(w, piece, part);
 		at += part;
@@ -145,16 +141,15 @@ static int pump(struct writer *w, int fd, const struct content *item, struct dig
 	return r < 0 ? r : side_hasher_finish(w->hasher, ret);
 }
 
-static int write_content(struct writer *w, const struct content *item)
+static int write_content(struct writer *w, const struct item *item)
 {
+	_cleanup_content_ struct content content = CONTENT_INIT;
 	char what[DIGEST_STRING_MAX];
 	struct digest got;
-	_cleanup_close_ int fd = open(item->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-	int r = fd < 0 ? diag_set(w->diag, -errno, "%s: %s", item->path, strerror(errno))
-		       : check_size(w, fd, item);
+	int r = open_item(w, item, &content);
 
 	if (r == 0)
-		r = pump(w, fd, item, &got);
+		r = pump(w, &content, item, &got);
 	if (r < 0)
 		return r;
 	if (!digest_equal(&got, &item->digest))
@@ -165,7 +160,7 @@ static int write_content(struct writer *w, const struct content *item)
 
 /* Manifests, or blobs: each with f. */
 static int for_items(struct writer *w, bool manifests,
-		     int (*f)(struct writer *w, const struct content *item))
+		     int (*f)(struct writer *w, const struct item *item))
 {
 	const struct contents *c = w->pack->contents;
 	int r = 0;
@@ -176,7 +171,7 @@ static int for_items(struct writer *w, bool manifests,
 	return r;
 }
 
-static int add_content(struct writer *w, const struct content *item)
+static int add_content(struct writer *w, const struct item *item)
 {
 	char path[PATH_MAX];
 	int r = content_path(item, path);
@@ -313,7 +308,7 @@ int pack_write(const struct pack *pack, uint64_t *ret_size, struct digest *ret, 
 		.pack = pack,
 		.diag = diag,
 	};
-	int r = for_items(&w, false, check_path);
+	int r = for_items(&w, false, check_item);
 
 	if (r == 0)
 		r = lay_out(&w);

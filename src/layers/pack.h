@@ -12,7 +12,7 @@
 typedef void (*pack_progress_fn)(uint64_t done, uint64_t total, const char *what, void *user);
 
 struct pack {
-	const struct contents *contents;
+	struct contents *contents;
 	const char *layer_manifest; /* text */
 	const char *name;	    /* of the layer */
 	int fd;			    /* where the image goes: a file that is empty */

@@ -6,10 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
-#include "base/run.h"
 #include "base/text.h"
-
-#define UNSQUASHFS_TIMEOUT_MS (24U * 60 * 60 * 1000) /* a large layer on a slow disk */
 
 int source_find_file(const char *base, const char *name, char **ret)
 {
@@ -110,31 +107,6 @@ static int check_kind(const struct image_spec *spec, struct diag *diag)
 			directory ? "directory" : "regular file");
 }
 
-/* The layer's files, unpacked: its cache tree is then like any other. */
-static int add_layer_file(struct contents *c, const struct image_spec *spec,
-			  struct source_options *options, struct diag *diag)
-{
-	_cleanup_free_ char *dir = NULL, *tree = NULL, *file = NULL;
-	int r = source_work_dir(options, &dir);
-
-	if (r < 0)
-		return r;
-	tree = path_join(dir, "tree");
-	/* What begins with a hyphen would be an option. */
-	file = *spec->path == '-' ? path_join(".", spec->path) : strdup(spec->path);
-	if (!tree || !file)
-		return -ENOMEM;
-	const char *const argv[] = { "unsquashfs",   "-no-progress", "-no-xattrs",
-				     "-user-xattrs", "-quiet",	     "-d",
-				     tree,	     file,	     NULL };
-	const struct run_options how = { .timeout_ms = UNSQUASHFS_TIMEOUT_MS,
-					 .ends_with_us = true };
-	r = run_program(argv, &how, NULL, diag);
-	if (r < 0)
-		return diag_prefix(diag, r, "%s", spec->path);
-	return source_add_tree(c, tree, spec, options, diag);
-}
-
 int source_add(struct contents *c, const struct image_spec *spec, struct source_options *options,
 	       struct diag *diag)
 {
@@ -153,9 +125,9 @@ int source_add(struct contents *c, const struct image_spec *spec, struct source_
 		return source_add_dirs(c, (const char *const[]){ spec->path, NULL },
 				       spec->reference, options, diag);
 	case SOURCE_TREE:
-		return source_add_tree(c, spec->path, spec, options, diag);
+		return source_add_tree(c, spec, options, diag);
 	case SOURCE_LAYER:
-		return add_layer_file(c, spec, options, diag);
+		return source_add_layer(c, spec, options, diag);
 	}
 	return -EINVAL;
 }

@@ -24,8 +24,10 @@ int source_add(struct contents *c, const struct image_spec *spec, struct source_
 /* The parts, one file each. */
 int source_add_oci(struct contents *c, const struct image_spec *spec,
 		   struct source_options *options, struct diag *diag);
-int source_add_tree(struct contents *c, const char *dir, const struct image_spec *spec,
+int source_add_tree(struct contents *c, const struct image_spec *spec,
 		    struct source_options *options, struct diag *diag);
+int source_add_layer(struct contents *c, const struct image_spec *spec,
+		     struct source_options *options, struct diag *diag);
 int source_add_skopeo(struct contents *c, const struct image_spec *spec,
 		      struct source_options *options, struct diag *diag);
 

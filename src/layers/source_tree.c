@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Cache trees: every tag of them, and manifests that nothing leads to by their digest. */
+/*
+ * Cache trees, in a directory or in a layer: every tag of them, and manifests that nothing leads to by their digest.
+ */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/names.h"
 #include "base/text.h"
+#include "layers/layer_check.h"
 #include "layers/source.h"
 #include "store/reference.h"
 #include "store/tree.h"
@@ -17,8 +22,9 @@ struct digests {
 
 struct tree_source {
 	struct contents *contents;
-	const char *dir;
-	int fd;
+	struct place *place;	      /* the tree's root; borrowed */
+	const char *path;	      /* of it */
+	const char *layer;	      /* that path, of a layer; NULL: it is a directory */
 	const struct reference *only; /* NULL: all */
 	const struct platform_choice *choice;
 	char *registry, *repository; /* where manifests are looked up now */
@@ -36,7 +42,22 @@ static int locate(const struct locator *self, const struct digest *digest, bool 
 	int r = manifest ? tree_manifest_path(s->registry, s->repository, digest, path)
 			 : tree_blob_path(digest, path);
 
-	return r < 0 ? r : source_find_file(s->dir, path, ret_path);
+	if (r < 0 || !s->layer)
+		return r < 0 ? r : source_find_file(s->path, path, ret_path);
+	struct content_id id;
+	r = place_stat(s->place, path, &id);
+	if (r < 0)
+		return r;
+	*ret_path = path_join(s->path, path);
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+static int read_manifest(struct tree_source *s, const char *path, char **ret, size_t *ret_size)
+{
+	_cleanup_content_ struct content content = CONTENT_INIT;
+	int r = place_open(s->place, path, &content);
+
+	return r < 0 ? r : content_read_all(&content, MANIFEST_BYTES_MAX, ret, ret_size);
 }
 
 static int push(struct digests *to, const struct digest *digest)
@@ -59,17 +80,19 @@ static int read_tag(struct tree_source *s, const char *tag, struct digest *ret)
 	size_t size;
 	int r = tree_tag_path(s->registry, s->repository, tag, path);
 
-	if (r < 0)
-		return r;
-	_cleanup_close_ int fd = open_beneath(s->fd, path, O_RDONLY);
-	r = fd < 0 ? fd : read_fd(fd, MANIFEST_BYTES_MAX, &text, &size);
+	if (r == 0)
+		r = read_manifest(s, path, &text, &size);
 	return r < 0 ? r : digest_of(DIGEST_SHA256, text, size, ret);
 }
 
 /* tag NULL: the image is called by its digest alone. */
 static int add_image(struct tree_source *s, const char *tag, const struct digest *digest)
 {
-	const struct locator locator = { .locate = locate, .data = s };
+	const struct locator locator = {
+		.locate = locate,
+		.data = s,
+		.layer = s->layer,
+	};
 	_cleanup_free_ char *reference =
 		s->only ? reference_format(s->only)
 			: reference_format(&(struct reference){ .registry = s->registry,
@@ -91,7 +114,7 @@ static int add_tag(struct tree_source *s, const char *tag)
 
 	if (r < 0)
 		return diag_set(s->diag, r, "%s/%s:%s: %s", s->registry, s->repository, tag,
-				strerror(-r));
+				contents_why(s->layer, r));
 	r = push(&s->led_to, &found);
 	return r < 0 ? r : add_image(s, tag, &found);
 }
@@ -107,9 +130,7 @@ static int note_children(struct tree_source *s, const struct digest *digest)
 
 	if (r < 0)
 		return r;
-	_cleanup_close_ int fd = open_beneath(s->fd, path, O_RDONLY);
-	if (fd < 0 || read_fd(fd, MANIFEST_BYTES_MAX, &text, &size) < 0 ||
-	    manifest_parse(text, size, &m, NULL) < 0)
+	if (read_manifest(s, path, &text, &size) < 0 || manifest_parse(text, size, &m, NULL) < 0)
 		return 0;
 	for (size_t i = 0; r == 0 && m.kind == MANIFEST_INDEX && i < m.n_items; i++)
 		r = push(&s->led_to, &m.items[i].digest);
@@ -186,7 +207,7 @@ static int visit(const char *registry, const char *repository, const char *tag,
 
 static int walk(struct tree_source *s)
 {
-	int r = tree_walk_manifests(s->fd, visit, s, NULL);
+	int r = tree_walk_place(s->place, visit, s, NULL);
 
 	if (r == 0 && s->repository)
 		r = end_repository(s);
@@ -194,32 +215,73 @@ static int walk(struct tree_source *s)
 	return r;
 }
 
-int source_add_tree(struct contents *c, const char *dir, const struct image_spec *spec,
+/* Blobs are compressed already: what expands further was made to fill a disk. */
+static int check_expansion(const struct image_spec *spec, uint64_t bytes, struct diag *diag)
+{
+	struct stat st;
+
+	if (stat(spec->path, &st) < 0)
+		return diag_set(diag, -errno, "%s: %s", spec->path, strerror(errno));
+	if (bytes / LAYER_EXPANSION_MAX <= (uint64_t)st.st_size)
+		return 0;
+	return diag_set(diag, -EINVAL,
+			"%s: its images have %llu bytes, which is more than %d times the file",
+			spec->path, (unsigned long long)bytes, LAYER_EXPANSION_MAX);
+}
+
+static int add(struct tree_source *s, const struct image_spec *spec)
+{
+	_cleanup_reference_ struct reference only = { 0 };
+	uint64_t before = s->contents->bytes;
+
+	if (!place_has_directory(s->place, NAME_BLOB_DIR) &&
+	    !place_has_directory(s->place, NAME_MANIFESTS_DIR))
+		return diag_set(s->diag, -EINVAL, "%s: there is no cache tree (blob, manifests)",
+				spec->path);
+	int r = spec->reference ? reference_parse(spec->reference, &only, s->diag) : 0;
+	if (r < 0)
+		return r;
+	s->only = spec->reference ? &only : NULL;
+	r = walk(s);
+	if (r < 0)
+		return s->diag && s->diag->message ? r
+						   : diag_set(s->diag, r, "%s: %s", spec->path,
+							      contents_why(s->layer, r));
+	if (s->n_found == 0)
+		return diag_set(s->diag, -EINVAL, "%s: it has no %s", spec->path,
+				spec->reference ? spec->reference : "images");
+	return s->layer ? check_expansion(spec, s->contents->bytes - before, s->diag) : 0;
+}
+
+int source_add_tree(struct contents *c, const struct image_spec *spec,
 		    struct source_options *options, struct diag *diag)
 {
-	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_reference_ struct reference only = { 0 };
-	struct tree_source s = {
-		.contents = c,
-		.dir = dir,
-		.fd = fd,
-		.only = spec->reference ? &only : NULL,
-		.choice = &options->choice,
-		.diag = diag,
-	};
+	_cleanup_(place_unrefp) struct place *place = NULL;
+	int fd = open(spec->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : place_new_directory(fd, &place);
 
-	if (fd < 0)
-		return diag_set(diag, -errno, "%s: %s", spec->path, strerror(errno));
-	if (!tree_is_there(fd))
-		return diag_set(diag, -EINVAL, "%s: there is no cache tree (blob, manifests)",
-				spec->path);
-	int r = spec->reference ? reference_parse(spec->reference, &only, diag) : 0;
-	if (r == 0)
-		r = walk(&s);
 	if (r < 0)
-		return diag && diag->message ? r : diag_set(diag, r, "%s: %s", dir, strerror(-r));
-	if (s.n_found == 0)
-		return diag_set(diag, -EINVAL, "%s: it has no %s", spec->path,
-				spec->reference ? spec->reference : "images");
-	return 0;
+		return diag_set(diag, r, "%s: %s", spec->path, strerror(-r));
+	return add(&(struct tree_source){ .contents = c,
+					  .place = place,
+					  .path = spec->path,
+					  .choice = &options->choice,
+					  .diag = diag },
+		   spec);
+}
+
+int source_add_layer(struct contents *c, const struct image_spec *spec,
+		     struct source_options *options, struct diag *diag)
+{
+	int r = contents_open_layer(c, spec->path, diag);
+
+	if (r < 0)
+		return r;
+	return add(&(struct tree_source){ .contents = c,
+					  .place = c->place,
+					  .path = spec->path,
+					  .layer = spec->path,
+					  .choice = &options->choice,
+					  .diag = diag },
+		   spec);
 }

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/io.h"
+
 #define BLOCK_SIZE_MIN 4096
 #define BLOCK_SIZE_MAX (1024 * 1024)
 #define NO_TABLE       UINT64_MAX
@@ -74,4 +76,18 @@ int superblock_check(const uint8_t bytes[static SQUASHFS_SUPERBLOCK_SIZE], uint6
 			diag, -EINVAL,
 			"it holds extended attributes; build it with mksquashfs -no-xattrs");
 	return check_tables(bytes, used, diag);
+}
+
+int superblock_read(int fd, uint64_t file_size, struct diag *diag)
+{
+	uint8_t bytes[SQUASHFS_SUPERBLOCK_SIZE];
+	int r = pread_exact(fd, bytes, sizeof(bytes), 0);
+
+	if (r == -ENODATA)
+		return diag_set(diag, -EINVAL,
+				"it is no squashfs image: it is only %" PRIu64 " byte%s long",
+				file_size, file_size == 1 ? "" : "s");
+	if (r < 0)
+		return diag_set(diag, r, "cannot read it: %s", strerror(-r));
+	return superblock_check(bytes, file_size, diag);
 }

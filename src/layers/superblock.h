@@ -19,4 +19,7 @@
 int superblock_check(const uint8_t bytes[static SQUASHFS_SUPERBLOCK_SIZE], uint64_t file_size,
 		     struct diag *diag);
 
+/* The same of the file that is open as fd. Others with diag: it cannot be read. */
+int superblock_read(int fd, uint64_t file_size, struct diag *diag);
+
 #endif

@@ -392,7 +392,7 @@ NAME=long-1.sqsh check "and does" B --images "$T/list" --platform all
 of_unread=$(make_image "$T/unread" 1.0 unread riscv64)
 unread=$T/unread/blobs/sha256/$(jq -r '.config.digest | ltrimstr("sha256:")' "$T/unread/blobs/sha256/${of_unread#sha256:}")
 list "x=oci:$T/unread:1.0"
-check_status 1 "a config that cannot be read" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$unread" -e trace=read -e inject=read:error=EIO:when=1 \
+check_status 1 "a config that cannot be read" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$unread" -e trace=pread64 -e inject=pread64:error=EIO:when=1 \
 	larder build --output "$T/out.d/unread-1.sqsh" --images "$T/list" --platform all
 check_output "is named" "$unread: Input/output error"
 
