@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/reference.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -39,9 +40,15 @@ static bool is_port_or_end(const char *text)
 /* "[::1]" and what follows it. */
 static bool is_ipv6_registry(const char *text)
 {
-	size_t n = strspn(text + 1, "0123456789abcdefABCDEF:.");
+	char address[INET6_ADDRSTRLEN];
+	size_t n = strcspn(++text, "]");
+	struct in6_addr parsed;
 
-	return n >= 2 && text[n + 1] == ']' && is_port_or_end(text + n + 2);
+	if (n >= sizeof(address) || text[n] != ']')
+		return false;
+	memcpy(address, text, n);
+	address[n] = '\0';
+	return inet_pton(AF_INET6, address, &parsed) == 1 && is_port_or_end(text + n + 1);
 }
 
 bool registry_is_valid(const char *text)

@@ -184,6 +184,11 @@ static void test_reference(void **state)
 		{ "-host.io/x", NULL },
 		{ "host.io:port/x", NULL },
 		{ "host.io:123456/x", NULL },
+		{ "[2001:DB8::192.0.2.1]/x", "[2001:DB8::192.0.2.1]/x:latest" },
+		{ "[0..]/x", NULL },
+		{ "[1:2]/x", NULL },
+		{ "[::1/x", NULL },
+		{ "[::1]x/x", NULL },
 		{ "x@sha256:abc", NULL },
 		{ "x@blake3:" HEX_ABC, NULL },
 	};
