@@ -24,9 +24,8 @@ struct disk {
 	char *name;		   /* kernel name: "nvme0n1" */
 	unsigned major, minor;	   /* read with dev_path; else 0:0 */
 	char *error; /* why it cannot be used (cannot be opened); NULL: it can, or it was not read whole */
-	uint64_t
-		sequence; /* which disk it is that has this name (base/disk_sequence.h); 0: not known, or not read whole */
-	bool system_disk; /* see block/system_disk.h */
+	uint64_t sequence; /* base/disk_sequence.h; 0: not known, or it was not read whole */
+	bool system_disk;  /* see block/system_disk.h */
 	void *private_;
 };
 

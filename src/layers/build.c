@@ -257,10 +257,12 @@ static int publish(struct build *b)
 	const char *output = b->options->output;
 	_cleanup_close_ int directory = openat(b->lock, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = directory < 0 || flock(directory, LOCK_EX) < 0 ? -errno : 0;
-	bool replaces = access(output, F_OK) == 0;
 
-	if (r == 0)
-		r = beside_remove_sidecars(output);
+	if (r < 0)
+		return diag_set(b->diag, r, "%s: cannot lock its directory: %s", output,
+				strerror(-r));
+	bool replaces = access(output, F_OK) == 0;
+	r = beside_remove_sidecars(output);
 	/* Of a layer that is new, nobody sees the image before all that belongs to it. */
 	if (r == 0 && !replaces)
 		r = beside_move(b->image, output);

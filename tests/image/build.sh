@@ -506,4 +506,11 @@ kill -CONT "$(awk '/stopped by SIGSTOP/ { print $1; exit }' "$T/trace")"
 check "the one ends" wait $first
 check "and the other" wait $second
 check "the layer has its own sum" whole
+# What lies there may be another build's that has the lock.
+mkdir "$T/unlocked"
+echo "of another build" >"$T/unlocked/k-1.sqsh.sha256"
+check_status 1 "one that cannot lock the directory" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$T/trace" -P "$T/unlocked" \
+	-e trace=flock -e inject=flock:error=ENOLCK larder build --images "$T/list" --output "$T/unlocked/k-1.sqsh"
+check_output "says so" "unlocked/k-1.sqsh: cannot lock its directory: No locks available"
+check_equal "and leaves what is there" "$(cat "$T/unlocked/"*)" "of another build"
 done_testing
